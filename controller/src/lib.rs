@@ -1,0 +1,1 @@
+//! jacod, the Jaco2 controller daemon, and jaco, the operator's tool.

@@ -1,0 +1,57 @@
+//! Actions: what the arm is asked to do during one step, as numbers and as tokens.
+
+use serde::{Deserialize, Serialize};
+
+/// Numbers in an action, and tokens in an action unit.
+pub const ACTION_DIMS: usize = 7;
+
+/// What is asked of the arm over one step of 100 ms: a displacement of the tool point in the
+/// base frame, and where the gripper should be heading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Displacement of the tool point over the step, base frame \[m\].
+    pub translation_m: [f64; 3],
+    /// Rotation vector over the step, base frame \[rad\].
+    pub rotation_rad: [f64; 3],
+    /// Gripper opening to head for: 1 open, 0 closed.
+    pub gripper: f64,
+}
+
+impl Action {
+    /// The action that moves nothing and heads for the gripper opening `gripper`.
+    pub fn still(gripper: f64) -> Self {
+        Self { gripper, ..Self::default() }
+    }
+
+    /// The seven numbers in the order dx dy dz droll dpitch dyaw gripper.
+    pub fn to_array(self) -> [f64; ACTION_DIMS] {
+        let ([x, y, z], [r, p, w]) = (self.translation_m, self.rotation_rad);
+        [x, y, z, r, p, w, self.gripper]
+    }
+
+    /// The inverse of [`Action::to_array`].
+    pub fn from_array([x, y, z, r, p, w, gripper]: [f64; ACTION_DIMS]) -> Self {
+        Self { translation_m: [x, y, z], rotation_rad: [r, p, w], gripper }
+    }
+
+    /// Whether all seven numbers are finite.
+    pub fn is_finite(&self) -> bool {
+        self.to_array().iter().all(|value| value.is_finite())
+    }
+}
+
+/// One action as its seven tokens, free of any vocabulary: each is the bin number 1..=256 that
+/// OpenVLA's action tokenizer gives (`np.digitize`); the token id is `base vocabulary - bin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ActionUnit(pub [u16; ACTION_DIMS]);
+
+/// Units for consecutive absolute steps, as the policy emitted them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionStream {
+    /// The step, counted by the servo from mode entry, that the first unit is for.
+    pub first_step: u64,
+    /// The units for `first_step`, `first_step + 1`, ...
+    pub units: Vec<ActionUnit>,
+    /// Capture time of the frame that the policy saw, monotonic \[ns\].
+    pub from_frame_ns: u64,
+}

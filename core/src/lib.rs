@@ -1,0 +1,35 @@
+//! The words of jacod: what a step, an action, a pose, a frame and a clock are.
+//!
+//! Every other package speaks in these types. This one must never do I/O, start a thread or
+//! read a clock other than through [`clock::Clock`].
+//!
+//! Units are part of the names (`_m`, `_rad`, `_m_s`, `_rad_s`, `_ns`). Positions, linear and
+//! angular velocities are in the arm's base frame: origin at the centre of the base's bottom,
+//! +x to the left when one faces the connector panel, +y towards one, +z up; work is at y < 0.
+
+pub mod action;
+pub mod clock;
+pub mod codec;
+pub mod frame;
+pub mod pose;
+pub mod state;
+pub mod task;
+
+pub use action::{ACTION_DIMS, Action, ActionStream, ActionUnit};
+pub use clock::{Clock, ManualClock, MonotonicClock};
+pub use codec::{ActionCodec, ActionStatistics};
+pub use frame::{Frame, Observation};
+pub use pose::{Pose, Twist};
+pub use state::ArmState;
+pub use task::Task;
+
+/// Length of one step, the period of the policy: 100 ms.
+pub const STEP_NS: u64 = 100_000_000;
+/// Length of one tick, the period of the velocity stream to the arm: 10 ms.
+pub const TICK_NS: u64 = 10_000_000;
+/// Ticks in a step.
+pub const TICKS_PER_STEP: u64 = STEP_NS / TICK_NS;
+/// Length of one step in seconds.
+pub const STEP_S: f64 = STEP_NS as f64 * 1e-9;
+/// Length of one tick in seconds.
+pub const TICK_S: f64 = TICK_NS as f64 * 1e-9;

@@ -1,0 +1,1 @@
+//! LeRobotDataset v3 on disk: write, read, repair, check, statistics.

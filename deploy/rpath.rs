@@ -1,0 +1,13 @@
+//! Build script of every package whose programs or tests link libtorch or MuJoCo: writes the
+//! libraries' folders into them, so that they start without LD_LIBRARY_PATH.
+//! The folders come from `.cargo/config.toml`, which `make setup` writes.
+
+fn main() {
+    for (variable, below) in [("LIBTORCH", "/lib"), ("MUJOCO_DYNAMIC_LINK_DIR", "")] {
+        println!("cargo::rerun-if-env-changed={variable}");
+        if let Ok(folder) = std::env::var(variable) {
+            println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}{below}");
+        }
+    }
+    println!("cargo::rustc-link-arg=-Wl,--as-needed");
+}

@@ -1,0 +1,1 @@
+//! OpenVLA action-stream policy in libtorch: tokens, decoding, training, checkpoints.

@@ -1,0 +1,1 @@
+//! The 100 Hz real-time process that owns the arm.

@@ -1,0 +1,1 @@
+//! How other processes talk to jaco-sim: wire format, camera and control clients.

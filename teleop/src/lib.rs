@@ -1,0 +1,1 @@
+//! Operator input and the recording session.
