@@ -1,0 +1,248 @@
+//! What can go wrong between a checkpoint folder, a picture and an action stream.
+//!
+//! Owns the one error type of this package. Every variant says what was found, what was wanted
+//! and where. Must never carry a bare message where a number or a name is known.
+
+use jaco_core::codec::StatisticsError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use tch::TchError;
+
+/// Why a checkpoint cannot be read or written, or a prompt not decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file or folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A JSON file does not have the expected structure.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A value of config.json describes no model that can be built.
+    #[error("config.json: {key} = {found}: {wanted}")]
+    Config {
+        /// Dotted path of the key.
+        key: String,
+        /// Its value.
+        found: String,
+        /// What would be acceptable.
+        wanted: String,
+    },
+    /// A safetensors file is damaged.
+    #[error("{}: not a readable safetensors file: {source}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor has an element type that weights cannot have.
+    #[error("{}: tensor {name} has element type {found}, wanted F32, BF16 or F16", path.display())]
+    ElementType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        found: String,
+    },
+    /// The tensors of a checkpoint are not those of the model in its config.json.
+    #[error("{}: the tensors do not fit config.json: {mismatch}", path.display())]
+    Tensors {
+        /// The weights file or its index.
+        path: PathBuf,
+        /// All differences.
+        mismatch: TensorMismatch,
+    },
+    /// tokenizer.json cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The instruction could not be turned into tokens.
+    #[error("prompt {prompt:?}: {problem}")]
+    Prompt {
+        /// The whole prompt.
+        prompt: String,
+        /// Why it has no usable tokens.
+        problem: String,
+    },
+    /// Neither dataset_statistics.json nor config.json has action statistics.
+    #[error(
+        "{}: neither dataset_statistics.json nor norm_stats in config.json names a dataset",
+        dir.display()
+    )]
+    NoStatistics {
+        /// The checkpoint folder.
+        dir: PathBuf,
+    },
+    /// There are statistics of several datasets and none was asked for.
+    #[error("the checkpoint has statistics of {}; name one of them", available.join(", "))]
+    AmbiguousStatistics {
+        /// All dataset names.
+        available: Vec<String>,
+    },
+    /// There are no statistics under the name asked for.
+    #[error("no statistics under {key:?}; the checkpoint has {}", available.join(", "))]
+    UnknownStatistics {
+        /// The name asked for.
+        key: String,
+        /// All dataset names.
+        available: Vec<String>,
+    },
+    /// The statistics are there but no action can be decoded with them.
+    #[error("statistics {key:?}: {source}")]
+    BadStatistics {
+        /// The dataset name.
+        key: String,
+        /// What is wrong.
+        source: StatisticsError,
+    },
+    /// A picture whose bytes do not match its size.
+    #[error("frame of camera {camera:?}: {bytes} bytes for {width}x{height} RGB pixels")]
+    Frame {
+        /// The camera.
+        camera: String,
+        /// Bytes found.
+        bytes: usize,
+        /// Stated width \[pixels\].
+        width: u32,
+        /// Stated height \[pixels\].
+        height: u32,
+    },
+    /// A horizon outside what the policy was trained for.
+    #[error("horizon {asked}: the policy decodes 1 to {trained} action units")]
+    Horizon {
+        /// Units asked for.
+        asked: usize,
+        /// Largest trained horizon.
+        trained: usize,
+    },
+    /// More units were forced than asked for in all.
+    #[error("{forced} forced action units do not fit a horizon of {horizon}")]
+    TooManyForced {
+        /// Forced units.
+        forced: usize,
+        /// Units asked for in all.
+        horizon: usize,
+    },
+    /// An action unit holds a number that is no bin.
+    #[error("action unit {unit}: bin {bin} in dimension {dimension} is not one of 1..=256")]
+    Bin {
+        /// Index of the unit in the stream.
+        unit: usize,
+        /// Dimension, 0..7.
+        dimension: usize,
+        /// The number.
+        bin: u16,
+    },
+    /// A token that is not one of the action tokens where one must be.
+    #[error("token {token} is not one of the action tokens {first}..={last}")]
+    NotAnAction {
+        /// The token.
+        token: i64,
+        /// Lowest action token.
+        first: i64,
+        /// Highest action token.
+        last: i64,
+    },
+    /// Prompt, patches and stream are longer than the model has positions for.
+    #[error("the sequence needs {needed} positions, the model has {available}")]
+    TooLong {
+        /// Positions needed.
+        needed: usize,
+        /// `max_position_embeddings`.
+        available: usize,
+    },
+    /// Prompts of one batch differ in length.
+    #[error("prompts of one batch must have equal lengths, found {lengths:?} tokens")]
+    UnequalPrompts {
+        /// Tokens of each prompt.
+        lengths: Vec<usize>,
+    },
+    /// A checkpoint would overwrite an existing one.
+    #[error("{}: exists; a checkpoint is never overwritten", dir.display())]
+    Exists {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+impl ModelError {
+    /// For `map_err` at file operations on `path`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ModelError {
+        let path = path.to_owned();
+        move |source| ModelError::Io { path, source }
+    }
+
+    /// A value of config.json that cannot be used.
+    pub(crate) fn config(
+        key: impl Into<String>,
+        found: impl fmt::Display,
+        wanted: impl Into<String>,
+    ) -> ModelError {
+        ModelError::Config { key: key.into(), found: found.to_string(), wanted: wanted.into() }
+    }
+}
+
+/// How the tensors of a checkpoint differ from those of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TensorMismatch {
+    /// Tensors of the model that the checkpoint lacks.
+    pub missing: Vec<String>,
+    /// Tensors of the checkpoint that the model lacks.
+    pub unexpected: Vec<String>,
+    /// Tensors of another shape than the model's.
+    pub misshapen: Vec<Misshapen>,
+}
+
+/// One tensor of a wrong shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misshapen {
+    /// Its name.
+    pub name: String,
+    /// The model's shape.
+    pub wanted: Vec<i64>,
+    /// The checkpoint's shape.
+    pub found: Vec<i64>,
+}
+
+impl TensorMismatch {
+    /// Whether there is no difference.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl fmt::Display for TensorMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.missing.is_empty() {
+            parts.push(format!("missing {}", self.missing.join(", ")));
+        }
+        if !self.unexpected.is_empty() {
+            parts.push(format!("unexpected {}", self.unexpected.join(", ")));
+        }
+        parts.extend(
+            self.misshapen
+                .iter()
+                .map(|m| format!("{} has shape {:?}, wanted {:?}", m.name, m.found, m.wanted)),
+        );
+        f.write_str(&parts.join("; "))
+    }
+}

@@ -1,0 +1,121 @@
+//! OpenVLA: vision towers, projector and language model put together.
+//!
+//! Owns the multimodal sequence: BOS, the P patches, then the rest of the text and action
+//! tokens, attended causally. So token `t >= 1` of `input_ids` sits at position `t + P` and is
+//! predicted by logits row `t + P - 1`. Computation runs in the element type of
+//! `pixel_values`. Must never choose tokens: that is [`crate::decode`]'s.
+
+use crate::config::OpenVlaConfig;
+use crate::error::ModelError;
+use crate::init;
+use crate::llama::{KvCache, Llama};
+use crate::projector::Projector;
+use crate::vision::VisionBackbone;
+use tch::nn::{Path, VarStore};
+use tch::{Device, TchError, Tensor};
+
+/// The module tree; its variables have the names of the published checkpoint.
+#[derive(Debug)]
+pub struct OpenVla {
+    vision_backbone: VisionBackbone,
+    projector: Projector,
+    language_model: Llama,
+}
+
+impl OpenVla {
+    /// Builds the tree under `path`, all variables zero, for a checked configuration.
+    pub fn new(path: &Path, config: &OpenVlaConfig) -> Result<Self, ModelError> {
+        let towers = config.towers();
+        let vision = towers.featurizer.embed_dim + towers.fused_featurizer.embed_dim;
+        Ok(Self {
+            vision_backbone: VisionBackbone::new(&(path / "vision_backbone"), config)?,
+            projector: Projector::new(
+                &(path / "projector"),
+                vision,
+                config.text_config.hidden_size,
+            )?,
+            language_model: Llama::new(&(path / "language_model"), &config.text_config)?,
+        })
+    }
+
+    /// A new model in float32, to be trained from scratch; equal seeds give equal weights.
+    pub fn init(
+        config: &OpenVlaConfig,
+        seed: u64,
+        device: Device,
+    ) -> Result<(VarStore, Self), ModelError> {
+        config.check()?;
+        let variables = VarStore::new(device);
+        let model = Self::new(&variables.root(), config)?;
+        init::fill(&variables, config, seed)?;
+        Ok((variables, model))
+    }
+
+    /// The fused vision backbone.
+    pub fn vision_backbone(&self) -> &VisionBackbone {
+        &self.vision_backbone
+    }
+
+    /// The language model.
+    pub fn language_model(&self) -> &Llama {
+        &self.language_model
+    }
+
+    /// Projected patches \[B, P, hidden\] of `pixel_values` \[B, 6, S, S\].
+    pub fn vision_features(&self, pixel_values: &Tensor) -> Result<Tensor, TchError> {
+        self.projector.forward(&self.vision_backbone.forward(pixel_values)?)
+    }
+
+    /// The multimodal sequence \[B, P + T, hidden\] of patches \[B, P, hidden\] and `input_ids`
+    /// \[B, T\], whose column 0 is BOS.
+    pub fn embed(&self, features: &Tensor, input_ids: &Tensor) -> Result<Tensor, TchError> {
+        let text = self.language_model.embed(input_ids, features.f_kind()?)?;
+        let rest = text.f_narrow(1, 1, input_ids.size2()?.1 - 1)?;
+        Tensor::f_cat(&[&text.f_narrow(1, 0, 1)?, features, &rest], 1)
+    }
+
+    /// Logits \[B, P + T, vocabulary\] in float32 of `pixel_values` \[B, 6, S, S\] and
+    /// `input_ids` \[B, T\]. Shorter rows are padded on the right; their logits at and after
+    /// the padding mean nothing.
+    pub fn forward_train(
+        &self,
+        pixel_values: &Tensor,
+        input_ids: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        self.forward_features(&self.vision_features(pixel_values)?, input_ids)
+    }
+
+    /// [`OpenVla::forward_train`] from projected patches \[B, P, hidden\].
+    pub fn forward_features(
+        &self,
+        features: &Tensor,
+        input_ids: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        let hidden = self.language_model.forward(&self.embed(features, input_ids)?, None)?;
+        self.language_model.logits(&hidden)
+    }
+
+    /// Runs patches and `input_ids` into the empty `cache`; the hidden state \[B, hidden\] at
+    /// the last position, which predicts the next token.
+    pub fn prefill(
+        &self,
+        features: &Tensor,
+        input_ids: &Tensor,
+        cache: &mut KvCache,
+    ) -> Result<Tensor, TchError> {
+        let hidden = self.language_model.forward(&self.embed(features, input_ids)?, Some(cache))?;
+        hidden.f_select(1, -1)
+    }
+
+    /// Runs further tokens `ids` \[B, n\] into `cache`; the hidden state \[B, hidden\] after
+    /// them. `like` gives the element type.
+    pub fn step(
+        &self,
+        ids: &Tensor,
+        cache: &mut KvCache,
+        like: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        let embeddings = self.language_model.embed(ids, like.f_kind()?)?;
+        self.language_model.forward(&embeddings, Some(cache))?.f_select(1, -1)
+    }
+}

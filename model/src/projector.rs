@@ -1,0 +1,34 @@
+//! From patch features to the language model's embedding space: OpenVLA's
+//! "no-align+fused-gelu-mlp" projector (names `projector.fc1..fc3`).
+
+use crate::layers::Linear;
+use tch::nn::Path;
+use tch::{TchError, Tensor};
+
+/// Hidden width of the projector as a multiple of the vision width.
+const EXPANSION: i64 = 4;
+
+/// Three linear maps with erf-GELU between them.
+#[derive(Debug)]
+pub(crate) struct Projector {
+    fc1: Linear,
+    fc2: Linear,
+    fc3: Linear,
+}
+
+impl Projector {
+    pub(crate) fn new(path: &Path, vision: i64, hidden: i64) -> Result<Self, TchError> {
+        Ok(Self {
+            fc1: Linear::new(&(path / "fc1"), vision, EXPANSION * vision)?,
+            fc2: Linear::new(&(path / "fc2"), EXPANSION * vision, hidden)?,
+            fc3: Linear::new(&(path / "fc3"), hidden, hidden)?,
+        })
+    }
+
+    /// \[B, P, vision\] to \[B, P, hidden\].
+    pub(crate) fn forward(&self, features: &Tensor) -> Result<Tensor, TchError> {
+        let x = self.fc1.forward(features)?.f_gelu("none")?;
+        let x = self.fc2.forward(&x)?.f_gelu("none")?;
+        self.fc3.forward(&x)
+    }
+}
