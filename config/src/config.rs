@@ -1,0 +1,226 @@
+//! The resolved configuration: every key has a value, the values fit together, and names carry
+//! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
+
+use crate::words::{AngularFrame, Device, Execution, Level, LogFormat, Transport};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// The configuration of one daemon.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Config {
+    /// Where data lies.
+    pub paths: Paths,
+    /// The local API.
+    pub api: Api,
+    /// The arm.
+    pub arm: Arm,
+    /// The cameras; at least one, names unique.
+    #[serde(rename = "camera")]
+    pub cameras: Vec<Camera>,
+    /// The policy.
+    pub policy: Policy,
+    /// The simulator, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim: Option<Sim>,
+    /// Autonomous runs.
+    pub run: Run,
+    /// The log.
+    pub log: Log,
+}
+
+impl Config {
+    /// The camera of this name.
+    pub fn camera(&self, name: &str) -> Option<&Camera> {
+        self.cameras.iter().find(|camera| camera.name == name)
+    }
+}
+
+/// Where data lies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Paths {
+    /// Root of all that jacod writes.
+    pub data_dir: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { data_dir: "/var/lib/jacod".into() }
+    }
+}
+
+impl Paths {
+    /// Recorded datasets, one folder each.
+    pub fn datasets(&self) -> PathBuf {
+        self.data_dir.join("datasets")
+    }
+
+    /// Checkpoints of policies, one folder each.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.data_dir.join("checkpoints")
+    }
+
+    /// Records of runs, one folder each.
+    pub fn runs(&self) -> PathBuf {
+        self.data_dir.join("runs")
+    }
+}
+
+/// The local API.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Api {
+    /// Unix socket that is listened on; at most 107 bytes, the kernel's limit.
+    pub socket: PathBuf,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { socket: "/run/jacod/jacod.sock".into() }
+    }
+}
+
+/// The arm.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Arm {
+    /// The SDK's command-layer library, or the simulator's stand-in for it.
+    pub sdk: PathBuf,
+    /// How the arm is connected.
+    pub transport: Transport,
+    /// Start of the arm's serial number; None takes the only arm there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The frame in which the firmware reads angular velocity.
+    pub angular_frame: AngularFrame,
+    /// Whether the arm is homed when the daemon starts and finds it not homed.
+    pub home_on_start: bool,
+    /// What the servo never lets the arm exceed.
+    pub limits: Limits,
+}
+
+/// What the servo never lets the arm exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Limits {
+    /// Lowest corner of the box that the tool point's reference stays in, base frame \[m\].
+    pub workspace_min_m: [f64; 3],
+    /// Highest corner of that box, base frame \[m\].
+    pub workspace_max_m: [f64; 3],
+    /// Tool point speed \[m/s\].
+    pub linear_speed_m_s: f64,
+    /// Tool angular speed \[rad/s\].
+    pub angular_speed_rad_s: f64,
+    /// Tool point acceleration \[m/s^2\].
+    pub linear_acceleration_m_s2: f64,
+    /// Tool angular acceleration \[rad/s^2\].
+    pub angular_acceleration_rad_s2: f64,
+    /// How far the reference may run ahead of the measured tool point \[m\].
+    pub reference_leash_m: f64,
+    /// How far the reference may turn ahead of the measured orientation \[rad\].
+    pub reference_leash_rad: f64,
+    /// Finger speed \[closures/s\]; 1 is from open to closed in a second.
+    pub finger_speed_per_s: f64,
+    /// Silence of the daemon after which the servo slows to a hold \[ms\].
+    pub command_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workspace_min_m: [-0.45, -0.75, 0.03],
+            workspace_max_m: [0.45, -0.20, 0.60],
+            linear_speed_m_s: 0.25,
+            angular_speed_rad_s: 1.2,
+            linear_acceleration_m_s2: 2.5,
+            angular_acceleration_rad_s2: 12.0,
+            reference_leash_m: 0.04,
+            reference_leash_rad: 0.3,
+            finger_speed_per_s: 1.04,
+            command_timeout_ms: 100,
+        }
+    }
+}
+
+/// One camera.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Camera {
+    /// Its name: in datasets `observation.images.<name>`; in the simulator that of the scene's
+    /// camera.
+    pub name: String,
+    /// Where its pictures come from.
+    #[serde(flatten)]
+    pub source: Source,
+    /// Picture width \[pixels\].
+    pub width: u32,
+    /// Picture height \[pixels\].
+    pub height: u32,
+    /// Pictures a second \[Hz\].
+    pub rate_hz: u32,
+    /// Age from which its newest picture may no longer be acted upon \[ms\].
+    pub stale_after_ms: u64,
+}
+
+/// Where a camera's pictures come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
+pub enum Source {
+    /// The simulator.
+    Sim,
+    /// A Video4Linux device.
+    V4l {
+        /// N of `/dev/videoN`.
+        device: u32,
+    },
+}
+
+/// The policy and how it is executed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Policy {
+    /// Folder of the checkpoint.
+    pub checkpoint: PathBuf,
+    /// Where it runs.
+    pub device: Device,
+    /// Threads of one operator on the CPU.
+    pub threads: usize,
+    /// Name of the camera it sees through; always one of [`Config::cameras`].
+    pub camera: String,
+    /// Action units decoded from one picture, the forced ones included.
+    pub horizon: usize,
+    /// What the arm does meanwhile.
+    pub execution: Execution,
+    /// With [`Execution::Async`]: units already queued that are forced as the decoder's prefix.
+    /// Below `horizon` then; without meaning otherwise.
+    pub commit_steps: usize,
+}
+
+/// The simulator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sim {
+    /// Unix socket of `jaco-sim`; at most 107 bytes, the kernel's limit.
+    pub socket: PathBuf,
+}
+
+/// Autonomous runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Run {
+    /// Steps of 100 ms after which an attempt ends as failed.
+    pub max_steps: u64,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { max_steps: 300 }
+    }
+}
+
+/// The log.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Log {
+    /// The least severe level that is written.
+    pub level: Level,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info, format: LogFormat::Text }
+    }
+}

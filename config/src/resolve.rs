@@ -1,0 +1,280 @@
+//! From the file as written to the resolved configuration: the defaults, the ranges and the rules
+//! between keys. `jacod.toml` documents what stands here and a test holds the two together.
+
+use crate::config::{Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim, Source};
+use crate::problem::ConfigError;
+use crate::section::{Document, Section};
+use crate::words::{AngularFrame, Device, Execution, Transport, Word};
+use std::path::PathBuf;
+use toml::de::DeTable;
+
+/// Bytes of a Unix socket's path: `sun_path` without its terminating zero.
+const SOCKET_PATH_BYTES: usize = 107;
+/// Characters of a camera's name.
+const CAMERA_NAME_CHARS: usize = 32;
+/// Least extent of the workspace along each axis \[m\].
+const WORKSPACE_EXTENT_M: f64 = 0.05;
+
+impl Config {
+    /// Reads the configuration `text`. `name` is the file's name, for messages only.
+    ///
+    /// # Errors
+    /// All that is wrong with the text, at once; if it is not TOML, that alone.
+    pub fn parse(text: &str, name: &str) -> Result<Config, ConfigError> {
+        let document = Document::new(text);
+        let resolved = match DeTable::parse(text) {
+            Ok(table) => resolve(Section::root(&document, table.get_ref())),
+            Err(error) => {
+                document.refuse_syntax(&error);
+                None
+            }
+        };
+        document.verdict(name)?;
+        Ok(resolved.expect("a file that resolves to nothing was refused for a reason"))
+    }
+}
+
+/// None only if a problem was reported.
+fn resolve(mut root: Section<'_>) -> Option<Config> {
+    let paths = paths(root.section("paths"));
+    let api = api(root.section("api"));
+    let arm = arm(root.section("arm"));
+    let sim = root.optional_section("sim").map(sim);
+    let cameras = cameras(&mut root, sim.is_some());
+    let policy = policy(root.section("policy"), &paths, &cameras);
+    let run = run(root.section("run"));
+    let log = log(root.section("log"));
+    root.finish();
+    Some(Config {
+        paths,
+        api,
+        arm: arm?,
+        cameras: cameras.into_iter().collect::<Option<_>>()?,
+        policy: policy?,
+        sim: match sim {
+            Some(sim) => Some(sim?),
+            None => None,
+        },
+        run,
+        log,
+    })
+}
+
+fn paths(mut section: Section<'_>) -> Paths {
+    let data_dir = path(&mut section, "data_dir").unwrap_or(Paths::default().data_dir);
+    section.finish();
+    Paths { data_dir }
+}
+
+fn api(mut section: Section<'_>) -> Api {
+    let socket = socket(&mut section).unwrap_or(Api::default().socket);
+    section.finish();
+    Api { socket }
+}
+
+fn arm(mut section: Section<'_>) -> Option<Arm> {
+    let sdk = path(&mut section, "sdk");
+    let sdk = section.require("sdk", sdk, "the path of the SDK's command-layer library");
+    let transport = section.word("transport").unwrap_or(Transport::Usb);
+    let serial = section.text("serial", anything);
+    let angular_frame = section.word("angular_frame").unwrap_or(AngularFrame::Effector);
+    let home_on_start = section.boolean("home_on_start").unwrap_or(false);
+    let limits = limits(section.section("limits"));
+    section.finish();
+    Some(Arm { sdk: sdk?, transport, serial, angular_frame, home_on_start, limits })
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let d = Limits::default();
+    let s = &mut section;
+    let limits = Limits {
+        workspace_min_m: s.vector("workspace_min_m", -1.2..=1.2).unwrap_or(d.workspace_min_m),
+        workspace_max_m: s.vector("workspace_max_m", -1.2..=1.2).unwrap_or(d.workspace_max_m),
+        linear_speed_m_s: s.number("linear_speed_m_s", 0.01..=0.5).unwrap_or(d.linear_speed_m_s),
+        angular_speed_rad_s: s
+            .number("angular_speed_rad_s", 0.05..=2.0)
+            .unwrap_or(d.angular_speed_rad_s),
+        linear_acceleration_m_s2: s
+            .number("linear_acceleration_m_s2", 0.1..=5.0)
+            .unwrap_or(d.linear_acceleration_m_s2),
+        angular_acceleration_rad_s2: s
+            .number("angular_acceleration_rad_s2", 0.5..=25.0)
+            .unwrap_or(d.angular_acceleration_rad_s2),
+        reference_leash_m: s
+            .number("reference_leash_m", 0.005..=0.1)
+            .unwrap_or(d.reference_leash_m),
+        reference_leash_rad: s
+            .number("reference_leash_rad", 0.05..=0.8)
+            .unwrap_or(d.reference_leash_rad),
+        finger_speed_per_s: s
+            .number("finger_speed_per_s", 0.05..=1.5)
+            .unwrap_or(d.finger_speed_per_s),
+        command_timeout_ms: s
+            .integer("command_timeout_ms", 20..=1000)
+            .unwrap_or(d.command_timeout_ms),
+    };
+    for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
+        let (min, max) = (limits.workspace_min_m[axis], limits.workspace_max_m[axis]);
+        // Written so that 0.05 m apart passes although 0.65 - 0.60 falls short of 0.05.
+        if max - min < WORKSPACE_EXTENT_M - 1e-9 {
+            section.refuse(
+                "workspace_max_m",
+                format!(
+                    "must exceed workspace_min_m by {WORKSPACE_EXTENT_M} m on each axis, \
+                     but {name} goes from {min} to {max}"
+                ),
+            );
+        }
+    }
+    section.finish();
+    limits
+}
+
+fn sim(mut section: Section<'_>) -> Option<Sim> {
+    let socket = socket(&mut section);
+    let socket = section.require("socket", socket, "the path of the simulator's socket");
+    section.finish();
+    Some(Sim { socket: socket? })
+}
+
+/// One entry per camera section; None for one that was refused.
+fn cameras(root: &mut Section<'_>, has_sim: bool) -> Vec<Option<Camera>> {
+    let sections = root.sections("camera");
+    if sections.is_empty() {
+        root.require("camera", None::<()>, "at least one [[camera]] section");
+    }
+    let mut named: Vec<(String, Option<usize>)> = Vec::new();
+    let read = sections.into_iter().map(|mut section| {
+        let camera = camera(&mut section, has_sim);
+        if let Some(name) = camera.as_ref().map(|camera| camera.name.clone()) {
+            match named.iter().find(|(earlier, _)| *earlier == name) {
+                Some((_, Some(line))) => {
+                    section.refuse("name", format!("is the name of the camera on line {line} too"));
+                }
+                _ => named.push((name, section.line_of("name"))),
+            }
+        }
+        section.finish();
+        camera
+    });
+    read.collect()
+}
+
+fn camera(section: &mut Section<'_>, has_sim: bool) -> Option<Camera> {
+    let name = section.text("name", |name| {
+        let fits = name.len() <= CAMERA_NAME_CHARS
+            && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+        let rule = || format!("must be 1 to {CAMERA_NAME_CHARS} of a-z, 0-9, _ and -");
+        if fits { Ok(()) } else { Err(rule()) }
+    });
+    let name = section.require("name", name, "a name for the camera, such as \"front\"");
+    let kind = section.word::<SourceKind>("source");
+    let kind = section.require("source", kind, "\"sim\" or \"v4l\"");
+    let device = section.integer("device", 0..=255_u32);
+    let source = match kind {
+        Some(SourceKind::V4l) => section
+            .require("device", device, "N of the camera's /dev/videoN")
+            .map(|device| Source::V4l { device }),
+        Some(SourceKind::Sim) => {
+            if device.is_some() {
+                section.refuse("device", "is for source = \"v4l\" only".to_owned());
+            }
+            if !has_sim {
+                let reason = "needs the simulator's socket: add a [sim] section with socket";
+                section.refuse("source", reason.to_owned());
+            }
+            Some(Source::Sim)
+        }
+        None => None,
+    };
+    let width = section.integer("width", 32..=3840).unwrap_or(640);
+    let height = section.integer("height", 32..=2160).unwrap_or(480);
+    let rate_hz = section.integer("rate_hz", 10..=120).unwrap_or(30);
+    // From two periods of the slowest camera on.
+    let stale_after_ms = section.integer("stale_after_ms", 200..=5000).unwrap_or(500);
+    Some(Camera { name: name?, source: source?, width, height, rate_hz, stale_after_ms })
+}
+
+/// The word of `source`; the device number stands in a key of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum SourceKind {
+    Sim,
+    V4l,
+}
+
+impl Word for SourceKind {
+    const ALL: &'static [Self] = &[Self::Sim, Self::V4l];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::V4l => "v4l",
+        }
+    }
+}
+
+fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -> Option<Policy> {
+    let s = &mut section;
+    let checkpoint = path(s, "checkpoint").unwrap_or_else(|| paths.checkpoints().join("current"));
+    let device = s.text("device", |name| match name.parse::<Device>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err("must be \"cpu\" or \"cuda:0\", \"cuda:1\", ...".to_owned()),
+    });
+    let device = device.and_then(|name| name.parse().ok()).unwrap_or(Device::Cpu);
+    let threads = s.integer("threads", 1..=256).unwrap_or(4);
+    let written_camera = s.text("camera", anything);
+    let horizon = s.integer("horizon", 1..=28).unwrap_or(4);
+    let execution = s.word("execution").unwrap_or(Execution::Sync);
+    let commit_steps = s.integer("commit_steps", 0..=27).unwrap_or((horizon - 1).min(2));
+    if execution == Execution::Async && commit_steps >= horizon {
+        let reason = format!("must be below horizon, which is {horizon}");
+        section.refuse("commit_steps", reason);
+    }
+    let first_camera = cameras.first().and_then(|camera| camera.as_ref());
+    let camera = match written_camera {
+        None => first_camera.map(|camera| camera.name.clone()),
+        Some(name) => {
+            // A refused camera may be the one that is meant: the user fixes that first.
+            if cameras.iter().all(|c| c.as_ref().is_some_and(|c| c.name != name)) {
+                let names = cameras.iter().flatten().map(|camera| format!("{:?}", camera.name));
+                let names = names.collect::<Vec<_>>().join(", ");
+                section.refuse("camera", format!("no [[camera]] has this name; there is {names}"));
+            }
+            Some(name)
+        }
+    };
+    section.finish();
+    Some(Policy { checkpoint, device, threads, camera: camera?, horizon, execution, commit_steps })
+}
+
+fn run(mut section: Section<'_>) -> Run {
+    let max_steps = section.integer("max_steps", 1..=100_000).unwrap_or(Run::default().max_steps);
+    section.finish();
+    Run { max_steps }
+}
+
+fn log(mut section: Section<'_>) -> Log {
+    let d = Log::default();
+    let level = section.word("level").unwrap_or(d.level);
+    let format = section.word("format").unwrap_or(d.format);
+    section.finish();
+    Log { level, format }
+}
+
+fn path(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
+    section.text(key, anything).map(PathBuf::from)
+}
+
+fn socket(section: &mut Section<'_>) -> Option<PathBuf> {
+    let socket = section.text("socket", |path| match path.len() {
+        0..=SOCKET_PATH_BYTES => Ok(()),
+        bytes => Err(format!(
+            "a socket's path has at most {SOCKET_PATH_BYTES} bytes, this one has {bytes}"
+        )),
+    });
+    socket.map(PathBuf::from)
+}
+
+fn anything(_: &str) -> Result<(), String> {
+    Ok(())
+}

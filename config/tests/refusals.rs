@@ -1,0 +1,233 @@
+//! What a user reads when a file is wrong: exact messages.
+
+#![allow(clippy::unwrap_used)]
+
+use jaco_config::{Config, Fault};
+
+const VALID: &str = r#"
+[arm]
+sdk = "libkinova.so"
+
+[[camera]]
+name = "front"
+source = "v4l"
+device = 0
+"#;
+
+fn message(text: &str) -> String {
+    Config::parse(text, "j.toml").unwrap_err().to_string()
+}
+
+/// The message for the valid file with `lines` in front: the first of them is line 1.
+fn message_with(lines: &str) -> String {
+    message(&format!("{lines}{VALID}"))
+}
+
+#[test]
+fn the_base_of_these_tests_is_valid() {
+    assert!(Config::parse(VALID, "j.toml").is_ok());
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_the_likely_one() {
+    assert_eq!(
+        message_with("[arm.limits]\nlinear_sped_m_s = 0.1"),
+        "j.toml:2: arm.limits.linear_sped_m_s: unknown key; did you mean \"linear_speed_m_s\"?"
+    );
+    assert_eq!(
+        message_with("[arm.limit]\nlinear_speed_m_s = 0.1"),
+        "j.toml:1: arm.limit: unknown key; did you mean \"limits\"?"
+    );
+    assert_eq!(
+        message_with("[polcy]\nhorizon = 4"),
+        "j.toml:1: polcy: unknown key; did you mean \"policy\"?"
+    );
+}
+
+#[test]
+fn a_key_like_no_other_lists_those_there_are() {
+    assert_eq!(
+        message_with("[log]\ncolour = true"),
+        "j.toml:2: log.colour: unknown key; the keys here are level, format"
+    );
+}
+
+#[test]
+fn a_wrong_type_says_which_is_right() {
+    assert_eq!(
+        message_with("[api]\nsocket = 5"),
+        "j.toml:2: api.socket = 5: must be text in quotes"
+    );
+    assert_eq!(
+        message_with("[arm.limits]\nlinear_speed_m_s = \"0.1\""),
+        "j.toml:2: arm.limits.linear_speed_m_s = \"0.1\": must be a number"
+    );
+    assert_eq!(
+        message_with("[run]\nmax_steps = 1.5"),
+        "j.toml:2: run.max_steps = 1.5: must be a whole number"
+    );
+    assert_eq!(
+        message_with("[arm.limits]\nworkspace_max_m = [1, 2]"),
+        "j.toml:2: arm.limits.workspace_max_m = [1, 2]: must be three numbers, \
+         such as [0.1, -0.2, 0.3]"
+    );
+    assert_eq!(message_with("log = 3\n"), "j.toml:1: log = 3: must be a section");
+    assert_eq!(
+        message("camera = []\n[arm]\nsdk = \"s\""),
+        "j.toml:1: camera = []: must be a list of sections, each under [[camera]]"
+    );
+    assert_eq!(
+        message("camera = 1\n[arm]\nsdk = \"s\""),
+        "j.toml:1: camera = 1: must be a list of sections, each under [[camera]]"
+    );
+}
+
+#[test]
+fn a_number_out_of_range_says_the_range() {
+    assert_eq!(
+        message_with("[arm.limits]\nlinear_speed_m_s = 3.0"),
+        "j.toml:2: arm.limits.linear_speed_m_s = 3.0: must be 0.01 to 0.5"
+    );
+    assert_eq!(
+        message_with("[arm.limits]\nlinear_speed_m_s = nan"),
+        "j.toml:2: arm.limits.linear_speed_m_s = nan: must be 0.01 to 0.5"
+    );
+    assert_eq!(
+        message_with("[policy]\nhorizon = -1"),
+        "j.toml:2: policy.horizon = -1: must be 1 to 28"
+    );
+    assert_eq!(
+        message_with("[run]\nmax_steps = 99999999999999999999"),
+        "j.toml:2: run.max_steps = 99999999999999999999: must be 1 to 100000"
+    );
+}
+
+#[test]
+fn an_unknown_word_lists_the_words() {
+    assert_eq!(
+        message_with("[log]\nlevel = \"loud\""),
+        "j.toml:2: log.level = \"loud\": \
+         must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\""
+    );
+    assert_eq!(
+        message_with("[policy]\ndevice = \"gpu\""),
+        "j.toml:2: policy.device = \"gpu\": must be \"cpu\" or \"cuda:0\", \"cuda:1\", ..."
+    );
+}
+
+#[test]
+fn an_absent_key_without_default_is_asked_for_at_its_section() {
+    assert_eq!(
+        message("\n[arm]\n[[camera]]\nname = \"front\"\nsource = \"v4l\""),
+        "j.toml:2: arm.sdk: missing; give the path of the SDK's command-layer library\n\
+         j.toml:3: camera[0].device: missing; give N of the camera's /dev/videoN"
+    );
+}
+
+#[test]
+fn an_empty_file_is_told_what_it_needs() {
+    assert_eq!(
+        message(""),
+        "j.toml: arm.sdk: missing; give the path of the SDK's command-layer library\n\
+         j.toml: camera: missing; give at least one [[camera]] section"
+    );
+}
+
+#[test]
+fn two_cameras_of_one_name_are_refused_with_both_lines() {
+    let text = format!("{VALID}[[camera]]\nname = \"front\"\nsource = \"v4l\"\ndevice = 1\n");
+    assert_eq!(
+        message(&text),
+        "j.toml:10: camera[1].name = \"front\": is the name of the camera on line 6 too"
+    );
+}
+
+#[test]
+fn a_camera_name_that_no_dataset_key_could_hold_is_refused() {
+    assert_eq!(
+        message(&VALID.replace("front", "front/left")),
+        "j.toml:6: camera[0].name = \"front/left\": must be 1 to 32 of a-z, 0-9, _ and -"
+    );
+}
+
+#[test]
+fn the_policy_must_see_through_a_camera_there_is() {
+    assert_eq!(
+        message_with("[policy]\ncamera = \"wrist\""),
+        "j.toml:2: policy.camera = \"wrist\": no [[camera]] has this name; there is \"front\""
+    );
+}
+
+#[test]
+fn a_simulated_camera_needs_the_simulator() {
+    let sim_camera = VALID.replace("\"v4l\"\ndevice = 0", "\"sim\"");
+    assert_eq!(
+        message(&sim_camera),
+        "j.toml:7: camera[0].source = \"sim\": \
+         needs the simulator's socket: add a [sim] section with socket"
+    );
+    assert_eq!(
+        message(&format!("[sim]\n{sim_camera}")),
+        "j.toml:1: sim.socket: missing; give the path of the simulator's socket"
+    );
+    assert!(Config::parse(&format!("{sim_camera}[sim]\nsocket = \"s\""), "j.toml").is_ok());
+    assert_eq!(
+        message(&format!("{sim_camera}device = 1\n[sim]\nsocket = \"s\"")),
+        "j.toml:8: camera[0].device = 1: is for source = \"v4l\" only"
+    );
+}
+
+#[test]
+fn async_commits_fewer_steps_than_it_decodes() {
+    let policy = "[policy]\nhorizon = 3\ncommit_steps = 3\nexecution = ";
+    assert_eq!(
+        message_with(&format!("{policy}\"async\"")),
+        "j.toml:3: policy.commit_steps = 3: must be below horizon, which is 3"
+    );
+    assert!(Config::parse(&format!("{policy}\"sync\"{VALID}"), "j.toml").is_ok());
+}
+
+#[test]
+fn the_workspace_has_room_on_every_axis() {
+    assert_eq!(
+        message_with("[arm.limits]\nworkspace_min_m = [-0.4, -0.7, 0.57]"),
+        "j.toml:1: arm.limits.workspace_max_m: must exceed workspace_min_m by 0.05 m on each \
+         axis, but z goes from 0.57 to 0.6"
+    );
+    let just_enough = format!("[arm.limits]\nworkspace_min_m = [-0.4, -0.7, 0.55]\n{VALID}");
+    assert!(Config::parse(&just_enough, "j.toml").is_ok());
+}
+
+#[test]
+fn a_socket_path_the_kernel_would_refuse_is_refused_here() {
+    let fits = format!("[api]\nsocket = \"/{}\"\n{VALID}", "s".repeat(106));
+    assert!(Config::parse(&fits, "j.toml").is_ok());
+    let error = message_with(&format!("[api]\nsocket = \"/{}\"\n", "s".repeat(107)));
+    assert!(error.ends_with("a socket's path has at most 107 bytes, this one has 108"), "{error}");
+}
+
+#[test]
+fn what_is_not_toml_is_refused_where_it_breaks() {
+    let error = Config::parse("[arm]\nsdk = \"x\"\nsdk = \"y\"\n", "j.toml").unwrap_err();
+    assert_eq!(error.to_string(), "j.toml:3: not valid TOML: duplicate key");
+    assert!(matches!(&error.problems[..], [problem] if matches!(problem.fault, Fault::Syntax(_))));
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_the_file() {
+    let text = "[log]\nlevel = \"loud\"\n[run]\nmax_step = 3\n[arm]\nsdk = \"\"\n\
+                [arm.limits]\nfinger_speed_per_s = 7\n[[camera]]\nname = \"a\"\nsource = \"v4l\"\n\
+                device = 0\nwidth = 8\n";
+    let error = Config::parse(text, "j.toml").unwrap_err();
+    let told: Vec<_> = error.problems.iter().map(|p| (p.line, p.key.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some(2), "log.level"),
+            (Some(4), "run.max_step"),
+            (Some(6), "arm.sdk"),
+            (Some(8), "arm.limits.finger_speed_per_s"),
+            (Some(13), "camera[0].width"),
+        ]
+    );
+}

@@ -1,0 +1,146 @@
+//! Every value in range resolves to itself, and a resolved configuration can be written down.
+
+#![allow(clippy::unwrap_used)]
+
+use jaco_config::{
+    AngularFrame, Api, Arm, Camera, Config, Device, Execution, Level, Limits, Log, LogFormat,
+    Paths, Policy, Run, Sim, Source, Transport, Word,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
+    select(W::ALL)
+}
+
+/// Text that needs escaping, too.
+fn path() -> impl Strategy<Value = std::path::PathBuf> {
+    "[a-zA-Zä/ '\"\\\\._-]{1,50}".prop_map(Into::into)
+}
+
+prop_compose! {
+    fn limits()(
+        low in prop::array::uniform3(-1.2..=1.1),
+        room in prop::array::uniform3(0.0..=1.0),
+        linear in (0.01..=0.5, 0.1..=5.0, 0.005..=0.1),
+        angular in (0.05..=2.0, 0.5..=25.0, 0.05..=0.8),
+        finger_speed_per_s in 0.05..=1.5,
+        command_timeout_ms in 20..=1000_u64,
+    ) -> Limits {
+        Limits {
+            workspace_min_m: low,
+            workspace_max_m: std::array::from_fn(|i| low[i] + 0.05 + room[i] * (1.15 - low[i])),
+            linear_speed_m_s: linear.0,
+            linear_acceleration_m_s2: linear.1,
+            reference_leash_m: linear.2,
+            angular_speed_rad_s: angular.0,
+            angular_acceleration_rad_s2: angular.1,
+            reference_leash_rad: angular.2,
+            finger_speed_per_s,
+            command_timeout_ms,
+        }
+    }
+}
+
+prop_compose! {
+    fn arm()(
+        sdk in path(),
+        transport in word::<Transport>(),
+        serial in prop::option::of("[A-Z0-9]{1,12}"),
+        angular_frame in word::<AngularFrame>(),
+        home_on_start: bool,
+        limits in limits(),
+    ) -> Arm {
+        Arm { sdk, transport, serial, angular_frame, home_on_start, limits }
+    }
+}
+
+prop_compose! {
+    fn camera(index: usize)(
+        name in "[a-z_-]{1,30}",
+        source in prop_oneof![
+            Just(Source::Sim),
+            (0..=255_u32).prop_map(|device| Source::V4l { device }),
+        ],
+        (width, height) in (32..=3840_u32, 32..=2160_u32),
+        rate_hz in 10..=120_u32,
+        stale_after_ms in 200..=5000_u64,
+    ) -> Camera {
+        Camera { name: format!("{name}{index}"), source, width, height, rate_hz, stale_after_ms }
+    }
+}
+
+prop_compose! {
+    fn policy()(
+        checkpoint in path(),
+        device in prop_oneof![Just(Device::Cpu), (0..64_usize).prop_map(Device::Cuda)],
+        threads in 1..=256_usize,
+        execution in word::<Execution>(),
+        (horizon, commit_steps) in (1..=28_usize).prop_flat_map(|h| (Just(h), 0..h)),
+    ) -> Policy {
+        let camera = String::new();
+        Policy { checkpoint, device, threads, camera, horizon, execution, commit_steps }
+    }
+}
+
+prop_compose! {
+    fn config()(
+        data_dir in path(),
+        (api, sim) in (path(), path()),
+        arm in arm(),
+        cameras in (1..4_usize).prop_flat_map(|n| (0..n).map(camera).collect::<Vec<_>>()),
+        seen_through in any::<prop::sample::Index>(),
+        policy in policy(),
+        max_steps in 1..=100_000_u64,
+        (level, format) in (word::<Level>(), word::<LogFormat>()),
+    ) -> Config {
+        let camera = cameras[seen_through.index(cameras.len())].name.clone();
+        Config {
+            paths: Paths { data_dir },
+            api: Api { socket: api },
+            arm,
+            cameras,
+            policy: Policy { camera, ..policy },
+            sim: Some(Sim { socket: sim }),
+            run: Run { max_steps },
+            log: Log { level, format },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_configuration_in_range_survives_its_file(config in config()) {
+        let text = toml::to_string(&config).unwrap();
+        let read = Config::parse(&text, "written.toml");
+        prop_assert_eq!(read.map_err(|error| format!("{error}\n{text}")), Ok(config));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\[\\[?(arm|camera|log|policy)\\]\\]?\n|[a-z]{1,4} = .{0,9}\n|.{0,20}\n){0,8}") {
+        let _ = Config::parse(&text, "any.toml");
+    }
+}
+
+#[test]
+fn the_policy_defaults_follow_the_other_sections() {
+    let text = "[paths]\ndata_dir = \"/srv/jacod\"\n[arm]\nsdk = \"s\"\n\
+                [[camera]]\nname = \"wrist\"\nsource = \"v4l\"\ndevice = 3\n\
+                [policy]\nhorizon = 1\nexecution = \"async\"\n";
+    let config = Config::parse(text, "t").unwrap();
+    assert_eq!(config.policy.checkpoint, config.paths.checkpoints().join("current"));
+    assert_eq!(config.policy.camera, "wrist");
+    assert_eq!(config.policy.commit_steps, 0);
+    assert_eq!(config.camera("wrist").unwrap().source, Source::V4l { device: 3 });
+    assert_eq!(config.camera("front"), None);
+}
+
+#[test]
+fn device_names_read_back() {
+    for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(12)] {
+        assert_eq!(device.to_string().parse(), Ok(device));
+    }
+    for name in ["", "gpu", "cuda", "cuda:", "cuda:+1", "cuda:-1", "cuda:1 ", "CPU"] {
+        assert!(name.parse::<Device>().is_err(), "{name:?} was taken for a device");
+    }
+}

@@ -1,0 +1,156 @@
+//! The shipped files: `jacod.toml` is the reference and must say what the code does.
+
+#![allow(clippy::unwrap_used)]
+
+use jaco_config::{Config, Execution, Limits, Source};
+
+const REFERENCE: &str = include_str!("../jacod.toml");
+const SIM: &str = include_str!("../sim.toml");
+
+/// The keys without a default, as `jacod.toml` has them, and nothing else.
+const REQUIRED_ONLY: &str = r#"
+[arm]
+sdk = "/usr/lib/Kinova.API.USBCommandLayerUbuntu.so"
+
+[[camera]]
+name = "front"
+source = "v4l"
+device = 0
+"#;
+
+/// A `key = value` line of `jacod.toml` and the comment above it.
+struct Documented {
+    line: usize,
+    key: String,
+    value: String,
+    comment: String,
+}
+
+/// Every key of `jacod.toml`, those that are commented out included.
+fn documented() -> Vec<Documented> {
+    let mut comment = String::new();
+    let mut keys = Vec::new();
+    for (line, text) in REFERENCE.lines().enumerate() {
+        let bare = text.trim_start_matches("# ");
+        let pair = bare.split_once(" = ").filter(|(key, _)| key.bytes().all(is_key_byte));
+        match pair {
+            Some((key, value)) => {
+                let (key, value) = (key.to_owned(), value.to_owned());
+                keys.push(Documented { line, key, value, comment: std::mem::take(&mut comment) });
+            }
+            None if text.starts_with('#') => comment = format!("{comment} {bare}"),
+            None => comment.clear(),
+        }
+    }
+    keys
+}
+
+fn is_key_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')
+}
+
+/// `jacod.toml` with one line replaced.
+fn reference_with(line: usize, text: &str) -> String {
+    let mut lines: Vec<&str> = REFERENCE.lines().collect();
+    lines[line] = text;
+    lines.join("\n")
+}
+
+#[test]
+fn the_reference_states_the_defaults() {
+    let reference = Config::parse(REFERENCE, "jacod.toml").unwrap();
+    let defaults = Config::parse(REQUIRED_ONLY, "required-only.toml").unwrap();
+    assert_eq!(reference, defaults);
+}
+
+#[test]
+fn the_reference_comments_state_the_defaults_too() {
+    let stated = documented().into_iter().filter_map(|documented| {
+        let (_, stated) = documented.comment.split_once("Default: ")?;
+        Some((documented.key, documented.value, stated.to_owned()))
+    });
+    let mut checked = 0;
+    for (key, value, stated) in stated {
+        if matches!(key.as_str(), "serial" | "checkpoint" | "camera") {
+            continue; // Their defaults are described, not values.
+        }
+        assert!(
+            stated == format!("{value}.") || stated.starts_with(&format!("{value}, ")),
+            "{key} = {value}, but its comment ends: {stated}"
+        );
+        checked += 1;
+    }
+    assert_eq!(checked, 27);
+}
+
+#[test]
+fn the_reference_mentions_every_key() {
+    // Everything optional filled in, so that no key hides.
+    let mut config = Config::parse(SIM, "sim.toml").unwrap();
+    config.arm.serial = Some("PJ0".to_owned());
+    config.cameras[0].source = Source::V4l { device: 0 };
+    let mut keys = Vec::new();
+    leaves(&toml::Value::try_from(&config).unwrap(), "", &mut keys);
+    assert!(keys.len() > 30, "the serialised configuration lost its keys: {keys:?}");
+    let documented: Vec<String> = documented().into_iter().map(|entry| entry.key).collect();
+    for key in keys {
+        assert!(documented.contains(&key), "jacod.toml does not mention {key}");
+    }
+}
+
+fn leaves(value: &toml::Value, key: &str, keys: &mut Vec<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            table.iter().for_each(|(key, value)| leaves(value, key, keys));
+        }
+        toml::Value::Array(items) if items.iter().all(toml::Value::is_table) => {
+            items.iter().for_each(|item| leaves(item, key, keys));
+        }
+        _ => keys.push(key.to_owned()),
+    }
+}
+
+#[test]
+fn the_documented_ranges_are_the_ranges() {
+    let mut checked = 0;
+    for Documented { line, key, comment, .. } in documented() {
+        let Some((_, range)) = comment.split_once("Range: ") else { continue };
+        let (low, rest) = range.split_once(" .. ").unwrap();
+        let high = rest.split_once(". ").map_or(rest.trim_end_matches('.'), |(high, _)| high);
+        if key.starts_with("workspace") {
+            // Three numbers, tied to another three: the message alone is compared.
+            refused(line, &format!("{key} = [0.0, 9.0, 0.0]"), low, high);
+        } else {
+            let whole = !low.contains('.') && !high.contains('.');
+            let step = if whole { 1.0 } else { 1e-6 };
+            let (low_value, high_value) =
+                (low.parse::<f64>().unwrap(), high.parse::<f64>().unwrap());
+            refused(line, &format!("{key} = {}", low_value - step), low, high);
+            refused(line, &format!("{key} = {}", high_value + step), low, high);
+            for value in [low, high] {
+                let text = reference_with(line, &format!("{key} = {value}"));
+                assert!(Config::parse(&text, "t").is_ok(), "{key} = {value} was refused");
+            }
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 19);
+}
+
+/// Asserts that the line is refused with exactly the documented range.
+fn refused(line: usize, text: &str, low: &str, high: &str) {
+    let message = Config::parse(&reference_with(line, text), "t").unwrap_err().to_string();
+    let (place, range) = (format!("t:{}: ", line + 1), format!(": must be {low} to {high}"));
+    assert!(message.starts_with(&place) && message.ends_with(&range), "{text}: {message}");
+}
+
+#[test]
+fn the_simulator_file_runs_without_an_arm() {
+    let config = Config::parse(SIM, "sim.toml").unwrap();
+    assert!(config.sim.is_some());
+    assert_eq!(config.cameras[0].source, Source::Sim);
+    assert_eq!(config.policy.execution, Execution::Async);
+    assert_eq!(config.policy.camera, "front");
+    assert_eq!(config.arm.limits, Limits::default());
+    assert!(config.paths.data_dir.is_relative() && config.api.socket.is_relative());
+}
