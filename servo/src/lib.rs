@@ -1,1 +1,24 @@
-//! The 100 Hz real-time process that owns the arm.
+//! The 100 Hz real-time process that owns the arm, as a library.
+//!
+//! [`ServoCore`] is the pure part: executor, limits, watchdog and latched stop, ticked every
+//! 10 ms with a measured state, giving the velocity to send. It does no I/O, reads no clock and
+//! allocates nothing after construction, so that a lockstep simulation and the robot run the
+//! same code.
+//!
+//! This package must never link a neural-network library, an async runtime or a camera.
+
+pub mod command;
+pub mod core;
+pub mod executor;
+pub mod gripper;
+pub mod limits;
+pub mod mode;
+pub mod reference;
+pub mod report;
+pub mod watchdog;
+
+pub use crate::core::ServoCore;
+pub use command::{Command, Refusal};
+pub use limits::{Limits, LimitsError};
+pub use mode::{HoldReason, Mode, StopReason};
+pub use report::{CompletedStep, Counters, Report, Setpoint};

@@ -1,0 +1,108 @@
+//! The modes of the servo and why it left them.
+//!
+//! Transition table; what is not listed is refused and changes nothing.
+//!
+//! | from \ command     | Hold | StartPolicy | StartMotion | Jog | Home   | Stop    | Reset |
+//! |--------------------|------|-------------|-------------|-----|--------|---------|-------|
+//! | Idle               | Idle | Policy      | Motion      | Jog | Homing | Stopped | Idle  |
+//! | Policy (Stream)    | Idle | Policy      | Motion      | -   | -      | Stopped | same  |
+//! | Motion (Motion)    | Idle | Policy      | Motion      | -   | -      | Stopped | same  |
+//! | Jog                | Idle | Policy      | Motion      | Jog | Homing | Stopped | same  |
+//! | Homing             | Idle | -           | -           | -   | -      | Stopped | same  |
+//! | Stopped (latched)  | -    | -           | -           | -   | -      | Stopped | Idle  |
+//!
+//! By itself the servo goes from any moving mode to Idle when the commander falls silent or the
+//! measured state grows old, from Homing to Idle when homing ends, and to Stopped when the arm's
+//! readings stop making sense. `Stream` is taken in Policy only, `Motion` in Motion only.
+
+use std::fmt;
+
+/// What the servo is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Holding still, ready for orders.
+    Idle,
+    /// Executing action units of a policy, by step.
+    Policy,
+    /// Executing actions given as numbers, by step: an expert, a replay.
+    Motion,
+    /// Following a twist that a person gives.
+    Jog,
+    /// Moving to the arm's home position.
+    Homing,
+    /// Stopped until reset.
+    Stopped,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Idle => "idle",
+            Mode::Policy => "policy",
+            Mode::Motion => "motion",
+            Mode::Jog => "jog",
+            Mode::Homing => "homing",
+            Mode::Stopped => "stopped",
+        })
+    }
+}
+
+/// Why the servo is, or was last, idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HoldReason {
+    /// Nothing has been asked yet.
+    Started,
+    /// A `Hold` was asked.
+    Asked,
+    /// A stop was reset.
+    Reset,
+    /// The commander sent nothing for longer than the limit.
+    CommanderSilent,
+    /// The arm's state could not be read for longer than the limit.
+    StateOld,
+    /// Homing ended well.
+    Homed,
+    /// Homing ended without the arm being home.
+    HomingFailed,
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HoldReason::Started => "nothing asked yet",
+            HoldReason::Asked => "asked to hold",
+            HoldReason::Reset => "a stop was reset",
+            HoldReason::CommanderSilent => "the commander fell silent",
+            HoldReason::StateOld => "the arm's state could not be read",
+            HoldReason::Homed => "homing finished",
+            HoldReason::HomingFailed => "homing failed",
+        })
+    }
+}
+
+/// Why the servo stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopReason {
+    /// A person asked.
+    Operator,
+    /// The daemon found a fault.
+    Supervisor,
+    /// The arm reported a state that is not made of finite numbers.
+    StateNotFinite,
+    /// The arm left Cartesian control while it was needed.
+    CartesianControlLost,
+    /// Points piled up in the arm's queue: it would go on moving after the stream ends.
+    QueueGrew,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StopReason::Operator => "stopped by the operator",
+            StopReason::Supervisor => "stopped by the daemon",
+            StopReason::StateNotFinite => "the arm reported a state that is not finite",
+            StopReason::CartesianControlLost => "the arm left Cartesian control",
+            StopReason::QueueGrew => "points piled up in the arm's queue",
+        })
+    }
+}
