@@ -1,0 +1,257 @@
+//! The `control` channel: what an experimenter does to the simulated table, and what only he may
+//! know. The success verdict is here and nowhere else.
+
+use crate::LinkError;
+use crate::wire::{Channel, open, read_line, write_line};
+use jaco_core::Task;
+use serde::{Deserialize, Serialize};
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Longest line on this channel.
+pub const MAX_LINE_BYTES: usize = 4096;
+
+/// A request, e.g. `"status"` or `{"reset":{"task":"place-block","seed":3}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Places the objects of a task, and the homed arm at its home position, with nothing queued.
+    Reset {
+        /// The task.
+        task: Task,
+        /// Decides the placement.
+        seed: u64,
+    },
+    /// Has the task been achieved?
+    Outcome,
+    /// How the simulation runs.
+    Status,
+    /// Makes exactly these faults present; what is left out is healthy.
+    Inject(Faults),
+    /// Ends `jaco-sim`.
+    Quit,
+}
+
+/// Ways in which arm and camera misbehave. The default is health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Every SDK call takes this much longer \[ms\].
+    pub slow_calls_ms: u64,
+    /// So many reads from now on fail with 1015.
+    pub fail_next_reads: u32,
+    /// No arm is attached: reads fail, commands are lost though they return 1, and `InitAPI`
+    /// gives 1015 the first time and 1 after that.
+    pub arm_absent: bool,
+    /// SDK calls do not return.
+    pub hang: bool,
+    /// Cartesian control is refused in silence.
+    pub refuse_cartesian: bool,
+    /// No frames come.
+    pub freeze_camera: bool,
+    /// Somebody holds the joystick's first axis here, -1 to 1.
+    pub joystick_axis: f32,
+}
+
+/// The verdict on the task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeReport {
+    /// Whether the task is achieved.
+    pub success: bool,
+    /// For how long it has been so \[ns, simulated\].
+    pub stable_ns: u64,
+    /// From the object to its goal \[m\].
+    pub distance_m: f64,
+    /// In words.
+    pub detail: String,
+}
+
+/// How the simulation runs. Says nothing of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Simulated time \[ns\].
+    pub simulated_ns: u64,
+    /// Ticks of 10 ms since the start.
+    pub ticks: u64,
+    /// Ticks that began more than half a tick late.
+    pub late_ticks: u64,
+    /// Ticks given up because the simulation was too far behind real time.
+    pub dropped_ticks: u64,
+    /// Median lateness of ticks \[us\], since the start or the last reset.
+    pub lateness_p50_us: u64,
+    /// 99 % quantile of the same \[us\].
+    pub lateness_p99_us: u64,
+    /// Trajectory points finished during the last simulated second.
+    pub points_per_s: u32,
+    /// Trajectory points waiting.
+    pub fifo_count: u32,
+    /// Speed of the tool point \[m/s\].
+    pub arm_speed_m_s: f64,
+    /// Whether the arm is homed.
+    pub homed: bool,
+    /// SDK clients connected.
+    pub sdk_clients: u32,
+    /// The task laid out.
+    pub task: Task,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// To [`Request::Outcome`].
+    Outcome(OutcomeReport),
+    /// To [`Request::Status`].
+    Status(Status),
+    /// Refused, and why.
+    Error(String),
+}
+
+fn parse<T: serde::de::DeserializeOwned>(what: &'static str, line: &str) -> Result<T, LinkError> {
+    serde_json::from_str(line)
+        .map_err(|error| LinkError::Malformed { what, detail: error.to_string() })
+}
+
+fn line(value: &impl Serialize) -> Result<String, LinkError> {
+    serde_json::to_string(value).map_err(|error| LinkError::Malformed {
+        what: "control message",
+        detail: error.to_string(),
+    })
+}
+
+impl Request {
+    /// Parses one line.
+    pub fn parse(line: &str) -> Result<Self, LinkError> {
+        parse("control request", line)
+    }
+}
+
+impl Reply {
+    /// The answer as one line.
+    pub fn line(&self) -> Result<String, LinkError> {
+        line(self)
+    }
+}
+
+/// A client of the control channel.
+#[derive(Debug)]
+pub struct ControlClient {
+    stream: BufReader<UnixStream>,
+}
+
+impl ControlClient {
+    /// Connects to the socket at `path`.
+    pub fn connect(path: &Path) -> Result<Self, LinkError> {
+        Ok(Self { stream: BufReader::new(open(path, Channel::Control)?) })
+    }
+
+    /// Lays out `task` with the placement that `seed` decides; homes the arm at once.
+    pub fn reset(&mut self, task: Task, seed: u64) -> Result<(), LinkError> {
+        self.done(&Request::Reset { task, seed })
+    }
+
+    /// The verdict on the task.
+    pub fn outcome(&mut self) -> Result<OutcomeReport, LinkError> {
+        match self.ask(&Request::Outcome)? {
+            Reply::Outcome(outcome) => Ok(outcome),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How the simulation runs.
+    pub fn status(&mut self) -> Result<Status, LinkError> {
+        match self.ask(&Request::Status)? {
+            Reply::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes exactly these faults present.
+    pub fn inject(&mut self, faults: Faults) -> Result<(), LinkError> {
+        self.done(&Request::Inject(faults))
+    }
+
+    /// Ends `jaco-sim`.
+    pub fn quit(&mut self) -> Result<(), LinkError> {
+        self.done(&Request::Quit)
+    }
+
+    fn done(&mut self, request: &Request) -> Result<(), LinkError> {
+        match self.ask(request)? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Reply, LinkError> {
+        write_line(self.stream.get_mut(), &line(request)?)?;
+        let reply = read_line(&mut self.stream, MAX_LINE_BYTES)?.ok_or(LinkError::Closed)?;
+        match parse("control reply", &reply)? {
+            Reply::Error(reason) => Err(LinkError::Refused(reason)),
+            reply => Ok(reply),
+        }
+    }
+}
+
+fn unexpected(reply: &Reply) -> LinkError {
+    LinkError::Malformed { what: "control reply", detail: format!("{reply:?} answers another") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn requests_survive_the_wire(
+            seed: u64,
+            slow_calls_ms: u64,
+            hang: bool,
+            joystick_axis in -1f32..1.0,
+        ) {
+            let faults = Faults { slow_calls_ms, hang, joystick_axis, ..Faults::default() };
+            for request in [
+                Request::Reset { task: Task::RelocateCup, seed },
+                Request::Inject(faults),
+                Request::Outcome,
+                Request::Status,
+                Request::Quit,
+            ] {
+                prop_assert_eq!(Request::parse(&line(&request).unwrap()).unwrap(), request);
+            }
+        }
+
+        #[test]
+        fn no_line_makes_parsing_panic(line in ".{0,100}") {
+            let _ = Request::parse(&line);
+        }
+    }
+
+    #[test]
+    fn requests_are_written_as_documented() {
+        assert_eq!(Request::parse("\"status\"").unwrap(), Request::Status);
+        assert_eq!(
+            Request::parse(r#"{"reset":{"task":"place-block","seed":3}}"#).unwrap(),
+            Request::Reset { task: Task::PlaceBlock, seed: 3 }
+        );
+        assert_eq!(
+            Request::parse(r#"{"inject":{"fail_next_reads":2}}"#).unwrap(),
+            Request::Inject(Faults { fail_next_reads: 2, ..Faults::default() })
+        );
+    }
+
+    #[test]
+    fn a_misspelt_request_is_told() {
+        for line in [r#""stauts""#, r#"{"inject":{"hangs":true}}"#, r#"{"reset":{"seed":1}}"#] {
+            let error = Request::parse(line).unwrap_err();
+            assert!(matches!(error, LinkError::Malformed { .. }), "{error}");
+        }
+    }
+}
