@@ -82,6 +82,12 @@ pub enum Refusal {
         /// The mode it met.
         mode: Mode,
     },
+    /// The arm does not take Cartesian velocities.
+    #[error("{command}: the arm is not homed or refuses Cartesian control; send Home first")]
+    NotReady {
+        /// Name of the command.
+        command: &'static str,
+    },
     /// The statistics of a policy cannot decode units.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),

@@ -59,6 +59,7 @@ pub struct ServoCore {
     mode: Mode,
     hold_reason: HoldReason,
     stop_reason: Option<StopReason>,
+    ready: bool,
     commander: Watchdog,
     jog_source: Watchdog,
     executor: Executor,
@@ -94,6 +95,7 @@ impl ServoCore {
             mode: Mode::Idle,
             hold_reason: HoldReason::Started,
             stop_reason: None,
+            ready: true,
             commander: Watchdog::new(silence_ns),
             jog_source: Watchdog::new(silence_ns),
             executor: Executor::new(false),
@@ -146,6 +148,22 @@ impl ServoCore {
         }
     }
 
+    /// Whether the arm takes Cartesian velocities: homed, and in Cartesian control. It is taken
+    /// to until told otherwise. Losing it in a mode that needs it stops the arm.
+    pub fn set_ready(&mut self, ready: bool) {
+        self.ready = ready;
+        if !ready && matches!(self.mode, Mode::Policy | Mode::Motion | Mode::Jog) {
+            self.stop(StopReason::CartesianControlLost);
+        }
+    }
+
+    /// Stops, as a `Stop` command does; for what the process itself finds wrong.
+    pub fn stop(&mut self, reason: StopReason) {
+        // The first reason is the one to know.
+        self.stop_reason.get_or_insert(reason);
+        self.leave_to(Mode::Stopped);
+    }
+
     /// One tick: the setpoint for the next 10 ms, from the arm's newest `state`.
     pub fn tick(&mut self, now_ns: u64, state: &ArmState) -> Setpoint {
         self.watch(now_ns, state);
@@ -173,6 +191,7 @@ impl ServoCore {
             mode: self.mode,
             hold_reason: self.hold_reason,
             stop_reason: self.stop_reason,
+            ready: self.ready,
             step: self.running.map(|running| running.step),
             next_needed_step: self.executor.next_needed_step(),
             queued_until: self.executor.queued_until(),
@@ -197,6 +216,10 @@ impl ServoCore {
             }
             (Command::Reset, _) => {}
             (Command::Hold, Idle | Policy | Motion | Jog | Homing) => self.hold(HoldReason::Asked),
+            (
+                Command::StartPolicy { .. } | Command::StartMotion | Command::Jog { .. },
+                Idle | Jog,
+            ) if !self.ready => return Err(Refusal::NotReady { command: command.name() }),
             (
                 Command::StartPolicy { statistics, pause_when_empty },
                 Idle | Policy | Motion | Jog,
@@ -275,12 +298,6 @@ impl ServoCore {
     fn hold(&mut self, reason: HoldReason) {
         self.leave_to(Mode::Idle);
         self.hold_reason = reason;
-    }
-
-    fn stop(&mut self, reason: StopReason) {
-        // The first reason is the one to know.
-        self.stop_reason.get_or_insert(reason);
-        self.leave_to(Mode::Stopped);
     }
 
     fn leave_to(&mut self, mode: Mode) {

@@ -62,6 +62,8 @@ pub struct Report {
     pub hold_reason: HoldReason,
     /// Why it is stopped; `None` when it is not.
     pub stop_reason: Option<StopReason>,
+    /// Whether the arm takes Cartesian velocities; if not, only homing is allowed.
+    pub ready: bool,
     /// The step that runs; `None` before step 0, while paused and outside the stepping modes.
     pub step: Option<u64>,
     /// The first step not begun for which nothing is queued.

@@ -295,7 +295,7 @@ fn a_stop_latches_until_reset_and_keeps_its_first_reason() {
             "{refused:?}"
         );
     }
-    for _ in 0..8 {
+    for _ in 0..10 {
         rig.tick();
     }
     let report = rig.servo.report();
@@ -318,13 +318,38 @@ fn homing_waits_for_standstill_and_ends_idle() {
     }
     rig.command(Command::Home);
     assert!(!rig.servo.wants_homing());
-    for _ in 0..6 {
+    for _ in 0..10 {
         rig.tick();
     }
     assert!(rig.servo.wants_homing());
     rig.servo.homing_ended(true);
     let report = rig.servo.report();
     assert_eq!((report.mode, report.hold_reason), (Mode::Idle, HoldReason::Homed));
+}
+
+#[test]
+fn an_arm_that_is_not_ready_can_only_be_homed() {
+    let mut rig = Rig::new(Limits::default());
+    rig.servo.set_ready(false);
+    for refused in [Command::StartMotion, start_policy(true), jog(0.1)] {
+        let answer = rig.servo.command(rig.now_ns, &refused);
+        assert_eq!(answer, Err(Refusal::NotReady { command: refused.name() }));
+    }
+    rig.command(Command::Home);
+    rig.servo.set_ready(true);
+    rig.servo.homing_ended(true);
+    rig.command(Command::StartMotion);
+}
+
+#[test]
+fn an_arm_that_stops_being_ready_while_it_moves_is_stopped() {
+    let mut rig = Rig::new(Limits::default());
+    rig.command(jog(0.1));
+    rig.tick();
+    rig.servo.set_ready(false);
+    let report = rig.servo.report();
+    assert_eq!((report.mode, report.ready), (Mode::Stopped, false));
+    assert_eq!(report.stop_reason, Some(StopReason::CartesianControlLost));
 }
 
 #[test]

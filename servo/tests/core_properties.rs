@@ -191,7 +191,8 @@ proptest! {
         rig.command(Command::Stop { reason: StopReason::Operator });
         let ramp_s = (limits.linear_speed_m_s / limits.linear_acceleration_m_s2)
             .max(limits.angular_speed_rad_s / limits.angular_acceleration_rad_s2);
-        for _ in 0..(ramp_s / TICK_S).ceil() as u64 {
+        // One more tick for what rounding may leave of the ramp.
+        for _ in 0..=(ramp_s / TICK_S).ceil() as u64 {
             rig.tick();
         }
         for command in after.iter().filter(|command| **command != Command::Reset) {

@@ -26,12 +26,12 @@ mod tests {
 
     #[test]
     fn ramps_to_zero_in_the_ticks_that_the_limit_gives() {
-        let mut twist = Twist { linear_m_s: Vector3::new(0.25, 0.0, 0.0), ..Twist::zero() };
+        let mut twist = Twist { linear_m_s: Vector3::new(0.24, 0.0, 0.0), ..Twist::zero() };
         let mut ticks = 0;
         while twist != Twist::zero() {
-            twist = limit_change(&twist, &Twist::zero(), 4.0, 20.0);
+            twist = limit_change(&twist, &Twist::zero(), 2.5, 12.0);
             ticks += 1;
         }
-        assert_eq!(ticks, 7);
+        assert_eq!(ticks, 10);
     }
 }

@@ -50,15 +50,15 @@ pub struct Limits {
 impl Default for Limits {
     /// Tabletop work: steps of up to 25 mm and 0.12 rad pass uncut. The accelerations are above
     /// what the arm's own controller allows (0.64 m/s^2 for Cartesian motion), so they shape a
-    /// simulated arm and smooth the edges of steps, and stop 0.25 m/s within 7 ticks. A finger
+    /// simulated arm and smooth the edges of steps, and stop 0.25 m/s within 10 ticks. A finger
     /// crosses its range in 0.96 s.
     fn default() -> Self {
         Self {
             workspace: Workspace::default(),
             linear_speed_m_s: 0.25,
             angular_speed_rad_s: 1.2,
-            linear_acceleration_m_s2: 4.0,
-            angular_acceleration_rad_s2: 20.0,
+            linear_acceleration_m_s2: 2.5,
+            angular_acceleration_rad_s2: 12.0,
             finger_speed_closure_s: 1.04,
             finger_gain_per_s: 8.0,
             feedback_gain_per_s: 2.5,

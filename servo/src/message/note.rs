@@ -1,0 +1,80 @@
+//! A short text of fixed capacity, for the reason of a refusal or a fault.
+
+use std::fmt;
+
+/// Bytes that a note holds; what is longer is cut at a character.
+pub const NOTE_BYTES: usize = 188;
+
+/// Up to [`NOTE_BYTES`] bytes of UTF-8 without allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    len: usize,
+    bytes: [u8; NOTE_BYTES],
+}
+
+impl Default for Note {
+    fn default() -> Self {
+        Self { len: 0, bytes: [0; NOTE_BYTES] }
+    }
+}
+
+impl Note {
+    /// The text of `message`, cut to what fits.
+    pub fn of(message: impl fmt::Display) -> Self {
+        let mut note = Self::default();
+        // An error means that the text was cut.
+        let _ = fmt::write(&mut note, format_args!("{message}"));
+        note
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).expect("a note is cut between characters")
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A note of exactly these bytes; `None` if they are too many or not UTF-8.
+    pub(super) fn from_bytes(text: &[u8]) -> Option<Self> {
+        let mut note = Self { len: text.len(), ..Self::default() };
+        std::str::from_utf8(text).ok()?;
+        note.bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(note)
+    }
+}
+
+impl fmt::Write for Note {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fits = text.floor_char_boundary(NOTE_BYTES - self.len);
+        self.bytes[self.len..self.len + fits].copy_from_slice(&text.as_bytes()[..fits]);
+        self.len += fits;
+        if fits == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        let note = Note::of("é".repeat(100));
+        assert_eq!(note.as_str(), "é".repeat(NOTE_BYTES / 2));
+        assert!(Note::default().is_empty());
+    }
+}
