@@ -1,1 +1,47 @@
 //! LeRobotDataset v3 on disk: write, read, repair, check, statistics.
+//!
+//! Pictures are embedded in parquet as PNG, and every episode has a data file and a metadata
+//! file of its own, so an episode is durable once [`DatasetWriter::save`] returns (the order of
+//! a save is in `writer.rs`). What the format has no place for is kept as [`EpisodeNotes`].
+//!
+//! This package must not know who recorded a dataset or what its features mean.
+//!
+//! ```
+//! use jaco_dataset::{Dataset, DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
+//! # let folder = tempfile::tempdir()?;
+//! # let root = folder.path().join("demo");
+//! let features = Features::new([("action", FeatureKind::float32(["dx", "dy"]))])?;
+//! let mut writer = DatasetWriter::create(&root, 10, "kinova-j2n6s300", features)?;
+//! let mut episode = writer.begin_episode("push the red box out of the marked region");
+//! episode.push(Row::new().with("action", Value::F32(vec![0.01, 0.0])))?;
+//! writer.save(&episode, &EpisodeNotes::new())?;
+//!
+//! let dataset = Dataset::open(&root)?;
+//! assert_eq!(dataset.read_episode(0)?.f32s("action")?.row(0), [0.01, 0.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod catalog;
+mod check;
+mod episode;
+mod error;
+mod feature;
+mod image;
+mod info;
+mod meta;
+mod reader;
+mod repair;
+mod stats;
+mod storage;
+mod table;
+mod writer;
+
+pub use check::{Finding, Severity, check};
+pub use episode::EpisodeBuffer;
+pub use error::DatasetError;
+pub use feature::{DEFAULT_KEYS, Feature, FeatureKind, Features, Row, Value};
+pub use meta::EpisodeNotes;
+pub use reader::{Column, Dataset, Episode, EpisodeInfo, Images, Quantiles, Vectors};
+pub use repair::{Repair, repair};
+pub use storage::{FileSystem, Storage};
+pub use writer::{DatasetWriter, EpisodeSummary};

@@ -1,0 +1,94 @@
+//! The only way this package changes the disk: whole files, written beside their place, forced
+//! to the disk and then renamed into it, so that a reader or a crash never sees half a file.
+//!
+//! [`Storage`] is a trait so that a test can end the world after any single operation.
+
+use crate::error::{DatasetError, IoContext};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Ending of a file that is not in its place yet.
+pub(crate) const TEMPORARY: &str = "tmp";
+
+/// The operations that change the disk.
+pub trait Storage: Send {
+    /// Writes a whole file (replacing one that is there) and forces its bytes to the disk.
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Renames a file within its folder, replacing the target, and forces the folder's entry to
+    /// the disk.
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a folder and its parents; one that is there is fine.
+    fn create_folder(&mut self, path: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// The real disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileSystem;
+
+impl Storage for FileSystem {
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    fn create_folder(&mut self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+/// Puts `bytes` at `path` so that the file is either the old or the new one at any instant.
+pub(crate) fn replace(
+    storage: &mut dyn Storage,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), DatasetError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+        storage.create_folder(folder).at("create", folder)?;
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".");
+    temporary.push(TEMPORARY);
+    let temporary = PathBuf::from(temporary);
+    storage.write(&temporary, bytes).at("write", &temporary)?;
+    storage.rename(&temporary, path).at("replace", path)
+}
+
+/// The files below `folder`, sorted by path; a folder that is not there has none.
+pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut files = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(files),
+        Err(source) => {
+            return Err(DatasetError::Io { action: "list", path: folder.to_owned(), source });
+        }
+    };
+    for entry in entries {
+        let path = entry.at("list", folder)?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether `path` ends in `.extension`.
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
