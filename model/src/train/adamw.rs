@@ -54,11 +54,6 @@ impl AdamW {
         Ok(Self { slots, options, steps: 0 })
     }
 
-    /// Steps taken.
-    pub fn steps(&self) -> u64 {
-        self.steps
-    }
-
     /// The moments under `<name>.mean` and `<name>.square`.
     pub fn moments(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.slots.iter().flat_map(|slot| {
@@ -107,20 +102,20 @@ impl AdamW {
                     continue;
                 }
                 if gradient_scale != 1.0 {
-                    gradient.f_mul_scalar_(gradient_scale)?;
+                    let _ = gradient.f_mul_scalar_(gradient_scale)?;
                 }
                 if slot.decays {
-                    slot.parameter.tensor.f_mul_scalar_(shrink)?;
+                    let _ = slot.parameter.tensor.f_mul_scalar_(shrink)?;
                 }
-                slot.mean.f_lerp_(&gradient, 1.0 - beta1)?;
-                gradient.f_square_()?;
-                slot.square.f_lerp_(&gradient, 1.0 - beta2)?;
+                let _ = slot.mean.f_lerp_(&gradient, 1.0 - beta1)?;
+                let _ = gradient.f_square_()?;
+                let _ = slot.square.f_lerp_(&gradient, 1.0 - beta2)?;
                 // The gradient's memory serves as the denominator's: nothing is allocated.
-                slot.square.f_sqrt_out(&gradient)?;
-                gradient.f_mul_scalar_(root_scale)?;
-                gradient.f_add_scalar_(offset)?;
-                slot.parameter.tensor.f_addcdiv_(&slot.mean, &gradient)?;
-                gradient.f_zero_()?;
+                let _ = slot.square.f_sqrt_out(&gradient)?;
+                let _ = gradient.f_mul_scalar_(root_scale)?;
+                let _ = gradient.f_add_scalar_(offset)?;
+                let _ = slot.parameter.tensor.f_addcdiv_(&slot.mean, &gradient)?;
+                let _ = gradient.f_zero_()?;
             }
             Ok(())
         })
@@ -171,9 +166,10 @@ mod tests {
         let start: Vec<f32> = (0..12).map(|i| (i as f32 * 0.7).sin()).collect();
         let store = nn::VarStore::new(Device::Cpu);
         let theirs = store.root().var_copy("w", &Tensor::from_slice(&start).view([3, 4]));
-        let mut reference = nn::AdamW { beta1: 0.9, beta2: 0.95, wd: 0.05, eps: 1e-8, amsgrad: false }
-            .build(&store, 3e-3)
-            .unwrap();
+        let mut reference =
+            nn::AdamW { beta1: 0.9, beta2: 0.95, wd: 0.05, eps: 1e-8, amsgrad: false }
+                .build(&store, 3e-3)
+                .unwrap();
         let p = parameter("w.weight", &start, &[3, 4]);
         let ours = p.tensor.shallow_clone();
         let mut optimiser = AdamW::new(vec![p], OPTIONS).unwrap();

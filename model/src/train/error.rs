@@ -57,17 +57,6 @@ pub enum TrainError {
         "vision pretraining needs simulator labels: no dataset has observation.environment_state"
     )]
     NoLabels,
-    /// A stream that is longer than the checkpoint or the position table allows.
-    #[error(
-        "horizon {horizon} is more than the checkpoint's {trained}; only a fresh model can be \
-         given another horizon"
-    )]
-    Horizon {
-        /// Units asked for.
-        horizon: usize,
-        /// Units that the checkpoint's configuration states.
-        trained: usize,
-    },
     /// A resumed run whose settings differ from those of the state it continues.
     #[error(
         "{}: the run cannot be resumed with other settings: {difference}; \

@@ -7,7 +7,7 @@
 use super::random::{Purpose, generator, standard_normal, symmetric};
 use crate::layers::{Linear, variable};
 use tch::nn::{Path, VarStore};
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, TchError, Tensor, no_grad};
 
 /// Learnt queries.
 const QUERIES: i64 = 4;
@@ -53,8 +53,10 @@ impl LabelHead {
     /// Standardised labels \[B, labels\] for projected patches \[B, P, hidden\].
     pub fn forward(&self, features: &Tensor) -> Result<Tensor, TchError> {
         let key_value = self.key_value.forward(features)?;
-        let (key, value) =
-            (key_value.f_narrow(-1, 0, self.width)?, key_value.f_narrow(-1, self.width, self.width)?);
+        let (key, value) = (
+            key_value.f_narrow(-1, 0, self.width)?,
+            key_value.f_narrow(-1, self.width, self.width)?,
+        );
         let query = self.query.f_to_kind(features.f_kind()?)?;
         let scores = query.f_matmul(&key.f_transpose(1, 2)?)?;
         let weights = scores.f_div_scalar((self.width as f64).sqrt())?.f_softmax(-1, None)?;
@@ -64,12 +66,14 @@ impl LabelHead {
 
     /// torch's default for linear maps: uniform within 1/sqrt(inputs), biases included.
     fn draw_weights(&self, seed: u64) -> Result<(), TchError> {
-        let inputs = |name: &str| if name.starts_with("fc1") {
-            QUERIES * self.width
-        } else if name.starts_with("fc2") {
-            HIDDEN
-        } else {
-            self.width
+        let inputs = |name: &str| {
+            if name.starts_with("fc1") {
+                QUERIES * self.width
+            } else if name.starts_with("fc2") {
+                HIDDEN
+            } else {
+                self.width
+            }
         };
         for (place, (name, mut tensor)) in self.named_variables().into_iter().enumerate() {
             let mut rng = generator(seed, Purpose::HeadWeights, place as u64);
@@ -92,6 +96,7 @@ impl LabelHead {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use tch::Kind;
 
     #[test]
     fn regresses_one_row_of_labels_per_picture() {

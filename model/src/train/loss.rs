@@ -61,9 +61,11 @@ pub fn token_loss(
     let wanted = table.f_index_select(0, &targets.table_rows)?;
     let of_actions =
         log_probs.f_narrow(0, 0, actions)?.f_narrow(1, first_action_id, BINS)?.f_mul(&wanted)?;
-    let of_tokens = log_probs
-        .f_narrow(0, actions, tokens)?
-        .f_gather(1, &targets.tokens.f_unsqueeze(-1)?, false)?;
+    let of_tokens = log_probs.f_narrow(0, actions, tokens)?.f_gather(
+        1,
+        &targets.tokens.f_unsqueeze(-1)?,
+        false,
+    )?;
     let sum = of_actions.f_sum(Kind::Float)?.f_add(&of_tokens.f_sum(Kind::Float)?)?;
     sum.f_div_scalar(-(actions + tokens) as f64)
 }

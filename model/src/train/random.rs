@@ -15,9 +15,7 @@ pub enum Purpose {
     Augmentation,
     /// Noise on the tokens that are fed in; index = step.
     TokenJitter,
-    /// Weights of a fresh model; index = position of the tensor by name.
-    Weights,
-    /// Weights of a fresh label head; index as for `Weights`.
+    /// Weights of a fresh label head; index = position of the tensor by name.
     HeadWeights,
     /// Rank of an episode when choosing the held-out ones; index = episode.
     Split,

@@ -1,0 +1,42 @@
+//! The embedded trainer: datasets in, a policy's checkpoint out.
+//!
+//! Two stages: [`train_vision`] teaches the vision towers by regression of simulator labels, and
+//! [`train_lbc`] clones expert streams. Both are resumable to the bit: every random number derives
+//! from the seed and the step, and the training state holds all else. Must never read a clock or
+//! catch a signal: the caller passes a clock in and ends a run by answering `Break` to its
+//! progress.
+//!
+//! In the order of one step: `sampling` draws states from the `store`, `batch` makes tensors of
+//! them, `network` runs, `loss` judges, `adamw` corrects at the rate of `schedule`, `average`
+//! follows; `run` holds it together.
+
+mod adamw;
+mod average;
+mod batch;
+mod config;
+mod data;
+mod error;
+mod head;
+mod lbc;
+mod loss;
+mod memory;
+mod metrics;
+mod network;
+mod progress;
+mod random;
+mod run;
+mod sampling;
+mod schedule;
+mod state;
+mod store;
+mod streams;
+mod vision;
+
+pub use config::{DatasetSource, LbcConfig, Start, TrainRequest};
+pub use error::TrainError;
+pub use lbc::train_lbc;
+pub use memory::tune_allocator;
+pub use metrics::{StepReport, Validation};
+pub use progress::{Progress, Summary};
+pub use state::Stage;
+pub use vision::train_vision;

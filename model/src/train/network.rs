@@ -1,0 +1,204 @@
+//! What is trained: the model, the label head beside it, and the files that belong to a checkpoint.
+//!
+//! Owns where weights come from at the start of a run and how the checkpoint is written. Must never
+//! compute a loss.
+
+use super::batch::StreamBatch;
+use super::config::{LbcConfig, Start};
+use super::error::TrainError;
+use super::head::LabelHead;
+use super::state::{self, SavedState};
+use super::store::LabelScale;
+use crate::checkpoint::{self, Checkpoint};
+use crate::config::{OpenVlaConfig, UNIT_TOKENS};
+use crate::error::ModelError;
+use crate::image::ImageProcessor;
+use crate::openvla::OpenVla;
+use crate::prompt::PromptTokenizer;
+use crate::statistics::NormStats;
+use jaco_core::ActionStatistics;
+use std::fs;
+use std::path::Path;
+use tch::nn::VarStore;
+use tch::{Device, Kind, TchError, Tensor};
+
+/// The model in training.
+pub struct Network {
+    /// Sizes and token ids; the horizon is that of the run.
+    pub config: OpenVlaConfig,
+    /// Makes prompts.
+    pub tokenizer: PromptTokenizer,
+    /// How pictures are normalised.
+    pub images: ImageProcessor,
+    /// Statistics of the checkpoint that is continued, if it has those of one dataset.
+    pub norm_stats: Option<NormStats>,
+    /// The training state that is continued: the whole run's, or the head's.
+    pub saved: Option<SavedState>,
+    variables: VarStore,
+    model: OpenVla,
+    head: Option<LabelHead>,
+}
+
+impl Network {
+    /// The network that `start` asks for, without a head. With `Start::Resume` the weights are
+    /// zero until [`Network::restore`].
+    pub fn start(
+        start: &Start,
+        out: &Path,
+        settings: &LbcConfig,
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        let dir = match start {
+            Start::Fresh { model_dir } => model_dir,
+            Start::Checkpoint(dir) => dir,
+            Start::Resume => out,
+        };
+        if *start != Start::Resume {
+            for taken in [out.join(checkpoint::CONFIG_FILE), state::state_path(out)] {
+                if taken.exists() {
+                    return Err(ModelError::Exists { dir: out.to_owned() }.into());
+                }
+            }
+        }
+        let mut config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
+        config.action_stream.horizon = settings.horizon;
+        let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
+        let processor = dir.join(checkpoint::PROCESSOR_FILE);
+        let images = ImageProcessor::read(&processor, config.image_size() as usize)?;
+        let (variables, model) = match start {
+            Start::Fresh { .. } => OpenVla::init(&config, settings.seed, device)?,
+            Start::Checkpoint(_) | Start::Resume => {
+                let variables = VarStore::new(device);
+                let model = OpenVla::new(&variables.root(), &config)?;
+                (variables, model)
+            }
+        };
+        let (mut norm_stats, mut saved) = (None, None);
+        if let Start::Checkpoint(_) = start {
+            checkpoint::read_weights(dir, &config, &variables)?;
+        }
+        if !matches!(start, Start::Fresh { .. }) {
+            norm_stats = checkpoint::read_statistics(dir, &config).ok();
+            norm_stats = norm_stats.filter(|statistics| statistics.choose(None).is_ok());
+        }
+        if *start == Start::Resume || state::state_path(dir).exists() {
+            saved = Some(state::read(dir)?);
+        }
+        let head = None;
+        Ok(Self { config, tokenizer, images, norm_stats, saved, variables, model, head })
+    }
+
+    /// The statistics of the checkpoint that is continued.
+    pub fn statistics(&self) -> Option<ActionStatistics> {
+        self.norm_stats.as_ref().and_then(|statistics| statistics.choose(None).ok())
+    }
+
+    /// How the labels of the state that is continued are standardised.
+    pub fn saved_label_scale(&self) -> Option<LabelScale> {
+        self.saved.as_ref().map(|saved| saved.description.label_scale.clone())
+    }
+
+    /// Adds a head for the labels of `scale`: the saved one if it is for the same labels, else a
+    /// fresh one.
+    pub fn add_head(&mut self, scale: &LabelScale, seed: u64) -> Result<(), TrainError> {
+        let width = self.config.text_config.hidden_size;
+        let head = LabelHead::new(width, scale.names.len(), seed, self.variables.device())?;
+        let saved = self.saved.as_ref();
+        if let Some(saved) = saved.filter(|saved| saved.description.label_scale == *scale) {
+            // The checkpoint's weights are the averages where there are any.
+            let averaged = saved.description.config.ema_decay > 0.0;
+            let prefix = if averaged { AVERAGE } else { WEIGHTS };
+            for (name, tensor) in head.named_variables() {
+                saved.restore(&format!("{prefix}head.{name}"), &tensor)?;
+            }
+        }
+        self.head = Some(head);
+        Ok(())
+    }
+
+    /// All parameters: the model's under `model.`, the head's under `head.`, ordered by name.
+    pub fn parameters(&self) -> Vec<(String, Tensor)> {
+        let model = self.variables.variables().into_iter();
+        let mut parameters: Vec<_> =
+            model.map(|(name, tensor)| (format!("model.{name}"), tensor)).collect();
+        if let Some(head) = &self.head {
+            let head = head.named_variables().into_iter();
+            parameters.extend(head.map(|(name, tensor)| (format!("head.{name}"), tensor)));
+        }
+        parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parameters
+    }
+
+    /// Numbers in the model, the head not counted.
+    pub fn model_size(&self) -> usize {
+        self.variables.variables().values().map(Tensor::numel).sum()
+    }
+
+    /// Projected patches \[B, P, hidden\].
+    pub fn features(&self, pixel_values: &Tensor) -> Result<Tensor, TchError> {
+        self.model.vision_features(pixel_values)
+    }
+
+    /// The head's standardised labels \[B, A\]; none without a head.
+    pub fn labels(&self, features: &Tensor) -> Result<Option<Tensor>, TchError> {
+        self.head.as_ref().map(|head| head.forward(features)).transpose()
+    }
+
+    /// Logits \[R, V\] of the supervised rows of a batch alone.
+    pub fn stream_logits(
+        &self,
+        features: &Tensor,
+        stream: &StreamBatch,
+    ) -> Result<Tensor, TchError> {
+        let language_model = self.model.language_model();
+        let sequence = self.model.embed(features, &stream.input_ids)?;
+        let hidden = language_model.forward(&sequence, None)?;
+        let rows = hidden.f_flatten(0, 1)?.f_index_select(0, &stream.rows)?;
+        language_model.logits(&rows)
+    }
+
+    /// Refuses streams that do not fit the model's positions.
+    pub fn check_length(&self, longest_prompt: usize) -> Result<(), TrainError> {
+        let streams = self.config.action_stream.horizon * UNIT_TOKENS;
+        let needed = self.config.patches() as usize + longest_prompt + streams - 1;
+        let available = self.config.text_config.max_position_embeddings;
+        if needed > available {
+            return Err(ModelError::TooLong { needed, available }.into());
+        }
+        Ok(())
+    }
+
+    /// Writes the checkpoint into `out`, replacing the one before file by file; every file is
+    /// complete at any time.
+    pub fn save(&self, out: &Path, statistics: &NormStats, kind: Kind) -> Result<(), TrainError> {
+        let training = out.join("training");
+        fs::create_dir_all(&training).map_err(TrainError::io(&training))?;
+        let next = training.join("next");
+        // What a killed run left behind.
+        if next.exists() {
+            fs::remove_dir_all(&next).map_err(TrainError::io(&next))?;
+        }
+        Checkpoint {
+            config: &self.config,
+            variables: &self.variables,
+            kind,
+            tokenizer: &self.tokenizer,
+            images: &self.images,
+            statistics,
+        }
+        .save(&next)?;
+        for entry in fs::read_dir(&next).map_err(TrainError::io(&next))? {
+            let from = entry.map_err(TrainError::io(&next))?.path();
+            let to = out.join(from.file_name().unwrap_or_default());
+            fs::rename(&from, &to).map_err(TrainError::io(&to))?;
+        }
+        fs::remove_dir(&next).map_err(TrainError::io(&next))
+    }
+}
+
+/// Prefix of the weights in a training state.
+pub const WEIGHTS: &str = "weights.";
+/// Prefix of the moving averages in a training state.
+pub const AVERAGE: &str = "average.";
+/// Prefix of the optimiser's moments in a training state.
+pub const MOMENTS: &str = "moments.";

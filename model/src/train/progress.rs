@@ -1,0 +1,112 @@
+//! What a run tells its caller while it goes on, and at its end.
+
+use super::metrics::{StepReport, Validation};
+use std::fmt;
+
+/// An event of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// The data are being read.
+    Loading {
+        /// Frames read.
+        frames: usize,
+        /// Frames in all.
+        total: usize,
+    },
+    /// A training step was taken.
+    Step {
+        /// Steps taken.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+        /// The step's loss.
+        loss: f64,
+    },
+    /// Means over the last steps.
+    Report(StepReport),
+    /// A validation.
+    Validation(Validation),
+    /// Checkpoint and training state are on disk.
+    Saved {
+        /// Steps taken.
+        step: u64,
+    },
+}
+
+impl Progress {
+    /// Steps taken; 0 while loading.
+    pub fn step(&self) -> u64 {
+        match self {
+            Progress::Loading { .. } => 0,
+            Progress::Step { step, .. } | Progress::Saved { step } => *step,
+            Progress::Report(report) => report.step,
+            Progress::Validation(validation) => validation.step,
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Progress::Loading { frames, total } => write!(f, "loading frame {frames} of {total}"),
+            Progress::Step { step, steps, loss } => write!(f, "step {step}/{steps} loss {loss:.3}"),
+            Progress::Report(report) => report.fmt(f),
+            Progress::Validation(validation) => validation.fmt(f),
+            Progress::Saved { step } => write!(f, "step {step} saved"),
+        }
+    }
+}
+
+/// ` name value` if there is a value.
+fn optional(f: &mut fmt::Formatter<'_>, name: &str, value: Option<f64>) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(f, " {name} {value:.3}"))
+}
+
+impl fmt::Display for StepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} loss {:.3}", self.step, self.loss)?;
+        optional(f, "token", self.token_loss)?;
+        optional(f, "label", self.label_loss)?;
+        let (norm, rate, speed) = (self.gradient_norm, self.learning_rate, self.states_per_s);
+        write!(f, " gradient {norm:.2} rate {rate:.1e}, {speed:.0} states/s")
+    }
+}
+
+impl fmt::Display for Validation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} held out:", self.step)?;
+        optional(f, "token", self.token_loss)?;
+        optional(f, "label", self.label_loss)?;
+        let list = |values: &[f64]| {
+            let values: Vec<String> = values.iter().map(|value| format!("{value:.1}")).collect();
+            values.join(" ")
+        };
+        if let Some(accuracy) = self.gripper_accuracy.first() {
+            let (xyz, turn) = (&self.translation_error_bins, &self.rotation_error_bins);
+            write!(f, " xyz [{}] rotation [{}] bins by unit", list(xyz), list(turn))?;
+            write!(f, ", gripper {:.1} % at unit 0", 100.0 * accuracy)?;
+        }
+        if !self.label_error.is_empty() {
+            write!(f, ", label errors")?;
+        }
+        for (name, error) in &self.label_error {
+            write!(f, " {name} {error:.4}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Steps taken.
+    pub step: u64,
+    /// Whether the caller ended it before its last step.
+    pub stopped: bool,
+    /// States loaded, held-out ones included.
+    pub states: usize,
+    /// Numbers in the model.
+    pub parameters: usize,
+    /// The last validation, if this run made one.
+    pub validation: Option<Validation>,
+}

@@ -1,0 +1,314 @@
+//! The training loop that both stages share: batch, losses, clipped AdamW step, moving average;
+//! now and then a report, a validation and a save.
+//!
+//! Owns the order of events and what is saved when. What is minimised is the
+//! [`Objective`]'s; what the caller does with progress is the caller's.
+
+use super::adamw::{AdamW, AdamWOptions, Parameter};
+use super::average::WeightAverage;
+use super::batch::{Batch, BatchMaker, Normalisation};
+use super::config::{LbcConfig, Start, TrainRequest};
+use super::data::{LoadRequest, load};
+use super::error::TrainError;
+use super::metrics::{Line, Means, MetricsFile, Validation, ValidationSums};
+use super::network::{AVERAGE, MOMENTS, Network, WEIGHTS};
+use super::progress::{Progress, Summary};
+use super::sampling::Sampler;
+use super::schedule::{ema_decay, learning_rate};
+use super::state::{self, Description, Stage};
+use super::store::Store;
+use crate::statistics::NormStats;
+use std::ops::ControlFlow;
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+/// States in one batch of a validation.
+const VALIDATION_BATCH: usize = 128;
+
+/// The losses of a batch.
+pub struct Losses {
+    /// What is minimised.
+    pub total: Tensor,
+    /// Mean cross entropy per supervised token.
+    pub token: Option<Tensor>,
+    /// Mean squared error of the labels.
+    pub label: Option<Tensor>,
+}
+
+/// What a stage minimises.
+pub trait Objective {
+    /// The stage.
+    const STAGE: Stage;
+
+    /// Whether labels are regressed, given that the data have some.
+    fn uses_labels(&self, config: &LbcConfig) -> bool;
+
+    /// Units in the streams of training step `step`; 0 = no streams.
+    fn stream_length(&self, config: &LbcConfig, step: u64) -> usize;
+
+    /// The losses of a batch.
+    fn losses(&self, network: &Network, batch: &Batch) -> Result<Losses, TrainError>;
+
+    /// Adds a held-out batch to `sums`.
+    fn validate(
+        &self,
+        network: &Network,
+        batch: &Batch,
+        sums: &mut ValidationSums,
+    ) -> Result<(), TrainError>;
+}
+
+/// Called with every event; `Break` during training saves and ends the run.
+pub type OnProgress<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
+
+/// Runs a stage from start to end, or to the caller's `Break`.
+pub fn run<O: Objective>(
+    request: &TrainRequest,
+    config: &LbcConfig,
+    make: impl FnOnce(&Network, Device) -> Result<O, TrainError>,
+    progress: OnProgress,
+) -> Result<Summary, TrainError> {
+    config.check()?;
+    let device = config.device()?;
+    if request.datasets.is_empty() {
+        return Err(TrainError::NoData { datasets: 0, states: 0 });
+    }
+    tch::set_num_threads(config.threads as i32);
+    let mut network = Network::start(&request.start, &request.out, config, device)?;
+    let resumed = match request.start {
+        Start::Resume => network.saved.as_ref().map(|saved| saved.description.clone()),
+        _ => None,
+    };
+    let statistics = resumed.as_ref().map(|saved| saved.statistics).or(network.statistics());
+    let load_request = LoadRequest {
+        sources: &request.datasets,
+        camera: &request.camera,
+        side: network.config.image_size(),
+        horizon: config.horizon,
+        validation_fraction: config.validation_fraction,
+        split_seed: config.split_seed,
+        threads: config.threads,
+        tokenizer: &network.tokenizer,
+        statistics,
+        label_scale: network.saved_label_scale(),
+        device,
+    };
+    let store =
+        load(&load_request, &mut |frames, total| progress(&Progress::Loading { frames, total }))?;
+    network.check_length(store.longest_prompt())?;
+    let objective = make(&network, device)?;
+    if !store.label_scale.names.is_empty() && objective.uses_labels(config) {
+        network.add_head(&store.label_scale, config.seed)?;
+    } else if O::STAGE == Stage::Vision {
+        return Err(TrainError::NoLabels);
+    }
+    let description = Description {
+        stage: O::STAGE,
+        step: 0,
+        config: config.clone(),
+        datasets: request.datasets.clone(),
+        camera: request.camera.clone(),
+        pool: store.train.len(),
+        statistics: store.statistics,
+        label_scale: store.label_scale.clone(),
+    };
+    if let Some(difference) = resumed.and_then(|saved| saved.difference(&description)) {
+        let path = state::state_path(&request.out);
+        return Err(TrainError::ResumeMismatch { path, difference });
+    }
+    Run::new(request, config, network, objective, &store, description, device)?.train(progress)
+}
+
+struct Run<'a, O> {
+    request: &'a TrainRequest<'a>,
+    config: &'a LbcConfig,
+    network: Network,
+    objective: O,
+    store: &'a Store,
+    maker: BatchMaker<'a>,
+    sampler: Sampler,
+    optimiser: AdamW,
+    average: Option<WeightAverage>,
+    norm_stats: NormStats,
+    description: Description,
+    metrics: MetricsFile,
+}
+
+impl<'a, O: Objective> Run<'a, O> {
+    fn new(
+        request: &'a TrainRequest<'a>,
+        config: &'a LbcConfig,
+        mut network: Network,
+        objective: O,
+        store: &'a Store,
+        mut description: Description,
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        let normalisation = Normalisation::of(&network.images)?;
+        let maker = BatchMaker::new(store, config, &network.config, normalisation, device);
+        let saved = network.saved.take().filter(|_| request.start == Start::Resume);
+        let parameters = network.parameters();
+        if let Some(saved) = &saved {
+            description.step = saved.description.step;
+            for (name, tensor) in &parameters {
+                saved.restore(&format!("{WEIGHTS}{name}"), tensor)?;
+            }
+        }
+        let mut average = None;
+        if config.ema_decay > 0.0 {
+            average = Some(WeightAverage::new(&parameters)?);
+        }
+        let options = AdamWOptions {
+            betas: config.betas,
+            epsilon: config.epsilon,
+            weight_decay: config.weight_decay,
+        };
+        let parameters =
+            parameters.into_iter().map(|(name, tensor)| Parameter { name, tensor }).collect();
+        let mut optimiser = AdamW::new(parameters, options)?;
+        if let Some(saved) = &saved {
+            optimiser.set_steps(description.step);
+            for (name, moment) in optimiser.moments() {
+                saved.restore(&format!("{MOMENTS}{name}"), moment)?;
+            }
+            for (name, held) in average.iter().flat_map(WeightAverage::named) {
+                saved.restore(&format!("{AVERAGE}{name}"), held)?;
+            }
+        }
+        let norm_stats = network.norm_stats.clone().unwrap_or_else(|| {
+            let name = request.datasets[0].root.file_name().unwrap_or_default();
+            NormStats::single(&name.to_string_lossy(), store.statistics)
+        });
+        let sampler = Sampler::new(store.train.clone(), config.seed);
+        let metrics = MetricsFile::open(&request.out, description.step)?;
+        Ok(Self {
+            request,
+            config,
+            network,
+            objective,
+            store,
+            maker,
+            sampler,
+            optimiser,
+            average,
+            norm_stats,
+            description,
+            metrics,
+        })
+    }
+
+    fn train(mut self, progress: OnProgress) -> Result<Summary, TrainError> {
+        let (mut means, mut since_ns) = (Means::default(), self.request.clock.now_ns());
+        let (mut validation, mut stopped) = (None, false);
+        let steps = self.config.steps;
+        while self.description.step < steps && !stopped {
+            let loss = self.step(&mut means)?;
+            let step = self.description.step;
+            let last = step == steps;
+            stopped = progress(&Progress::Step { step, steps, loss }).is_break();
+            if last || stopped || step.is_multiple_of(self.config.report_every) {
+                let seconds = (self.request.clock.now_ns() - since_ns) as f64 * 1e-9;
+                let rate = learning_rate(self.config, step - 1);
+                let report = means.take(step, rate, seconds, self.config.batch_size);
+                self.metrics.append(&Line::Train(report.clone()))?;
+                stopped |= progress(&Progress::Report(report)).is_break();
+                since_ns = self.request.clock.now_ns();
+            }
+            let begin_ns = self.request.clock.now_ns();
+            if !stopped && (last || step.is_multiple_of(self.config.validate_every)) {
+                validation = self.validate()?;
+                if let Some(validation) = &validation {
+                    self.metrics.append(&Line::Validation(validation.clone()))?;
+                    let validation = Progress::Validation(validation.clone());
+                    stopped |= progress(&validation).is_break();
+                }
+            }
+            if last || stopped || step.is_multiple_of(self.config.save_every) {
+                self.save()?;
+                stopped |= progress(&Progress::Saved { step }).is_break();
+            }
+            // Throughput is that of training alone.
+            since_ns += self.request.clock.now_ns() - begin_ns;
+        }
+        Ok(Summary {
+            step: self.description.step,
+            stopped: stopped && self.description.step < steps,
+            states: self.store.states(),
+            parameters: self.network.model_size(),
+            validation,
+        })
+    }
+
+    /// One optimiser step; its loss.
+    fn step(&mut self, means: &mut Means) -> Result<f64, TrainError> {
+        let (config, step) = (self.config, self.description.step);
+        let states = self.sampler.batch(step, config.batch_size);
+        let horizon = self.objective.stream_length(config, step);
+        let batch = self.maker.training(&states, horizon, step)?;
+        let losses = self.objective.losses(&self.network, &batch)?;
+        losses.total.f_backward()?;
+        let rate = learning_rate(config, step);
+        let (loss, gradient_norm) =
+            (losses.total.f_double_value(&[])?, self.optimiser.gradient_norm()?);
+        if !(loss.is_finite() && gradient_norm.is_finite()) {
+            return Err(TrainError::Diverged { step, loss, gradient_norm, learning_rate: rate });
+        }
+        self.optimiser.step(rate, (config.clip_norm / (gradient_norm + 1e-6)).min(1.0))?;
+        if let Some(average) = &mut self.average {
+            average.update(ema_decay(config, step))?;
+        }
+        self.description.step += 1;
+        let value = |loss: &Option<Tensor>| -> Result<Option<f64>, TchError> {
+            loss.as_ref().map(|loss| loss.f_double_value(&[])).transpose()
+        };
+        means.add(loss, value(&losses.token)?, value(&losses.label)?, gradient_norm);
+        Ok(loss)
+    }
+
+    /// How the weights to be saved do on the held-out states; none if there are none.
+    fn validate(&mut self) -> Result<Option<Validation>, TrainError> {
+        let held = &self.store.validation;
+        let wanted = held.len().min(self.config.validation_states);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        // Evenly over all held-out episodes.
+        let states: Vec<u32> = (0..wanted).map(|i| held[i * held.len() / wanted]).collect();
+        self.swap_average()?;
+        let horizon = match O::STAGE {
+            Stage::Vision => 0,
+            Stage::Lbc => self.config.horizon,
+        };
+        let mut sums = ValidationSums::default();
+        no_grad(|| -> Result<(), TrainError> {
+            for states in states.chunks(VALIDATION_BATCH) {
+                let batch = self.maker.validation(states, horizon)?;
+                sums.add_states(states.len());
+                self.objective.validate(&self.network, &batch, &mut sums)?;
+            }
+            Ok(())
+        })?;
+        self.swap_average()?;
+        Ok(Some(sums.finish(self.description.step, &self.store.label_scale)))
+    }
+
+    /// Writes the checkpoint, then the training state: a state never speaks of a checkpoint that
+    /// is not there.
+    fn save(&mut self) -> Result<(), TrainError> {
+        let kind = if self.config.save_bf16 { Kind::BFloat16 } else { Kind::Float };
+        self.swap_average()?;
+        self.network.save(&self.request.out, &self.norm_stats, kind)?;
+        self.swap_average()?;
+        let parameters = self.network.parameters();
+        let weights = parameters.iter().map(|(name, tensor)| (format!("{WEIGHTS}{name}"), tensor));
+        let averages = self.average.iter().flat_map(WeightAverage::named);
+        let averages = averages.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
+        let moments = self.optimiser.moments();
+        let moments = moments.map(|(name, tensor)| (format!("{MOMENTS}{name}"), tensor));
+        let tensors = weights.chain(averages).chain(moments);
+        state::write(&self.request.out, &self.description, tensors)
+    }
+
+    fn swap_average(&mut self) -> Result<(), TchError> {
+        self.average.as_mut().map_or(Ok(()), WeightAverage::swap)
+    }
+}
