@@ -138,6 +138,16 @@ pub enum ModelError {
         /// Units asked for in all.
         horizon: usize,
     },
+    /// A sampling method that draws nothing sensible.
+    #[error(
+        "top-k sampling with k = {k}, temperature {temperature}: wanted k in 1..=256, temperature > 0"
+    )]
+    Sampling {
+        /// How many tokens take part.
+        k: u16,
+        /// Divisor of the logits.
+        temperature: f64,
+    },
     /// An action unit holds a number that is no bin.
     #[error("action unit {unit}: bin {bin} in dimension {dimension} is not one of 1..=256")]
     Bin {

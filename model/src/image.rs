@@ -1,0 +1,121 @@
+//! From a camera frame to `pixel_values`: OpenVLA's image processor.
+//!
+//! Owns resizing (`resize-naive`: squash to a square, as Pillow's bicubic) and the two
+//! normalisations, one for each tower. Constants come from preprocessor_config.json where
+//! there is one: the published checkpoint restores rounded ones from it. Must never crop,
+//! rotate or augment.
+
+use crate::error::ModelError;
+use crate::resample;
+use jaco_core::Frame;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::path::Path;
+use tch::{Device, Kind, TchError, Tensor};
+
+/// Mean and standard deviation of the three channels, of values in 0..=1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// Subtracted.
+    pub mean: [f64; 3],
+    /// Divided by.
+    pub std: [f64; 3],
+}
+
+/// ImageNet's constants for the DINOv2-like tower, one half for the SigLIP-like one.
+const DEFAULT: [Normalization; 2] = [
+    Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+    Normalization { mean: [0.5; 3], std: [0.5; 3] },
+];
+
+/// What matters here of preprocessor_config.json.
+#[derive(Default, Serialize, Deserialize)]
+struct ProcessorFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tvf_normalize_params: Option<[Normalization; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    means: Option<[[f64; 3]; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stds: Option<[[f64; 3]; 2]>,
+}
+
+/// Makes the model's input from pictures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ImageProcessor {
+    size: usize,
+    normalizations: [Normalization; 2],
+}
+
+impl ImageProcessor {
+    /// A processor with OpenVLA's constants for pictures of `size` pixels a side.
+    pub fn new(size: usize) -> Self {
+        Self { size, normalizations: DEFAULT }
+    }
+
+    /// Reads the preprocessor_config.json at `path`; without the file, OpenVLA's constants.
+    pub fn read(path: &Path, size: usize) -> Result<Self, ModelError> {
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::new(size));
+            }
+            read => read.map_err(ModelError::io(path))?,
+        };
+        let file: ProcessorFile = serde_json::from_slice(&bytes)
+            .map_err(|source| ModelError::Json { path: path.to_owned(), source })?;
+        let normalizations = match (file.tvf_normalize_params, file.means, file.stds) {
+            (Some(stored), _, _) => stored,
+            (None, Some(means), Some(stds)) => {
+                [0, 1].map(|i| Normalization { mean: means[i], std: stds[i] })
+            }
+            _ => DEFAULT,
+        };
+        Ok(Self { size, normalizations })
+    }
+
+    /// The text of a preprocessor_config.json with these constants.
+    pub(crate) fn file(&self) -> impl Serialize {
+        ProcessorFile { tvf_normalize_params: Some(self.normalizations), means: None, stds: None }
+    }
+
+    /// The picture resized to `size * size * 3` bytes; one of that size is passed through.
+    pub fn resize<'a>(&self, frame: &'a Frame) -> Result<Cow<'a, [u8]>, ModelError> {
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        if width == 0 || height == 0 || frame.rgb.len() != width * height * 3 {
+            return Err(ModelError::Frame {
+                camera: frame.camera.to_string(),
+                bytes: frame.rgb.len(),
+                width: frame.width,
+                height: frame.height,
+            });
+        }
+        Ok(resample::to_square(&frame.rgb, width, height, self.size))
+    }
+
+    /// `pixel_values` \[B, 6, S, S\] in float32 on `device`.
+    pub fn pixel_values(&self, frames: &[&Frame], device: Device) -> Result<Tensor, ModelError> {
+        let size = self.size as i64;
+        let mut pictures = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let rgb = Tensor::f_from_slice(&self.resize(frame)?)?.f_to_device(device)?;
+            pictures.push(rgb.f_reshape([size, size, 3])?.f_permute([2, 0, 1])?);
+        }
+        let values = Tensor::f_stack(&pictures, 0)?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
+        Ok(self.normalize(&values)?)
+    }
+
+    /// Both normalisations of `rgb` \[B, 3, S, S\] with values in 0..=1, stacked to
+    /// \[B, 6, S, S\].
+    pub fn normalize(&self, rgb: &Tensor) -> Result<Tensor, TchError> {
+        let options = (rgb.f_kind()?, rgb.device());
+        let constant = |values: [f64; 3]| -> Result<Tensor, TchError> {
+            Tensor::f_from_slice(&values)?
+                .f_to_kind(options.0)?
+                .f_to_device(options.1)?
+                .f_reshape([1, 3, 1, 1])
+        };
+        let [first, second] = self.normalizations.map(|n| -> Result<Tensor, TchError> {
+            rgb.f_sub(&constant(n.mean)?)?.f_div(&constant(n.std)?)
+        });
+        Tensor::f_cat(&[first?, second?], 1)
+    }
+}

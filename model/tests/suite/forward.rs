@@ -1,0 +1,138 @@
+//! The forward pass, piece by piece, against the reference.
+
+use crate::support::{assert_close, fixtures, tiny_config, tiny_expected, tiny_inputs};
+use jaco_model::llama::KvCache;
+use jaco_model::{OpenVla, OpenVlaConfig, checkpoint};
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+/// The reference ran the same kernels in another order of operations.
+const TOLERANCE: f64 = 1e-4;
+
+fn tiny_model() -> (OpenVlaConfig, VarStore, OpenVla) {
+    let config = tiny_config();
+    let variables = VarStore::new(Device::Cpu);
+    let model = OpenVla::new(&variables.root(), &config).unwrap();
+    checkpoint::read_weights(&fixtures().join("tiny-openvla"), &config, &variables).unwrap();
+    (config, variables, model)
+}
+
+fn cache_for(config: &OpenVlaConfig, capacity: i64) -> KvCache {
+    KvCache::new(&config.text_config, 1, capacity, (Kind::Float, Device::Cpu)).unwrap()
+}
+
+#[test]
+fn towers_and_projector_match() {
+    let (_, _, model) = tiny_model();
+    let (inputs, expected) = (tiny_inputs(), tiny_expected());
+    let pixels = inputs.get("pixel_values");
+    let backbone = model.vision_backbone();
+    let dino = backbone.featurizer().forward(&pixels.narrow(1, 0, 3)).unwrap();
+    let siglip = backbone.fused_featurizer().forward(&pixels.narrow(1, 3, 3)).unwrap();
+    assert_close(&dino, expected.get("dino_patches"), TOLERANCE);
+    assert_close(&siglip, expected.get("siglip_patches"), TOLERANCE);
+    assert_close(&backbone.forward(pixels).unwrap(), expected.get("patch_features"), TOLERANCE);
+    let projected = model.vision_features(pixels).unwrap();
+    assert_close(&projected, expected.get("projected_patch_embeddings"), TOLERANCE);
+}
+
+#[test]
+fn hidden_states_and_logits_match() {
+    let (_, _, model) = tiny_model();
+    let (inputs, expected) = (tiny_inputs(), tiny_expected());
+    let (pixels, ids) = (inputs.get("pixel_values"), inputs.get("input_ids"));
+    let embedded = model.embed(&model.vision_features(pixels).unwrap(), ids).unwrap();
+    assert_close(&embedded, expected.get("hidden_states_0"), TOLERANCE);
+    let hidden = model.language_model().forward(&embedded, None).unwrap();
+    assert_close(&hidden, expected.get("hidden_states_2"), TOLERANCE);
+    let logits = model.forward_train(pixels, ids).unwrap();
+    assert_close(&logits, expected.get("logits"), TOLERANCE);
+}
+
+#[test]
+fn batch_loss_matches() {
+    let (config, _, model) = tiny_model();
+    let (inputs, expected) = (tiny_inputs(), tiny_expected());
+    let (ids, labels) = (inputs.get("batch_input_ids"), inputs.get("batch_labels"));
+    let logits = model.forward_train(inputs.get("batch_pixel_values"), ids).unwrap();
+
+    // Token t is predicted by row t + P - 1, for t from 1.
+    let predictions = logits.narrow(1, config.patches(), ids.size()[1] - 1);
+    let targets = labels.narrow(1, 1, ids.size()[1] - 1);
+    let supervised = targets.ne(-100);
+    let log_probs = predictions
+        .log_softmax(2, Kind::Float)
+        .gather(2, &targets.clamp_min(0).unsqueeze(2), false)
+        .squeeze_dim(2)
+        .masked_fill(&supervised.logical_not(), 0.0);
+    assert_close(&log_probs, expected.get("batch_token_logprobs"), TOLERANCE);
+    let loss = -log_probs.sum(Kind::Float) / supervised.sum(Kind::Float);
+    assert_close(&loss.reshape([1]), expected.get("batch_loss"), TOLERANCE);
+}
+
+#[test]
+fn unconstrained_greedy_matches() {
+    let (config, _, model) = tiny_model();
+    let (inputs, expected) = (tiny_inputs(), tiny_expected());
+    let features = model.vision_features(inputs.get("pixel_values")).unwrap();
+    let mut cache = cache_for(&config, 64);
+    let mut hidden = model.prefill(&features, inputs.get("input_ids"), &mut cache).unwrap();
+    let (mut tokens, mut log_probs) = (Vec::new(), Vec::new());
+    for _ in 0..16 {
+        let all = model.language_model().logits(&hidden).unwrap().log_softmax(1, Kind::Float);
+        let token = all.argmax(1, true);
+        log_probs.push(all.gather(1, &token, false));
+        hidden = model.step(&token, &mut cache, &hidden).unwrap();
+        tokens.push(token);
+    }
+    assert_close(&Tensor::cat(&tokens, 1).squeeze_dim(0), expected.get("greedy_16"), 0.0);
+    let log_probs = Tensor::cat(&log_probs, 1).squeeze_dim(0);
+    assert_close(&log_probs, expected.get("greedy_16_token_logprobs"), TOLERANCE);
+}
+
+#[test]
+fn cached_steps_equal_one_pass() {
+    let (config, _, model) = tiny_model();
+    let inputs = tiny_inputs();
+    let features = model.vision_features(inputs.get("pixel_values")).unwrap();
+    let ids = inputs.get("input_ids");
+    let continuation = Tensor::from_slice(&[70i64, 100, 37, 319, 64, 200]).unsqueeze(0);
+    let whole = Tensor::cat(&[ids, &continuation], 1);
+    let embedded = model.embed(&features, &whole).unwrap();
+    let expected = model.language_model().forward(&embedded, None).unwrap();
+    let start = config.patches() + ids.size()[1];
+
+    let mut cache = cache_for(&config, 40);
+    let prefilled = model.prefill(&features, ids, &mut cache).unwrap();
+    assert_close(&prefilled, &expected.select(1, start - 1), 1e-5);
+    // What was tried and forgotten must leave no trace.
+    let _tried = model.step(&continuation.narrow(1, 2, 3), &mut cache, &prefilled).unwrap();
+    cache.truncate(start);
+    let mut seen = 0;
+    for count in [1, 2, 3] {
+        let chunk = continuation.narrow(1, seen, count);
+        let hidden = model.step(&chunk, &mut cache, &prefilled).unwrap();
+        seen += count;
+        assert_close(&hidden, &expected.select(1, start + seen - 1), 1e-5);
+    }
+    assert_eq!(cache.len(), start + seen);
+}
+
+#[test]
+fn bfloat16_input_trains_float32_weights() {
+    let (_, variables, model) = tiny_model();
+    let (inputs, expected) = (tiny_inputs(), tiny_expected());
+    let pixels = inputs.get("pixel_values").to_kind(Kind::BFloat16);
+    let logits = model.forward_train(&pixels, inputs.get("input_ids")).unwrap();
+    assert_eq!(logits.kind(), Kind::Float);
+    // Eight bits of mantissa through four blocks: some per cent of the logits' spread.
+    let spread = expected.get("logits").std(true).double_value(&[]);
+    let error = (&logits - expected.get("logits")).std(true).double_value(&[]);
+    assert!(error < 0.05 * spread, "error {error}, spread {spread}");
+    logits.sum(Kind::Float).backward();
+    for (name, variable) in variables.variables() {
+        let gradient = variable.grad();
+        assert!(gradient.defined(), "{name} has no gradient");
+        assert_eq!(gradient.kind(), Kind::Float, "{name}");
+    }
+}

@@ -1,0 +1,87 @@
+//! New models, by the example of the shipped mini configuration.
+
+use crate::support::{ONE_DATASET, mini, picture};
+use jaco_core::Task;
+use jaco_model::{
+    Checkpoint, DecodeRequest, ImageProcessor, OpenVla, OpenVlaConfig, Policy, PromptTokenizer,
+};
+use std::collections::HashMap;
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+fn mini_config() -> OpenVlaConfig {
+    OpenVlaConfig::read(&mini().join("config.json")).unwrap()
+}
+
+fn new_mini(seed: u64) -> VarStore {
+    OpenVla::init(&mini_config(), seed, Device::Cpu).unwrap().0
+}
+
+fn weights(seed: u64) -> HashMap<String, Tensor> {
+    new_mini(seed).variables()
+}
+
+#[test]
+fn equal_seeds_give_equal_models() {
+    let (first, again, other) = (weights(7), weights(7), weights(8));
+    assert_eq!(first, again);
+    let head = "language_model.lm_head.weight";
+    assert_ne!(first[head], other[head]);
+}
+
+#[test]
+fn first_values_have_the_intended_spread() {
+    let weights = weights(1);
+    let cases = [
+        ("language_model.model.embed_tokens.weight", 0.0, 0.05),
+        ("language_model.model.layers.1.mlp.down_proj.weight", 0.0, 0.02 / 6f64.sqrt()),
+        ("language_model.model.layers.0.self_attn.q_proj.weight", 0.0, 1.0 / 384f64.sqrt()),
+        ("language_model.model.norm.weight", 1.0, 0.0),
+        ("vision_backbone.featurizer.blocks.2.norm2.weight", 1.0, 0.0),
+        ("vision_backbone.featurizer.blocks.2.norm2.bias", 0.0, 0.0),
+        ("vision_backbone.featurizer.blocks.0.ls1.scale_factor", 0.3, 0.0),
+        ("vision_backbone.featurizer.pos_embed", 0.0, 0.02),
+        ("vision_backbone.fused_featurizer.patch_embed.proj.weight", 0.0, 1.0 / 2304f64.sqrt()),
+        ("projector.fc1.bias", 0.0, 0.0),
+    ];
+    for (name, mean, std) in cases {
+        let values = weights[name].to_kind(Kind::Double);
+        let found = values.std(false).double_value(&[]);
+        // Six standard errors of a mean of this many draws, and float32's rounding.
+        let allowed = 6.0 * std / (values.numel() as f64).sqrt() + 1e-7;
+        let off = (values.mean(Kind::Double).double_value(&[]) - mean).abs();
+        assert!(off <= allowed, "{name}: mean is off by {off}");
+        assert!((found - std).abs() <= allowed, "{name}: std {found}, wanted {std}");
+    }
+}
+
+#[test]
+fn a_new_mini_policy_saves_loads_and_decodes() {
+    let config = mini_config();
+    let variables = new_mini(3);
+    // Beside the model: a head that only training needs.
+    let _head = variables.root().sub("regression_head").zeros("weight", &[3]);
+    let tokenizer = PromptTokenizer::read(&mini().join("tokenizer.json"), &config).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("mini");
+    Checkpoint {
+        config: &config,
+        variables: &variables,
+        kind: Kind::BFloat16,
+        tokenizer: &tokenizer,
+        images: &ImageProcessor::new(128),
+        statistics: &serde_json::from_str(ONE_DATASET).unwrap(),
+    }
+    .save(&dir)
+    .unwrap();
+    let size = std::fs::metadata(dir.join("model.safetensors")).unwrap().len();
+    assert!(size < 5_000_000, "{size} bytes");
+
+    let policy = Policy::load(&dir, Device::Cpu).unwrap();
+    let frame = picture(128, 128, 1);
+    for task in Task::ALL {
+        let request = DecodeRequest::greedy(policy.horizon());
+        let decoded = policy.decode(&frame, task.instruction(), &request).unwrap();
+        assert_eq!(decoded.units.len(), 8);
+    }
+}

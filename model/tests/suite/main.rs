@@ -1,0 +1,13 @@
+//! Tests of the model through its public door, against numbers of the reference
+//! implementations (see `fixtures/README.md`).
+#![allow(clippy::unwrap_used)]
+
+mod checkpoint;
+mod config;
+mod decoding;
+mod forward;
+mod image;
+mod init;
+mod prompt;
+mod support;
+mod tokens;
