@@ -19,6 +19,7 @@ pub mod prompt;
 mod resample;
 pub mod statistics;
 pub mod tokens;
+pub mod train;
 pub mod vision;
 
 pub use checkpoint::Checkpoint;
