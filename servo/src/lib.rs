@@ -3,19 +3,24 @@
 //! [`ServoCore`] is the pure part: executor, limits, watchdog and latched stop, ticked every
 //! 10 ms with a measured state, giving the velocity to send. It does no I/O, reads no clock and
 //! allocates nothing after construction, so that a lockstep simulation and the robot run the
-//! same code.
+//! same code. [`driver`] makes the SDK's calls, [`process`] is the loop around both, [`spawn`] is
+//! the daemon's side of it.
 //!
 //! This package must never link a neural-network library, an async runtime or a camera.
 
+pub mod args;
 pub mod command;
 pub mod core;
+pub mod driver;
 pub mod executor;
 pub mod gripper;
 pub mod limits;
 pub mod message;
 pub mod mode;
+pub mod process;
 pub mod reference;
 pub mod report;
+pub mod spawn;
 pub mod watchdog;
 
 pub use crate::core::ServoCore;

@@ -1,0 +1,110 @@
+//! The command line of `jaco-servo`: written by [`crate::spawn`], read by the program.
+
+use crate::driver::AngularFrame;
+use crate::limits::Limits;
+use clap::Parser;
+use kinova_sys::Transport;
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+/// The 100 Hz process that owns a Kinova Jaco2 arm. It is started by jacod, with one end of a
+/// SOCK_SEQPACKET pair, and of no use without it.
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(version)]
+pub struct Args {
+    /// Descriptor of the inherited SOCK_SEQPACKET socket to jacod.
+    #[arg(long)]
+    pub socket_fd: RawFd,
+    /// The SDK's command layer library.
+    #[arg(long)]
+    pub sdk: PathBuf,
+    /// How the arm is connected: usb or ethernet.
+    #[arg(long, default_value = "usb", value_parser = transport)]
+    pub transport: Transport,
+    /// Start of the arm's serial number; needed only with several arms.
+    #[arg(long)]
+    pub serial: Option<String>,
+    /// Frame in which the arm takes angular velocities: effector or base.
+    #[arg(long, default_value_t)]
+    pub angular_frame: AngularFrame,
+    /// The limits as a JSON object; what is left out has its default.
+    #[arg(long, default_value = "{}", value_parser = limits)]
+    pub limits: Limits,
+    /// Real-time priority asked for, 1 to 99.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(i32).range(1..=99))]
+    pub priority: i32,
+}
+
+impl Args {
+    /// The arguments that parse to `self`.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let limits = serde_json::to_string(&self.limits).expect("limits are plain numbers");
+        let transport = match self.transport {
+            Transport::Usb => "usb",
+            Transport::Ethernet => "ethernet",
+        };
+        let mut arguments: Vec<OsString> = vec![
+            format!("--socket-fd={}", self.socket_fd).into(),
+            "--sdk".into(),
+            self.sdk.clone().into(),
+            format!("--transport={transport}").into(),
+            format!("--angular-frame={}", self.angular_frame).into(),
+            format!("--limits={limits}").into(),
+            format!("--priority={}", self.priority).into(),
+        ];
+        arguments.extend(self.serial.iter().map(|serial| format!("--serial={serial}").into()));
+        arguments
+    }
+}
+
+fn transport(name: &str) -> Result<Transport, String> {
+    match name {
+        "usb" => Ok(Transport::Usb),
+        "ethernet" => Ok(Transport::Ethernet),
+        _ => Err(format!("unknown transport {name:?}: usb or ethernet")),
+    }
+}
+
+fn limits(json: &str) -> Result<Limits, String> {
+    let limits: Limits = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    limits.validate().map_err(|error| error.to_string())?;
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(arguments: Vec<OsString>) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("jaco-servo".into()).chain(arguments))
+    }
+
+    #[test]
+    fn arguments_are_parsed_back() {
+        let args = Args {
+            socket_fd: 7,
+            sdk: "/opt/kinova/with space/layer.so".into(),
+            transport: Transport::Ethernet,
+            serial: Some("PJ0090".into()),
+            angular_frame: AngularFrame::Base,
+            limits: Limits { linear_speed_m_s: 0.123_456_789, ..Limits::default() },
+            priority: 12,
+        };
+        assert_eq!(parse(args.to_arguments()).unwrap(), args);
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_the_reason() {
+        let with = |extra: &str| {
+            let words = ["--socket-fd=3", "--sdk=x", extra];
+            parse(words.map(OsString::from).to_vec()).map_err(|error| error.to_string())
+        };
+        assert!(with("--limits={\"leash_m\":0}").unwrap_err().contains("leash_m"));
+        assert!(with("--limits={\"speed\":1}").unwrap_err().contains("unknown field"));
+        assert!(with("--transport=can").unwrap_err().contains("usb or ethernet"));
+        assert!(with("--priority=0").is_err());
+        assert_eq!(with("--limits={\"leash_m\":0.02}").unwrap().limits.leash_m, 0.02);
+    }
+}
