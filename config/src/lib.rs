@@ -1,7 +1,7 @@
 //! The typed, validated configuration of jacod.
 //!
-//! A file passes through two forms. [`section`] walks it as it was written: every key optional,
-//! every value with the place it stands at. [`resolve`] turns that into [`Config`]: defaults
+//! A file passes through two forms. `section` walks it as it was written: every key optional,
+//! every value with the place it stands at. `resolve` turns that into [`Config`]: defaults
 //! filled in, ranges and cross-references checked, units in the names. Everything wrong with a
 //! file is reported at once, each fault with its file, line, key, value and what is allowed.
 //!
