@@ -1,0 +1,190 @@
+//! A recording session from the outside: steps in, a dataset out.
+#![allow(clippy::unwrap_used)]
+
+use jaco_core::{Action, ArmState, Frame, Observation, Pose, STEP_NS};
+use jaco_dataset::{Dataset, EpisodeNotes, check};
+use jaco_teleop::session::{ACTION_NAMES, STATE_NAMES, STREAM_UNITS};
+use jaco_teleop::{RecordingSession, SessionConfig, SessionError, StepRecord};
+use nalgebra::{UnitQuaternion, Vector3};
+use serde_json::json;
+use std::path::Path;
+
+const START_NS: u64 = 5_000_000_000;
+const TASK: &str = "put the blue cube on the green plate";
+
+fn config() -> SessionConfig {
+    SessionConfig {
+        label_names: vec!["cube_x".to_owned(), "cube_y".to_owned()],
+        with_streams: true,
+        ..SessionConfig::new("front", 8, 6)
+    }
+}
+
+/// Step `step` of a steady 10 Hz episode, with a frame of 20 ms of age.
+fn step(step: u64) -> StepRecord {
+    let step_ns = START_NS + step * STEP_NS;
+    let at = step as f64;
+    let state = ArmState {
+        stamp_ns: step_ns,
+        pose: Pose {
+            position_m: Vector3::new(0.1, -0.4, 0.25 + at * 0.01),
+            orientation: UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
+        },
+        joints_rad: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        closure: [0.25; 3],
+    };
+    let frame = Frame {
+        camera: "front".into(),
+        captured_ns: step_ns - 20_000_000,
+        width: 8,
+        height: 6,
+        rgb: (0..8 * 6 * 3).map(|i| (i + step) as u8).collect(),
+    };
+    let action = |scale: f64| Action {
+        translation_m: [0.01 * scale, 0.0, -0.02],
+        rotation_rad: [0.0, 0.1, at * 0.001],
+        gripper: 1.0,
+    };
+    StepRecord {
+        observation: Observation { step, frame, state },
+        step_ns,
+        asked: action(2.0),
+        sent: action(1.0),
+        valid: step != 1,
+        labels: Some(vec![0.5, at as f32]),
+        stream: Some((0..STREAM_UNITS).map(|unit| action(unit as f64)).collect()),
+    }
+}
+
+fn open(root: &Path) -> RecordingSession {
+    RecordingSession::create_or_append(root, config()).unwrap()
+}
+
+#[test]
+fn a_step_becomes_the_row_that_training_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = open(folder.path());
+    session.begin(TASK).unwrap();
+    (0..3).for_each(|i| session.push(step(i)).unwrap());
+    assert_eq!(session.recorded_steps(), Some(3));
+    let notes = json!({"success": true}).as_object().cloned().unwrap();
+    assert_eq!(session.save(notes).unwrap().index, 0);
+    assert_eq!((session.recorded_steps(), session.total_episodes()), (None, 1));
+
+    let dataset = Dataset::open(folder.path()).unwrap();
+    assert_eq!((dataset.fps(), dataset.robot_type()), (10, Some("kinova-j2n6s300")));
+    let episode = dataset.read_episode(0).unwrap();
+    assert_eq!(episode.task, TASK);
+    let images = episode.images("observation.images.front").unwrap();
+    assert_eq!((images.width, images.height), (8, 6));
+    assert_eq!(images.frames[2], step(2).observation.frame.rgb);
+    let state = episode.f32s("observation.state").unwrap();
+    let q = step(2).observation.state.pose.orientation;
+    let expected =
+        [[0.1, -0.4, 0.27, q.w, q.i, q.j, q.k].as_slice(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.75]]
+            .concat();
+    assert_eq!(state.row(2), expected.iter().map(|&v| v as f32).collect::<Vec<_>>());
+    assert_eq!((state.dims, STATE_NAMES.len(), ACTION_NAMES.len()), (14, 14, 7));
+    assert_eq!(episode.f32s("action").unwrap().row(2), [0.02, 0., -0.02, 0., 0.1, 0.002, 1.]);
+    assert_eq!(episode.f32s("action.sent").unwrap().row(2)[0], 0.01);
+    assert_eq!(episode.bools("label.valid").unwrap(), &[true, false, true]);
+    assert_eq!(episode.f32s("observation.environment_state").unwrap().row(2), [0.5, 2.0]);
+    let stream = episode.f32s("label.stream").unwrap();
+    assert_eq!((stream.dims, stream.row(2)[7 * 5]), (56, 0.05));
+    assert_eq!(episode.f64s("observation.capture_time").unwrap().row(2), [5.18]);
+    assert_eq!(check(folder.path()), []);
+}
+
+#[test]
+fn notes_tell_stale_frames_and_the_rate_that_was_achieved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = open(folder.path());
+    session.begin(TASK).unwrap();
+    for i in 0..5 {
+        let mut record = step(i);
+        // Twice as slow as asked, and the third frame is the second one again.
+        record.step_ns = START_NS + 2 * i * STEP_NS;
+        let captured_step = if i == 2 { 1 } else { i };
+        record.observation.frame.captured_ns = START_NS + 2 * captured_step * STEP_NS;
+        session.push(record).unwrap();
+    }
+    session.save(EpisodeNotes::new()).unwrap();
+    let notes = Dataset::open(folder.path()).unwrap().notes(0).unwrap();
+    assert_eq!(notes["stale_frames"], json!(1));
+    assert_eq!(notes["oldest_frame_ms"], json!(200.0));
+    assert_eq!(notes["achieved_hz"], json!(5.0));
+}
+
+#[test]
+fn episodes_are_begun_and_ended_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = open(folder.path());
+    assert!(matches!(session.push(step(0)), Err(SessionError::NoEpisode)));
+    assert!(matches!(session.save(EpisodeNotes::new()), Err(SessionError::NoEpisode)));
+    assert!(matches!(session.discard(), Err(SessionError::NoEpisode)));
+    session.begin(TASK).unwrap();
+    assert!(
+        matches!(session.begin("another"), Err(SessionError::EpisodeOpen { task }) if task == TASK)
+    );
+    session.save(EpisodeNotes::new()).unwrap_err();
+    session.push(step(0)).unwrap();
+    assert_eq!(session.discard().unwrap(), 1);
+    session.begin("another").unwrap();
+    session.push(step(0)).unwrap();
+    session.save(EpisodeNotes::new()).unwrap();
+    drop(session);
+    let mut session = open(folder.path());
+    session.begin(TASK).unwrap();
+    session.push(step(0)).unwrap();
+    assert_eq!(session.save(EpisodeNotes::new()).unwrap().index, 1);
+    let dataset = Dataset::open(folder.path()).unwrap();
+    assert_eq!(dataset.tasks(), ["another", TASK]);
+}
+
+#[test]
+fn a_step_with_a_fault_is_refused_and_the_episode_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = open(folder.path());
+    session.begin(TASK).unwrap();
+    session.push(step(3)).unwrap();
+    type Fault = (&'static str, fn(&mut StepRecord));
+    let faults: [Fault; 7] = [
+        ("camera \"wrist\"", |s| s.observation.frame.camera = "wrist".into()),
+        ("9x6", |s| s.observation.frame.width = 9),
+        ("1 labels, the session has 2", |s| s.labels = Some(vec![0.0])),
+        ("0 labels", |s| s.labels = None),
+        ("stream of 0", |s| s.stream = None),
+        ("not after the last", |s| s.step_ns = START_NS),
+        ("not finite", |s| s.asked.translation_m[1] = f64::NAN),
+    ];
+    for (reason, spoil) in faults {
+        let mut record = step(4);
+        spoil(&mut record);
+        let error = session.push(record).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    session.push(step(4)).unwrap();
+    assert_eq!(session.save(EpisodeNotes::new()).unwrap().frames, 2);
+}
+
+#[test]
+fn another_datasets_features_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    type Other = (&'static str, fn(&mut SessionConfig));
+    let others: [Other; 5] = [
+        ("observation.images.wrist", |c| c.camera = "wrist".into()),
+        ("observation.images.front", |c| c.width = 16),
+        ("label.stream", |c| c.with_streams = false),
+        ("observation.environment_state", |c| c.label_names.push("cube_z".into())),
+        ("10 rows a second, not 5", |c| c.fps = 5),
+    ];
+    for (difference, change) in others {
+        let mut config = config();
+        change(&mut config);
+        let error = RecordingSession::create_or_append(folder.path(), config).err().unwrap();
+        assert!(matches!(error, SessionError::OtherDataset { .. }));
+        assert!(error.to_string().contains(difference), "{error}");
+    }
+    assert_eq!(open(folder.path()).total_episodes(), 0);
+}
