@@ -64,6 +64,6 @@ fn row(progress: f32, number: f32, i: usize) -> Result<Row, Box<dyn Error>> {
         .with("observation.state", Value::F32(state))
         .with("action", Value::F32(action.clone()))
         .with("action.sent", Value::F32(action))
-        .with("label.valid", Value::Bool(true))
+        .with("label.valid", Value::Bool(i % 20 != 7))
         .with("observation.capture_time", Value::F64(vec![100.0 + i as f64 * 0.1])))
 }

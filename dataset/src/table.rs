@@ -17,7 +17,7 @@ use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -142,12 +142,14 @@ fn numbers<T: ArrowPrimitiveType>(array: &ArrayRef, dims: usize) -> Result<Vec<T
 pub(crate) fn encode_batch(
     batch: &RecordBatch,
     metadata: Option<Vec<KeyValue>>,
-    dictionary: bool,
 ) -> Result<Vec<u8>, ParquetError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
-        .set_dictionary_enabled(dictionary)
+        .set_dictionary_enabled(false)
         .set_max_row_group_row_count(None)
+        // Indices for searching in a file that is always read whole: half of a small file's size.
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
         .set_key_value_metadata(metadata)
         .build();
     let mut bytes = Vec::new();
@@ -173,8 +175,7 @@ pub(crate) fn encode_rows(
     columns: &[&StoredColumn],
 ) -> Result<Vec<u8>, ParquetError> {
     let named = features.iter().zip(columns).map(|(f, c)| (f.key.clone(), c.to_array())).collect();
-    // A dictionary would hold every PNG twice in memory and repeat nothing.
-    encode_batch(&batch(named)?, None, false)
+    encode_batch(&batch(named)?, None)
 }
 
 /// Some rows of some columns of a parquet file, as one batch.
