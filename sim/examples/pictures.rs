@@ -1,5 +1,5 @@
 //! Writes PNG pictures of an episode of each task: `pictures <folder> [camera] [width] [height]
-//! [steps between pictures]`.
+//! [steps between pictures] [seed]`.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -17,14 +17,15 @@ fn main() -> Result<()> {
     let width = arguments.next().map_or(Ok(224), |text| text.parse())?;
     let height = arguments.next().map_or(Ok(width), |text| text.parse())?;
     let every: u64 = arguments.next().map_or(Ok(12), |text| text.parse())?;
+    let seed: u64 = arguments.next().map_or(Ok(1), |text| text.parse())?;
     std::fs::create_dir_all(&folder)?;
 
     let mut world = World::new(&WorldOptions::default())?;
     let mut renderer = Renderer::new(&world, &camera, width, height)?;
     let (mut seconds, mut frames) = (0.0, 0);
     for task in Task::ALL {
-        world.reset(task, 1, StartPose::Home);
-        let mut expert = Expert::new(task, ExpertOptions::with_seed(1));
+        world.reset(task, seed, StartPose::Home);
+        let mut expert = Expert::new(task, ExpertOptions::with_seed(seed));
         let mut step = 0;
         while !world.outcome().success && step < 200 {
             let begun = std::time::Instant::now();
@@ -32,7 +33,7 @@ fn main() -> Result<()> {
             seconds += begun.elapsed().as_secs_f64();
             frames += 1;
             if step % every == 0 {
-                save(&frame, &folder.join(format!("{task}-{step:03}.png")))?;
+                save(&frame, &folder.join(format!("{task}-{seed}-{step:03}.png")))?;
             }
             let action = expert.act(&world.truth());
             common::execute(&mut world, &action);

@@ -21,7 +21,9 @@ pub enum SimError {
         timestep_s: f64,
     },
     /// A snapshot of another world was restored.
-    #[error("the snapshot holds {got} numbers, this world's state {needed}: it is of another scene")]
+    #[error(
+        "the snapshot holds {got} numbers, this world's state {needed}: it is of another scene"
+    )]
     Snapshot {
         /// Numbers in the snapshot.
         got: usize,

@@ -6,9 +6,7 @@ use crate::scene::{BodyRole, Object, Scene};
 use jaco_core::Pose;
 use jaco_core::state::{FINGERS, JOINTS};
 use mujoco_rs::prelude::*;
-use nalgebra::{
-    Matrix3, Matrix6, Quaternion, Rotation3, UnitQuaternion, Vector3, Vector6,
-};
+use nalgebra::{Matrix3, Matrix6, Quaternion, Rotation3, UnitQuaternion, Vector3, Vector6};
 use std::sync::Arc;
 
 /// Everything that the future of the physics depends on.
@@ -97,9 +95,9 @@ impl Physics {
         let rotation = Matrix3::from_row_slice(&self.data.site_xmat()[self.scene.tool_site]);
         Pose {
             position_m: Vector3::from(self.data.site_xpos()[self.scene.tool_site]),
-            orientation: UnitQuaternion::from_rotation_matrix(
-                &Rotation3::from_matrix_unchecked(rotation),
-            ),
+            orientation: UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(
+                rotation,
+            )),
         }
     }
 

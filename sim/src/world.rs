@@ -4,9 +4,7 @@
 //! and moves only by [`World::tick`].
 
 use crate::error::SimError;
-use crate::firmware::{
-    AngularFrame, Firmware, Measured, POWER_UP_DEG, fingers, kinematics,
-};
+use crate::firmware::{AngularFrame, Firmware, Measured, POWER_UP_DEG, fingers, kinematics};
 use crate::physics::{Physics, Touch};
 use crate::random;
 use crate::scene::Scene;
@@ -137,8 +135,7 @@ impl World {
     ) {
         self.physics.set_arm(joints_rad, [fingers_rad; 3]);
         self.physics.data.forward();
-        self.firmware =
-            firmware(self.options.angular_frame, self.home_rad, measure(&self.physics));
+        self.firmware = firmware(self.options.angular_frame, self.home_rad, measure(&self.physics));
         self.test.task = task;
         for _ in 0..SETTLE_TICKS {
             self.tick();

@@ -20,8 +20,8 @@ use std::f64::consts::FRAC_PI_2;
 /// Share of the way to the target that one step covers.
 const GAIN: f64 = 0.4;
 /// Largest displacement a step in the table's plane and upwards \[m\].
-const MAX_XY_M: f64 = 0.020;
-const MAX_Z_M: f64 = 0.015;
+const MAX_XY_M: f64 = 0.018;
+const MAX_Z_M: f64 = 0.013;
 /// Largest rotation a step \[rad\].
 const MAX_TURN_RAD: f64 = 0.09;
 /// Height to which the hand rises when all is done \[m\].
@@ -152,8 +152,8 @@ fn turn(truth: &SceneTruth, yaw_rad: f64) -> Vector3<f64> {
 /// The angle nearest to `present_rad` that equals `wanted_rad` up to multiples of `period_rad`,
 /// kept within about 56 degrees of the arm's usual yaw.
 fn nearest_yaw(present_rad: f64, wanted_rad: f64, period_rad: f64) -> f64 {
-    let way = (wanted_rad - present_rad + period_rad / 2.0).rem_euclid(period_rad)
-        - period_rad / 2.0;
+    let way =
+        (wanted_rad - present_rad + period_rad / 2.0).rem_euclid(period_rad) - period_rad / 2.0;
     let yaw = present_rad + way;
     let off = yaw - FRAC_PI_2;
     if off.abs() > std::f64::consts::PI / 3.2 { yaw - off.signum() * period_rad } else { yaw }

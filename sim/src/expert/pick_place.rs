@@ -136,8 +136,7 @@ impl PickPlace {
     }
 
     fn is_lowered(&self, truth: &SceneTruth) -> bool {
-        truth.to_goal_m().norm() < 0.015
-            && truth.hand.position_m.z < self.grip.place_z_m + 0.008
+        truth.to_goal_m().norm() < 0.015 && truth.hand.position_m.z < self.grip.place_z_m + 0.008
     }
 
     /// A funnel: the farther off to the side, the higher.

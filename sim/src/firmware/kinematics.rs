@@ -5,14 +5,8 @@ use jaco_core::state::JOINTS;
 use nalgebra::{Matrix6, UnitQuaternion, Vector3, Vector6};
 
 /// Speed limits of the joints \[rad/s\]: 36 deg/s for the large ones, 48 deg/s for the wrist.
-pub const JOINT_SPEED_RAD_S: [f64; JOINTS] = [
-    36.0 / DEG,
-    36.0 / DEG,
-    36.0 / DEG,
-    48.0 / DEG,
-    48.0 / DEG,
-    48.0 / DEG,
-];
+pub const JOINT_SPEED_RAD_S: [f64; JOINTS] =
+    [36.0 / DEG, 36.0 / DEG, 36.0 / DEG, 48.0 / DEG, 48.0 / DEG, 48.0 / DEG];
 
 /// Degrees in a radian.
 pub const DEG: f64 = 180.0 / std::f64::consts::PI;
@@ -60,9 +54,8 @@ impl AngularFrame {
 /// Joint velocities \[rad/s\] for the tool velocity `twist` (base frame) by damped least squares,
 /// scaled down together so that no joint passes its limit.
 pub fn joint_velocities(jacobian: &Matrix6<f64>, twist: &Twist) -> [f64; JOINTS] {
-    let wanted = Vector6::from_iterator(
-        twist.linear_m_s.iter().chain(twist.angular_rad_s.iter()).copied(),
-    );
+    let wanted =
+        Vector6::from_iterator(twist.linear_m_s.iter().chain(twist.angular_rad_s.iter()).copied());
     let solved = damped(jacobian).cholesky().expect("J J^T + k I is positive definite for k > 0");
     let velocities: [f64; JOINTS] = (jacobian.transpose() * solved.solve(&wanted)).into();
     within_limits(velocities)

@@ -7,6 +7,7 @@
 //! Emulated on purpose: a velocity point lives one tick; points pile up when sent faster; an
 //! empty FIFO stops the arm; refused commands are refused in silence, with return code 1.
 
+pub mod abi;
 pub mod fifo;
 pub mod fingers;
 pub mod kinematics;
@@ -128,10 +129,7 @@ impl Firmware {
         Self {
             angular_frame,
             home_rad,
-            targets: Targets {
-                joints_rad: measured.joints_rad,
-                fingers_rad: measured.fingers_rad,
-            },
+            targets: Targets { joints_rad: measured.joints_rad, fingers_rad: measured.fingers_rad },
             measured,
             finger_goal_ticks: None,
             fifo: Fifo::default(),
@@ -391,8 +389,7 @@ impl Firmware {
 
     /// Joint velocities \[rad/s\] that bring the targets to `goal` together.
     fn towards(&self, goal: &[f64; JOINTS]) -> [f64; JOINTS] {
-        let left: [f64; JOINTS] =
-            std::array::from_fn(|i| goal[i] - self.targets.joints_rad[i]);
+        let left: [f64; JOINTS] = std::array::from_fn(|i| goal[i] - self.targets.joints_rad[i]);
         let seconds = left
             .iter()
             .zip(JOINT_SPEED_RAD_S)
@@ -429,8 +426,7 @@ impl Firmware {
             },
         };
         for (i, velocity) in velocities.into_iter().enumerate() {
-            let velocity =
-                velocity.clamp(-fingers::MAX_SPEED_TICKS_S, fingers::MAX_SPEED_TICKS_S);
+            let velocity = velocity.clamp(-fingers::MAX_SPEED_TICKS_S, fingers::MAX_SPEED_TICKS_S);
             let at = self.measured.fingers_rad[i];
             self.targets.fingers_rad[i] = (self.targets.fingers_rad[i]
                 + velocity * fingers::RAD_PER_TICK * TICK_S)

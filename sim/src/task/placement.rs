@@ -43,8 +43,8 @@ pub fn home() -> Pose {
 
 /// Draws a start for `task`.
 pub fn draw(task: Task, start: StartPose, rng: &mut ChaCha8Rng) -> Placement {
-    let (hand, fingers_rad) = draw_hand(start, rng);
     loop {
+        let (hand, fingers_rad) = draw_hand(start, rng);
         let placement = draw_objects(task, hand, fingers_rad, rng);
         if clear_of_hand(&placement) {
             return placement;
@@ -83,8 +83,7 @@ fn draw_objects(task: Task, hand: Pose, fingers_rad: f64, rng: &mut ChaCha8Rng) 
             let region = Vector2::new(uniform(rng, -0.06, 0.06), uniform(rng, -0.46, -0.40));
             // Off the middle, so that one way out is the shorter one.
             let side = if rng.random() { 1.0 } else { -1.0 };
-            let offset =
-                Vector2::new(side * uniform(rng, 0.015, 0.045), uniform(rng, -0.04, 0.04));
+            let offset = Vector2::new(side * uniform(rng, 0.015, 0.045), uniform(rng, -0.04, 0.04));
             let at = region + offset;
             placement.region_m = Some(Vector3::new(region.x, region.y, 0.0));
             placement.objects.push((
@@ -129,10 +128,7 @@ fn draw_objects(task: Task, hand: Pose, fingers_rad: f64, rng: &mut ChaCha8Rng) 
 }
 
 fn draw_point(rng: &mut ChaCha8Rng) -> Vector2<f64> {
-    Vector2::new(
-        uniform(rng, WORK_X_M[0], WORK_X_M[1]),
-        uniform(rng, WORK_Y_M[0], WORK_Y_M[1]),
-    )
+    Vector2::new(uniform(rng, WORK_X_M[0], WORK_X_M[1]), uniform(rng, WORK_Y_M[0], WORK_Y_M[1]))
 }
 
 /// Whether a low hand starts apart from everything that stands up from the table.
