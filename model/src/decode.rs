@@ -7,7 +7,7 @@
 
 use crate::config::{OpenVlaConfig, UNIT_TOKENS};
 use crate::error::ModelError;
-use crate::layers::Linear;
+use crate::layers::{Linear, cast};
 use crate::llama::KvCache;
 use crate::openvla::OpenVla;
 use crate::tokens::ActionVocab;
@@ -201,7 +201,7 @@ fn decode_units(
                 break;
             }
             let fed = if unit_ends { Tensor::f_cat(&[&token, &separator], 1)? } else { token };
-            hidden = model.step(&fed, cache, &hidden)?;
+            hidden = model.step(&fed, cache)?;
         }
     }
     Ok(())
@@ -254,7 +254,7 @@ impl<'a> Chooser<'a> {
         };
         let logits = match &full {
             Some(full) => full.f_narrow(1, first, count)?,
-            None => self.action_head.forward(hidden)?.f_to_kind(Kind::Float)?,
+            None => cast(&self.action_head.forward(hidden)?, Kind::Float)?,
         };
         let action = match &mut self.sampler {
             None => logits.f_argmax(1, true)?,

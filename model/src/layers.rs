@@ -13,9 +13,10 @@ pub(crate) fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor,
     path.f_var(name, shape, Init::Const(0.0))
 }
 
-/// `weight` in the element type `kind`.
-pub(crate) fn cast(weight: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
-    weight.f_to_kind(kind)
+/// `x` in the element type `kind`.
+pub(crate) fn cast(x: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
+    // libtorch's own check costs a dispatch, which counts where a token is many small operations.
+    if x.f_kind()? == kind { Ok(x.shallow_clone()) } else { x.f_to_kind(kind) }
 }
 
 /// `y = x Wᵀ + b`, with W stored as `weight` \[outputs, inputs\].

@@ -62,7 +62,7 @@ impl Llama {
 
     /// Logits \[.., vocabulary\] in float32 of hidden states \[.., hidden\].
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor, TchError> {
-        self.lm_head.forward(hidden)?.f_to_kind(Kind::Float)
+        cast(&self.lm_head.forward(hidden)?, Kind::Float)
     }
 
     /// The rows of the head for the tokens `first .. first + count`.
@@ -76,6 +76,7 @@ impl Llama {
 pub struct KvCache {
     /// Keys and values of each layer, \[B, heads, capacity, head_dim\].
     layers: Vec<(Tensor, Tensor)>,
+    kind: Kind,
     filled: i64,
 }
 
@@ -91,7 +92,12 @@ impl KvCache {
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok((Tensor::f_empty(shape, options)?, Tensor::f_empty(shape, options)?)))
             .collect::<Result<_, TchError>>()?;
-        Ok(Self { layers, filled: 0 })
+        Ok(Self { layers, kind: options.0, filled: 0 })
+    }
+
+    /// Element type of keys and values.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Positions held.
@@ -259,8 +265,8 @@ impl Rope {
     /// Turns `x` \[B, heads, T, head_dim\], whose T positions are those of the tables.
     fn rotate(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let kind = x.f_kind()?;
-        let x = x.f_to_kind(Kind::Float)?;
+        let x = cast(x, Kind::Float)?;
         let rolled = x.f_roll([self.half], [-1])?;
-        x.f_mul(&self.cos)?.f_addcmul(&rolled, &self.signed_sin)?.f_to_kind(kind)
+        cast(&x.f_mul(&self.cos)?.f_addcmul(&rolled, &self.signed_sin)?, kind)
     }
 }

@@ -108,14 +108,9 @@ impl OpenVla {
     }
 
     /// Runs further tokens `ids` \[B, n\] into `cache`; the hidden state \[B, hidden\] after
-    /// them. `like` gives the element type.
-    pub fn step(
-        &self,
-        ids: &Tensor,
-        cache: &mut KvCache,
-        like: &Tensor,
-    ) -> Result<Tensor, TchError> {
-        let embeddings = self.language_model.embed(ids, like.f_kind()?)?;
+    /// them.
+    pub fn step(&self, ids: &Tensor, cache: &mut KvCache) -> Result<Tensor, TchError> {
+        let embeddings = self.language_model.embed(ids, cache.kind())?;
         self.language_model.forward(&embeddings, Some(cache))?.f_select(1, -1)
     }
 }

@@ -155,6 +155,16 @@ fn top_k_draws_among_the_best_by_its_seed() {
     }
 }
 
+#[test]
+fn a_policy_can_move_to_the_thread_that_decodes() {
+    let (policy, frame) = (policy(), picture(56, 56, 1));
+    let here = policy.decode(&frame, INSTRUCTION, &DecodeRequest::greedy(1)).unwrap();
+    let there = std::thread::spawn(move || {
+        policy.decode(&frame, INSTRUCTION, &DecodeRequest::greedy(1)).unwrap()
+    });
+    assert_eq!(there.join().unwrap(), here);
+}
+
 /// Moves on by one millisecond whenever it is read.
 #[derive(Default)]
 struct CountingClock(AtomicU64);

@@ -82,7 +82,7 @@ fn unconstrained_greedy_matches() {
         let all = model.language_model().logits(&hidden).unwrap().log_softmax(1, Kind::Float);
         let token = all.argmax(1, true);
         log_probs.push(all.gather(1, &token, false));
-        hidden = model.step(&token, &mut cache, &hidden).unwrap();
+        hidden = model.step(&token, &mut cache).unwrap();
         tokens.push(token);
     }
     assert_close(&Tensor::cat(&tokens, 1).squeeze_dim(0), expected.get("greedy_16"), 0.0);
@@ -106,12 +106,12 @@ fn cached_steps_equal_one_pass() {
     let prefilled = model.prefill(&features, ids, &mut cache).unwrap();
     assert_close(&prefilled, &expected.select(1, start - 1), 1e-5);
     // What was tried and forgotten must leave no trace.
-    let _tried = model.step(&continuation.narrow(1, 2, 3), &mut cache, &prefilled).unwrap();
+    let _tried = model.step(&continuation.narrow(1, 2, 3), &mut cache).unwrap();
     cache.truncate(start);
     let mut seen = 0;
     for count in [1, 2, 3] {
         let chunk = continuation.narrow(1, seen, count);
-        let hidden = model.step(&chunk, &mut cache, &prefilled).unwrap();
+        let hidden = model.step(&chunk, &mut cache).unwrap();
         seen += count;
         assert_close(&hidden, &expected.select(1, start + seen - 1), 1e-5);
     }
@@ -135,4 +135,34 @@ fn bfloat16_input_trains_float32_weights() {
         assert!(gradient.defined(), "{name} has no gradient");
         assert_eq!(gradient.kind(), Kind::Float, "{name}");
     }
+}
+
+#[test]
+fn shared_key_value_heads_equal_repeated_ones() {
+    let mut config = tiny_config();
+    config.text_config.num_key_value_heads = Some(2);
+    let (shared_variables, shared) = OpenVla::init(&config, 5, Device::Cpu).unwrap();
+    config.text_config.num_key_value_heads = Some(4);
+    let repeated_variables = VarStore::new(Device::Cpu);
+    let repeated = OpenVla::new(&repeated_variables.root(), &config).unwrap();
+    let source = shared_variables.variables();
+    tch::no_grad(|| {
+        for (name, mut variable) in repeated_variables.variables() {
+            let value = if name.ends_with("k_proj.weight") || name.ends_with("v_proj.weight") {
+                // Queries 0 and 1 read key head 0, queries 2 and 3 head 1.
+                source[&name]
+                    .reshape([2, 16, 64])
+                    .repeat_interleave_self_int(2, 0, 4)
+                    .reshape([64, 64])
+            } else {
+                source[&name].shallow_clone()
+            };
+            variable.copy_(&value);
+        }
+    });
+    let inputs = tiny_inputs();
+    let [few, many] = [&shared, &repeated].map(|model| {
+        model.forward_train(inputs.get("pixel_values"), inputs.get("input_ids")).unwrap()
+    });
+    assert_close(&few, &many, 1e-5);
 }

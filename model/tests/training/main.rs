@@ -1,0 +1,7 @@
+//! Tests of the trainer through its public door, on small datasets written for the purpose.
+#![allow(clippy::unwrap_used)]
+
+mod learning;
+mod refusals;
+mod resume;
+mod support;
