@@ -18,7 +18,8 @@ pub trait Storage: Send {
     /// Renames a file within its folder, replacing the target, and forces the folder's entry to
     /// the disk.
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Makes a folder and its parents; one that is there is fine.
+    /// Makes a folder and its parents, and forces their entries to the disk; one that is there is
+    /// fine.
     fn create_folder(&mut self, path: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&mut self, path: &Path) -> io::Result<()>;
@@ -41,7 +42,13 @@ impl Storage for FileSystem {
     }
 
     fn create_folder(&mut self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
+        fs::create_dir_all(path)?;
+        new.into_iter().filter_map(Path::parent).try_for_each(|parent| {
+            let here = parent.as_os_str().is_empty();
+            File::open(if here { Path::new(".") } else { parent })?.sync_all()
+        })
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {

@@ -26,10 +26,10 @@ use crate::repair::{Repair, restore};
 use crate::stats::FeatureStats;
 use crate::storage::{FileSystem, Storage, files_below, replace};
 use crate::table::{self, StoredColumn};
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// The only process that may change a dataset, while it lives.
+/// The one writer of a dataset: it holds the dataset's lock while it lives.
 pub struct DatasetWriter {
     catalog: Catalog,
     repairs: Vec<Repair>,
@@ -200,7 +200,7 @@ impl DatasetWriter {
 /// Takes the dataset for this process; the kernel gives it free when the process ends.
 pub(crate) fn lock(root: &Path) -> Result<File, DatasetError> {
     let folder = root.join("meta/jacod");
-    fs::create_dir_all(&folder).at("create", &folder)?;
+    FileSystem.create_folder(&folder).at("create", &folder)?;
     let path = folder.join("lock");
     let file = File::create(&path).at("create", &path)?;
     match file.try_lock() {
