@@ -27,6 +27,11 @@ pub enum Request {
     Outcome,
     /// How the simulation runs.
     Status,
+    /// Answers when so many more ticks of 10 ms have passed in the simulation.
+    Wait {
+        /// How many.
+        ticks: u64,
+    },
     /// Makes exactly these faults present; what is left out is healthy.
     Inject(Faults),
     /// Ends `jaco-sim`.
@@ -171,6 +176,11 @@ impl ControlClient {
         }
     }
 
+    /// Waits until `ticks` more ticks of 10 ms have passed in the simulation.
+    pub fn wait(&mut self, ticks: u64) -> Result<(), LinkError> {
+        self.done(&Request::Wait { ticks })
+    }
+
     /// Makes exactly these faults present.
     pub fn inject(&mut self, faults: Faults) -> Result<(), LinkError> {
         self.done(&Request::Inject(faults))
@@ -222,6 +232,7 @@ mod tests {
                 Request::Inject(faults),
                 Request::Outcome,
                 Request::Status,
+                Request::Wait { ticks: seed },
                 Request::Quit,
             ] {
                 prop_assert_eq!(Request::parse(&line(&request).unwrap()).unwrap(), request);
