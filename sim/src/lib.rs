@@ -13,6 +13,7 @@ mod physics;
 mod random;
 pub mod render;
 mod scene;
+pub mod server;
 pub mod task;
 pub mod truth;
 pub mod world;

@@ -1,0 +1,102 @@
+//! `jaco-sim`: the simulated Jaco2 tabletop as a program. Reads its command line, starts
+//! [`jaco_sim::server`], waits for a signal.
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use jaco_core::{MonotonicClock, Task};
+use jaco_sim::WorldOptions;
+use jaco_sim::firmware::AngularFrame;
+use jaco_sim::server::{Exit, Options, Server};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// Simulates a Jaco2 on its table, in real time, behind the Kinova SDK's C interface.
+///
+/// Programs reach the arm through the stand-in library libjaco_sim_sdk.so, with the environment
+/// variable JACO_SIM_SOCKET set to the socket; cameras, resets and verdicts over the same socket.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "\
+Exit status: 0 ended by SIGTERM, SIGINT or a client's quit; 1 failed to start or broke down; \
+2 the command line is wrong.
+
+RUST_LOG sets what is logged to standard error (default: info)."
+)]
+struct Cli {
+    /// Unix socket to serve; a stale one is replaced, it is removed at the end
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+    /// Task whose objects are on the table: place-block, place-carrot, clean-table, relocate-cup
+    #[arg(long, default_value_t = Task::PlaceBlock)]
+    task: Task,
+    /// Seed of the objects' placement
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Start with a homed arm, not with one that was just switched on
+    #[arg(long)]
+    homed: bool,
+    /// Physics step [ms]; must divide 10
+    #[arg(long, default_value_t = 5.0)]
+    timestep_ms: f64,
+    /// Frame in which the arm takes angular velocities
+    #[arg(long, value_enum, default_value_t = Frame::EndEffector)]
+    angular_frame: Frame,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Frame {
+    EndEffector,
+    Base,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+
+    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot catch signals")?;
+    let options = Options {
+        socket: cli.socket,
+        world: WorldOptions {
+            timestep_s: cli.timestep_ms / 1000.0,
+            angular_frame: match cli.angular_frame {
+                Frame::EndEffector => AngularFrame::EndEffector,
+                Frame::Base => AngularFrame::Base,
+            },
+        },
+        task: cli.task,
+        seed: cli.seed,
+        homed: cli.homed,
+    };
+    let server = Server::start(&options, Arc::new(MonotonicClock))?;
+    tracing::info!(
+        socket = %server.socket().display(),
+        task = %options.task,
+        seed = options.seed,
+        mujoco = jaco_sim::mujoco_version(),
+        "ready"
+    );
+
+    let exit = server.exit_sender();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let _ = exit.send(Exit::Signal(signal));
+        }
+    });
+    let exit = server.wait();
+    server.stop();
+    match exit {
+        Exit::Broken(thread) => anyhow::bail!("the {thread} thread broke down"),
+        ended => tracing::info!(?ended, "ended"),
+    }
+    Ok(())
+}
