@@ -112,9 +112,16 @@ proptest! {
                 let setpoint = rig.tick_in_silence();
                 assert_within_limits(&before, &setpoint, &limits);
                 let reference = rig.servo.report().reference;
-                prop_assert!(
-                    reference.is_none_or(|pose| limits.workspace.contains(&pose.position_m))
-                );
+                if let Some(reference) = reference {
+                    prop_assert!(limits.workspace.contains(&reference.position_m));
+                    // Within the tick, the reference and the arm may have moved apart.
+                    let ahead_m = (reference.position_m - rig.state.pose.position_m).norm();
+                    let tick_m = 2.0 * limits.linear_speed_m_s * TICK_S;
+                    prop_assert!(ahead_m <= limits.leash_m + tick_m + SLACK, "{}", ahead_m);
+                    let ahead_rad = rig.state.pose.orientation.angle_to(&reference.orientation);
+                    let tick_rad = 2.0 * limits.angular_speed_rad_s * TICK_S;
+                    prop_assert!(ahead_rad <= limits.leash_rad + tick_rad + 1e-6, "{}", ahead_rad);
+                }
                 before = setpoint;
             }
         }

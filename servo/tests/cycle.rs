@@ -189,10 +189,12 @@ fn an_arm_that_is_not_homed_is_homed_and_then_moves() {
     let arm = MockArm::new();
     arm.inside().homed = false;
     arm.inside().fingers_initialised = false;
+    arm.inside().home_takes_ns = 3_000_000_000;
     let mut bench = Bench::new(arm);
     bench.jog(0.1);
     let status = bench.tick().unwrap();
     assert_eq!((status.report.mode, status.homed), (Mode::Idle, false));
+    assert_eq!(bench.count("SendBasicTrajectory"), 0);
     bench.command(&Command::Home);
     let mut status = bench.tick().unwrap();
     while status.report.mode == Mode::Homing {
@@ -205,7 +207,8 @@ fn an_arm_that_is_not_homed_is_homed_and_then_moves() {
     let at = |call| log.iter().position(|made| *made == call).unwrap();
     assert!(at("MoveHome") < at("InitFingers") && at("InitFingers") < at("SetCartesianControl"));
     bench.jog(0.1);
-    assert_eq!(bench.tick().unwrap().report.mode, Mode::Jog);
+    let status = bench.tick().unwrap();
+    assert_eq!(status.report.mode, Mode::Jog, "held because {}", status.report.hold_reason);
 }
 
 #[test]
@@ -223,13 +226,14 @@ fn a_stop_cancels_homing_though_move_home_blocks() {
     bench.command(&Command::Stop { reason: StopReason::Operator });
     bench.tick().unwrap();
     assert_eq!(bench.arm.inside().log[..2], ["EraseAllTrajectories", "StopControlAPI"]);
+    bench.command(&Command::Reset);
     while bench.count("SendBasicTrajectory") == 0 {
         std::thread::yield_now();
         bench.tick().unwrap();
     }
     assert!(bench.count("StartControlAPI") == 1);
     let status = bench.tick().unwrap();
-    assert_eq!((status.report.mode, status.report.ready), (Mode::Stopped, true));
+    assert_eq!((status.report.mode, status.report.ready), (Mode::Idle, true));
 }
 
 #[test]

@@ -62,7 +62,7 @@ enum Read {
     ControlType,
 }
 
-/// One read a tick, in turn: pose at 50 Hz, joints at 30 Hz, queue and control type at 10 Hz.
+/// One read a tick, in turn, the pose first: pose at 50 Hz, joints at 30 Hz, queue and control type at 10 Hz.
 const TURNS: [Read; 10] = [
     Read::Pose,
     Read::Joints,
@@ -212,9 +212,11 @@ impl<A: Api> Driver<A> {
     }
 
     /// The outcome of homing, once, when it has ended. After a cancelled one control, which the
-    /// cancelling gave away, is taken again.
+    /// cancelling gave away, is taken again; that alone may take a few pauses of
+    /// [`settle`](DriverOptions::settle). The next read is of the pose.
     pub fn poll_homing(&mut self) -> Option<Result<Readiness, CallError>> {
         let mut outcome = self.homing.poll()?;
+        self.turn = 0;
         if let (Err(_), Some(semaphore)) = (&outcome, &self.semaphore) {
             semaphore.refill();
         }

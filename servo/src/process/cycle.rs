@@ -144,7 +144,9 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             self.watch_homing(now_ns)?;
         } else {
             let before_ns = self.clock.now_ns();
-            if let Err(error) = self.driver.send(&setpoint) {
+            // An arm that is not in Cartesian control has no use for points that move nothing.
+            let needed = self.driver.readiness().is_ready() || setpoint.twist != Twist::zero();
+            if needed && let Err(error) = self.driver.send(&setpoint) {
                 self.health.send_failures += 1;
                 self.note = Note::of(error);
             }
@@ -228,6 +230,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
     fn watch_homing(&mut self, now_ns: u64) -> Result<(), Lost> {
         if self.core.report().mode != Mode::Homing {
             self.driver.cancel_homing();
+            // Until the homing thread is back no point would reach the arm.
+            self.core.set_ready(false);
         }
         // Nobody reads the arm meanwhile; the silence is not the arm's.
         self.health.last_read_ns = now_ns;
@@ -245,7 +249,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         };
         self.core.set_ready(ready);
         self.core.homing_ended(ready);
-        Ok(())
+        // The state is as old as homing took: too old for the mode that may come next.
+        self.read(now_ns)
     }
 
     fn status(&self, lateness_ns: u64) -> ServoStatus {

@@ -37,7 +37,8 @@ impl RestWatch {
         let within = |stamp_ns: u64, limit_ns: u64| now_ns.saturating_sub(stamp_ns) <= limit_ns;
         let mut spanned = false;
         for (stamp_ns, pose) in self.readings.iter().flatten() {
-            spanned |= !within(*stamp_ns, SPAN_NS);
+            // An older one, from before a gap in the readings, would not cover the span.
+            spanned |= !within(*stamp_ns, SPAN_NS) && within(*stamp_ns, SPAN_NS + FRESH_NS);
             let moved = (pose.position_m - here.position_m).norm() > STILL_M
                 || pose.orientation.angle_to(&here.orientation) > STILL_RAD;
             if moved && within(*stamp_ns, SPAN_NS) {
@@ -86,6 +87,15 @@ mod tests {
         assert!(!moving.is_at_rest(now_ns));
         let (rested, now_ns) = watch(|index| index.min(20) as f64 * 0.004, 32);
         assert!(rested.is_at_rest(now_ns));
+    }
+
+    #[test]
+    fn readings_from_before_a_gap_show_nothing() {
+        let (mut watch, now_ns) = watch(|_| 0.1, 30);
+        let after_ns = now_ns + 3_000_000_000;
+        let position_m = Vector3::new(0.1, -0.4, 0.2);
+        watch.see(after_ns, &Pose { position_m, orientation: UnitQuaternion::identity() });
+        assert!(!watch.is_at_rest(after_ns));
     }
 
     #[test]

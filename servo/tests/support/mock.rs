@@ -33,6 +33,8 @@ pub struct Inside {
     pub read_takes_ns: u64,
     /// MoveHome blocks until the queue is erased.
     pub home_blocks: bool,
+    /// What MoveHome takes \[ns\] on the manual clock.
+    pub home_takes_ns: u64,
     erased: bool,
 }
 
@@ -75,6 +77,7 @@ impl MockArm {
             drift_m: 0.0,
             read_takes_ns: 0,
             home_blocks: false,
+            home_takes_ns: 0,
             erased: false,
         };
         let inside = Arc::new((Mutex::new(inside), Condvar::new()));
@@ -196,6 +199,7 @@ impl Api for MockArm {
     fn move_home(&self) -> Called {
         let mut inside = self.set("MoveHome");
         inside.erased = false;
+        self.clock.advance_ns(inside.home_takes_ns);
         if inside.home_blocks {
             drop(self.inside.1.wait_while(inside, |inside| !inside.erased).unwrap());
         } else {
