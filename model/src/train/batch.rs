@@ -244,3 +244,203 @@ pub fn stream_length(config: &LbcConfig, step: u64) -> usize {
     let draw: f64 = generator(config.seed, Purpose::StreamLength, step).random();
     if draw < config.short_stream_fraction { config.short_horizon } else { config.horizon }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::train::store::{EpisodeRows, StoreBuilder};
+    use jaco_core::Frame;
+    use std::path::Path;
+
+    const SIDE: i64 = 4;
+
+    fn model() -> OpenVlaConfig {
+        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/config.json");
+        OpenVlaConfig::read(&mini).unwrap()
+    }
+
+    /// Two episodes of 6 and 5 steps with prompts of 3 and 4 tokens; step 2 of the first one was
+    /// perturbed.
+    fn store() -> Store {
+        let mut builder = StoreBuilder::new(11, SIDE, 3, vec!["x_m".into()]).unwrap();
+        for (length, prompt) in [(6usize, vec![1, 8, 9]), (5, vec![1, 7, 8, 9])] {
+            let mut label_valid = vec![true; length];
+            label_valid[2] = length != 6;
+            let number = |i: usize| ((i * 37 + length) % 11) as f32 / 11.0;
+            let rows = EpisodeRows {
+                prompt,
+                actions: (0..length)
+                    .map(|i| std::array::from_fn(|d| if d == 6 { 1.0 } else { number(i + d) }))
+                    .collect(),
+                label_valid,
+                streams: None,
+                labels: (0..length).map(|i| vec![i as f32]).collect(),
+                repeat: 1,
+            };
+            let bytes: Vec<u8> = (0..length * 48).map(|i| (i * 29 % 256) as u8).collect();
+            let images = Tensor::from_slice(&bytes).view([length as i64, SIDE, SIDE, 3]);
+            builder.push(&rows, &images).unwrap();
+        }
+        builder.finish(None, None, Device::Cpu).unwrap()
+    }
+
+    fn with_maker<T>(config: &LbcConfig, f: impl FnOnce(&BatchMaker) -> T) -> T {
+        let store = store();
+        let normalisation = Normalisation::of(&ImageProcessor::new(SIDE as usize)).unwrap();
+        f(&BatchMaker::new(&store, config, &model(), normalisation, Device::Cpu))
+    }
+
+    fn ids(stream: &StreamBatch) -> Vec<Vec<i64>> {
+        Vec::<Vec<i64>>::try_from(&stream.input_ids).unwrap()
+    }
+
+    #[test]
+    fn every_supervised_row_predicts_the_token_that_follows_it() {
+        with_maker(&LbcConfig::default(), |maker| {
+            let states = [0, 8];
+            let batch = maker.validation(&states, 3).unwrap();
+            let stream = batch.stream.unwrap();
+            let ids = ids(&stream);
+            let length = ids[0].len();
+            assert_eq!(
+                length,
+                4 + 3 * 8 - 1,
+                "the longest prompt and the stream but its last token"
+            );
+            let rows = Vec::<i64>::try_from(&stream.rows).unwrap();
+            for (place, &row) in stream.places.iter().zip(&rows) {
+                let (example, position) =
+                    (row as usize / (64 + length), row as usize % (64 + length));
+                assert_eq!(example, place.example);
+                // Position p of the sequence is token p - 64; the row predicts the next one.
+                let token = position - 64 + 1;
+                let wanted = maker.vocab.last() + 1 - i64::from(place.bin);
+                assert_eq!(ids[example][token], wanted);
+            }
+            for &row in &rows[stream.places.len()..] {
+                let (example, position) =
+                    (row as usize / (64 + length), row as usize % (64 + length));
+                // The very last token of a stream is predicted but never fed in.
+                if let Some(&fed) = ids[example].get(position - 64 + 1) {
+                    assert_eq!(fed, maker.vocab.separator());
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn units_after_a_perturbed_step_and_after_the_end_are_not_supervised() {
+        with_maker(&LbcConfig::default(), |maker| {
+            let supervised = |state: u32| {
+                let stream = maker.validation(&[state], 3).unwrap().stream.unwrap();
+                (stream.places.len(), stream.targets.tokens.size1().unwrap())
+            };
+            assert_eq!(supervised(0), (21, 3), "steps 0, 1 and the perturbed 2");
+            assert_eq!(supervised(1), (14, 2), "step 1 and the perturbed 2");
+            assert_eq!(supervised(2), (7, 1), "the perturbed step's own label is right");
+            assert_eq!(supervised(3), (21, 3));
+            assert_eq!(supervised(5), (7, 1), "the last step of the demonstration");
+        });
+    }
+
+    #[test]
+    fn a_short_stream_is_a_short_sequence() {
+        with_maker(&LbcConfig::default(), |maker| {
+            let stream = maker.validation(&[0, 1], 1).unwrap().stream.unwrap();
+            assert_eq!(stream.input_ids.size(), [2, 3 + 7]);
+            assert_eq!(stream.places.len(), 14);
+        });
+    }
+
+    #[test]
+    fn jitter_moves_inputs_only_and_never_the_gripper() {
+        let config = LbcConfig { token_jitter_bins: 40.0, ..LbcConfig::default() };
+        with_maker(&config, |maker| {
+            let states = [0, 3, 6, 7];
+            let clean = maker.validation(&states, 3).unwrap().stream.unwrap();
+            let noisy = maker.training(&states, 3, 5).unwrap().stream.unwrap();
+            assert_eq!(clean.targets.table_rows, noisy.targets.table_rows);
+            assert_eq!(clean.places, noisy.places);
+            assert_eq!(clean.rows, noisy.rows);
+            let (mut moved, mut total) = (0, 0);
+            let prompts = [3, 3, 4, 4];
+            for ((clean, noisy), prompt) in ids(&clean).iter().zip(ids(&noisy)).zip(prompts) {
+                assert_eq!(clean[..prompt], noisy[..prompt]);
+                for (token, (clean, noisy)) in clean.iter().zip(noisy).enumerate().skip(prompt) {
+                    match (token - prompt) % 8 {
+                        6 | 7 => assert_eq!(*clean, noisy, "gripper and separator stay"),
+                        _ => {
+                            assert!((maker.vocab.first()..=maker.vocab.last()).contains(&noisy));
+                            moved += usize::from(*clean != noisy);
+                            total += 1;
+                        }
+                    }
+                }
+            }
+            assert!(moved * 10 > total * 8, "{moved} of {total} tokens moved");
+        });
+    }
+
+    #[test]
+    fn targets_are_soft_but_for_the_gripper() {
+        with_maker(&LbcConfig::default(), |maker| {
+            let stream = maker.validation(&[0], 1).unwrap().stream.unwrap();
+            let rows = Vec::<i64>::try_from(&stream.targets.table_rows).unwrap();
+            assert!(rows[..6].iter().all(|&row| row < 256));
+            assert_eq!(rows[6], target_row(256, true));
+        });
+    }
+
+    #[test]
+    fn an_unaugmented_picture_is_what_the_policy_will_see() {
+        with_maker(&LbcConfig::default(), |maker| {
+            let batch = maker.validation(&[4], 0).unwrap();
+            let rgb = Vec::<u8>::try_from(maker.store.images.get(4).flatten(0, -1)).unwrap();
+            let side = SIDE as u32;
+            let frame = Frame {
+                camera: "front".into(),
+                captured_ns: 0,
+                width: side,
+                height: side,
+                rgb: rgb.into(),
+            };
+            let processor = ImageProcessor::new(SIDE as usize);
+            let seen = processor.pixel_values(&[&frame], Device::Cpu).unwrap();
+            let difference = (batch.pixel_values - seen).abs().max().double_value(&[]);
+            assert!(difference < 1e-5, "{difference}");
+        });
+    }
+
+    #[test]
+    fn augmentation_is_an_affine_change_of_each_channel_within_its_limits() {
+        with_maker(&LbcConfig::default(), |maker| {
+            let plain = maker.validation(&[4], 0).unwrap().pixel_values;
+            let changed = maker.training(&[4], 0, 9).unwrap().pixel_values;
+            assert_eq!(changed, maker.training(&[4], 0, 9).unwrap().pixel_values);
+            assert_ne!(changed, maker.training(&[4], 0, 10).unwrap().pixel_values);
+            // The last three channels are in -1..=1, where contrast is a factor.
+            for channel in 3..6 {
+                let pixels = |picture: &Tensor| {
+                    Vec::<f32>::try_from(picture.get(0).get(channel).flatten(0, -1)).unwrap()
+                };
+                let (x, y) = (pixels(&plain), pixels(&changed));
+                let slope = (y[1] - y[0]) / (x[1] - x[0]);
+                let offset = y[0] - slope * x[0];
+                assert!((0.775..=1.225).contains(&slope), "{slope}");
+                assert!(offset.abs() <= 0.1 + 1e-5, "{offset}");
+                for (x, y) in x.iter().zip(y) {
+                    assert!((slope * x + offset - y).abs() < 1e-4);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn half_of_the_steps_have_short_streams() {
+        let config = LbcConfig::default();
+        let short = (0..2000).filter(|&step| stream_length(&config, step) == 1).count();
+        // Five standard deviations of a binomial of 2000 and one half.
+        assert!((888..=1112).contains(&short), "{short}");
+    }
+}

@@ -150,11 +150,7 @@ impl Network {
         features: &Tensor,
         stream: &StreamBatch,
     ) -> Result<Tensor, TchError> {
-        let language_model = self.model.language_model();
-        let sequence = self.model.embed(features, &stream.input_ids)?;
-        let hidden = language_model.forward(&sequence, None)?;
-        let rows = hidden.f_flatten(0, 1)?.f_index_select(0, &stream.rows)?;
-        language_model.logits(&rows)
+        supervised_logits(&self.model, features, stream)
     }
 
     /// Refuses streams that do not fit the model's positions.
@@ -196,9 +192,90 @@ impl Network {
     }
 }
 
+/// The head runs on the supervised rows alone: the others' logits are not needed, and over a large
+/// vocabulary they would cost more than the rest.
+fn supervised_logits(
+    model: &OpenVla,
+    features: &Tensor,
+    stream: &StreamBatch,
+) -> Result<Tensor, TchError> {
+    let language_model = model.language_model();
+    let hidden = language_model.forward(&model.embed(features, &stream.input_ids)?, None)?;
+    language_model.logits(&hidden.f_flatten(0, 1)?.f_index_select(0, &stream.rows)?)
+}
+
 /// Prefix of the weights in a training state.
 pub const WEIGHTS: &str = "weights.";
 /// Prefix of the moving averages in a training state.
 pub const AVERAGE: &str = "average.";
 /// Prefix of the optimiser's moments in a training state.
 pub const MOMENTS: &str = "moments.";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tokens::ActionVocab;
+    use crate::train::loss::{Targets, target_row, target_table, token_loss};
+    use std::collections::HashMap;
+
+    fn fixture(name: &str) -> HashMap<String, Tensor> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-openvla");
+        Tensor::read_safetensors(folder.join(name)).unwrap().into_iter().collect()
+    }
+
+    /// The reference's padded batch: two units with separators, and seven actions with an end of
+    /// sequence; the loss is the mean over all supervised tokens of both.
+    fn reference_stream(config: &OpenVlaConfig, inputs: &HashMap<String, Tensor>) -> StreamBatch {
+        let vocab = ActionVocab::new(config);
+        let labels = Vec::<Vec<i64>>::try_from(&inputs["batch_labels"]).unwrap();
+        let (mut actions, mut others) = (Vec::new(), Vec::new());
+        for (example, labels) in labels.iter().enumerate() {
+            let length = config.patches() as usize + labels.len();
+            for (token, &label) in labels.iter().enumerate().filter(|(_, label)| **label >= 0) {
+                let row = (example * length + config.patches() as usize + token - 1) as i64;
+                if label >= vocab.first() && label <= vocab.last() {
+                    let bin = (vocab.last() + 1 - label) as u16;
+                    actions.push((row, target_row(bin, true)));
+                } else {
+                    others.push((row, label));
+                }
+            }
+        }
+        let rows: Vec<i64> = actions.iter().chain(&others).map(|(row, _)| *row).collect();
+        let second = |pairs: &[(i64, i64)]| {
+            Tensor::from_slice(&pairs.iter().map(|(_, value)| *value).collect::<Vec<_>>())
+        };
+        StreamBatch {
+            input_ids: inputs["batch_input_ids"].shallow_clone(),
+            rows: Tensor::from_slice(&rows),
+            targets: Targets { table_rows: second(&actions), tokens: second(&others) },
+            places: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn loss_and_gradients_agree_with_the_reference() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-openvla");
+        let config = OpenVlaConfig::read(&folder.join("config.json")).unwrap();
+        let variables = VarStore::new(Device::Cpu);
+        let model = OpenVla::new(&variables.root(), &config).unwrap();
+        checkpoint::read_weights(&folder, &config, &variables).unwrap();
+        let (inputs, expected) = (fixture("inputs.safetensors"), fixture("expected.safetensors"));
+        let stream = reference_stream(&config, &inputs);
+        let features = model.vision_features(&inputs["batch_pixel_values"]).unwrap();
+        let logits = supervised_logits(&model, &features, &stream).unwrap();
+        let table = target_table(0.0, Device::Cpu).unwrap();
+        let first = ActionVocab::new(&config).first();
+        let loss = token_loss(&logits, &stream.targets, &table, first).unwrap();
+        let wanted = expected["batch_loss"].double_value(&[0]);
+        assert!((loss.double_value(&[]) - wanted).abs() < 1e-4, "{loss:?} {wanted}");
+        loss.backward();
+        let ours = variables.variables();
+        for (name, wanted) in fixture("expected_grads.safetensors") {
+            let difference = (ours[&name].grad() - &wanted).abs().max().double_value(&[]);
+            let size = wanted.abs().max().double_value(&[]);
+            assert!(difference < 1e-3 * size, "{name}: {difference} of {size}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! That training learns, and what it leaves behind can be used.
 
 use crate::support::{Bench, SIDE};
-use jaco_core::{Clock, Frame, ManualClock};
+use jaco_core::Frame;
 use jaco_model::train::{LbcConfig, Start, Validation};
 use jaco_model::{DecodeRequest, Policy};
 use std::fs;
@@ -53,11 +53,11 @@ fn overfits_a_small_dataset_and_the_checkpoint_decodes_what_was_taught() {
 #[test]
 fn vision_pretraining_learns_the_labels_and_l_bc_goes_on_from_it() {
     let mut bench = Bench::new();
-    bench.config = LbcConfig { steps: 150, batch_size: 16, validate_every: 1000, ..bench.config };
+    bench.config = LbcConfig { steps: 500, batch_size: 16, validate_every: 1000, ..bench.config };
     let pretrained = validation(bench.vision(bench.fresh(), "vision").unwrap());
     // Standardised labels have variance 1: that is what a blind guess costs.
-    let blind = pretrained.label_loss.unwrap();
-    assert!(blind < 0.1, "{blind}");
+    let learnt = pretrained.label_loss.unwrap();
+    assert!(learnt < 0.1, "{learnt}");
     assert_eq!(pretrained.label_error[0].0, "corner_x_m");
     assert_eq!(pretrained.token_loss, None);
 
@@ -65,7 +65,7 @@ fn vision_pretraining_learns_the_labels_and_l_bc_goes_on_from_it() {
     bench.config.learning_rate = 1e-9;
     let start = Start::Checkpoint(bench.path("vision"));
     let kept = validation(bench.lbc(start, "lbc").unwrap()).label_loss.unwrap();
-    assert!((kept - blind).abs() < 1e-3, "the head came along: {blind} then {kept}");
+    assert!((kept - learnt).abs() < 1e-3, "the head came along: {learnt} then {kept}");
 }
 
 #[test]
@@ -86,5 +86,4 @@ fn writes_metrics_and_half_size_weights_on_request() {
         .map(|line| format!("{}{}", line["kind"].as_str().unwrap(), line["step"]))
         .collect();
     assert_eq!(kinds, ["train1", "train2", "validation2"]);
-    assert_eq!(ManualClock::default().now_ns(), 0);
 }
