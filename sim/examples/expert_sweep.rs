@@ -1,7 +1,8 @@
 //! Runs the scripted expert over many seeds: successes and mean steps.
 //!
-//! `expert_sweep <task> <first seed> <end seed> [noise] [random]`: `noise` disturbs the executed
-//! actions, `random` starts the hand anywhere.
+//! `expert_sweep <task> <first seed> <end seed> [noise] [random] [restart]`: `noise` disturbs the
+//! executed actions, `random` starts the hand anywhere, `restart` takes a new expert, which knows
+//! only the present, at every step.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -16,15 +17,14 @@ const MAX_STEPS: u64 = 250;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: expert_sweep <task> <first seed> <end seed> [noise] [random]";
+    let usage = "usage: expert_sweep <task> <first seed> <end seed> [noise] [random] [restart]";
     let [task, first, end, flags @ ..] = arguments.as_slice() else {
         anyhow::bail!(usage);
     };
     let task: Task = task.parse()?;
     let seeds = first.parse::<u64>().context(usage)?..end.parse().context(usage)?;
-    let noise = flags.iter().any(|flag| flag == "noise");
-    let start =
-        if flags.iter().any(|flag| flag == "random") { StartPose::Random } else { StartPose::Home };
+    let flag = |name: &str| flags.iter().any(|flag| flag == name);
+    let start = if flag("random") { StartPose::Random } else { StartPose::Home };
 
     let mut world = World::new(&WorldOptions::default())?;
     let (mut successes, mut steps_of_successes, episodes) = (0, 0, seeds.clone().count());
@@ -34,12 +34,19 @@ fn main() -> Result<()> {
         let mut expert = Expert::new(task, ExpertOptions::with_seed(seed));
         let mut perturbation = Perturbation::new(PerturbationOptions::with_seed(seed));
         let mut steps = 0;
+        let (mut gripper, mut finger_rad) = (1.0, world.truth().mean_finger_rad());
         while steps < MAX_STEPS && !world.outcome().success {
             let truth = world.truth();
+            if flag("restart") {
+                let motion_rad = truth.mean_finger_rad() - finger_rad;
+                let options = ExpertOptions::with_seed(1000 * seed + steps);
+                expert = Expert::from_truth(options, &truth, gripper, motion_rad);
+            }
             let mut action = expert.act(&truth);
-            if noise {
+            if flag("noise") {
                 (action, _) = perturbation.apply(&action, &truth, expert.phase());
             }
+            (gripper, finger_rad) = (action.gripper, truth.mean_finger_rad());
             common::execute(&mut world, &action);
             steps += 1;
         }
