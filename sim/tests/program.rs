@@ -273,6 +273,17 @@ fn faults_strike_the_sdk_and_heal() {
 }
 
 #[test]
+fn it_goes_on_when_nobody_reads_its_log() {
+    let mut program = Program::start(&["--homed"]);
+    drop(program.log.take());
+    let mut control = program.control();
+    control.inject(Faults { refuse_cartesian: true, ..Faults::default() }).unwrap();
+    control.reset(Task::PlaceCarrot, 1).unwrap();
+    control.quit().unwrap();
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn nonsense_ends_its_own_connection_only() {
     let program = Program::start(&["--homed"]);
     let mut control = program.control();

@@ -61,6 +61,8 @@ fn main() -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A log that cannot be written would be reported there too, and panic.
+        .log_internal_errors(false)
         .init();
 
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot catch signals")?;
