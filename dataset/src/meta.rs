@@ -82,7 +82,7 @@ impl EpisodeRecord {
         }
         columns.push(("meta/episodes/chunk_index".into(), int(self.meta.chunk)));
         columns.push(("meta/episodes/file_index".into(), int(self.meta.file)));
-        table::encode_batch(&table::batch(columns)?, None)
+        table::encode_batch(&table::batch(columns)?, None, false)
     }
 
     /// The rows of one file; statistics only if `with_stats`.
@@ -266,7 +266,7 @@ pub(crate) fn encode_tasks(tasks: &[String]) -> Result<Vec<u8>, ParquetError> {
         (TASK_TEXT.to_owned(), Arc::new(StringArray::from_iter_values(tasks))),
     ])?;
     let metadata = KeyValue::new("pandas".to_owned(), pandas.to_string());
-    table::encode_batch(&batch, Some(vec![metadata]))
+    table::encode_batch(&batch, Some(vec![metadata]), false)
 }
 
 /// The texts of the tasks; a dataset without an episode may have no table yet.

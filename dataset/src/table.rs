@@ -13,6 +13,7 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Fields, Float32Type, Float64Type, Int64Type, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -138,10 +139,14 @@ fn numbers<T: ArrowPrimitiveType>(array: &ArrayRef, dims: usize) -> Result<Vec<T
     Ok(flat.values().to_vec())
 }
 
-/// A parquet file of one batch, snappy, one row group, with key-value metadata.
+/// A parquet file of one batch, snappy, one row group.
+///
+/// `arrow_schema` embeds Arrow's own schema: only with it do readers see fixed-size lists, but
+/// where it is, pyarrow overlooks the file's key-value metadata, pandas' among them.
 pub(crate) fn encode_batch(
     batch: &RecordBatch,
     metadata: Option<Vec<KeyValue>>,
+    arrow_schema: bool,
 ) -> Result<Vec<u8>, ParquetError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -152,8 +157,11 @@ pub(crate) fn encode_batch(
         .set_offset_index_disabled(true)
         .set_key_value_metadata(metadata)
         .build();
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties)
+        .with_skip_arrow_metadata(!arrow_schema);
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), options)?;
     writer.write(batch)?;
     writer.close()?;
     Ok(bytes)
@@ -175,7 +183,7 @@ pub(crate) fn encode_rows(
     columns: &[&StoredColumn],
 ) -> Result<Vec<u8>, ParquetError> {
     let named = features.iter().zip(columns).map(|(f, c)| (f.key.clone(), c.to_array())).collect();
-    encode_batch(&batch(named)?, None)
+    encode_batch(&batch(named)?, None, true)
 }
 
 /// Some rows of some columns of a parquet file, as one batch.

@@ -8,9 +8,10 @@ use jaco_dataset::{
     Column, Dataset, DatasetError, DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value,
     check,
 };
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use std::fs;
+use std::fs::{self, File};
 
 const TASK: &str = "put the blue cube on the green plate";
 
@@ -73,6 +74,24 @@ fn indices_and_tasks_go_on_over_episodes_and_sessions() {
     }
     assert_eq!(index, (0..9).collect::<Vec<i64>>());
     assert_eq!(check(folder.path()), []);
+}
+
+/// lerobot finds the text of a task through pandas' metadata, which pyarrow overlooks in a file
+/// that also embeds Arrow's own schema: `item["task"]` then is a number.
+#[test]
+fn the_table_of_tasks_carries_pandas_metadata_and_no_arrow_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features()).unwrap();
+    let mut episode = writer.begin_episode(TASK);
+    fill(&mut episode, 0..1);
+    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    let file = File::open(folder.path().join("meta/tasks.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let metadata = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let [entry] = &metadata[..] else { panic!("{metadata:?}") };
+    assert_eq!(entry.key, "pandas");
+    let pandas: Json = serde_json::from_str(entry.value.as_ref().unwrap()).unwrap();
+    assert_eq!(pandas["index_columns"], json!(["__index_level_0__"]));
 }
 
 #[test]
