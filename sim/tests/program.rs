@@ -27,9 +27,12 @@ struct Program {
 impl Program {
     /// Starts `jaco-sim` and waits for its word that it is ready.
     fn start(arguments: &[&str]) -> Program {
+        Self::start_with(|command| command.args(arguments))
+    }
+
+    fn start_with(dress: impl FnOnce(&mut Command) -> &mut Command) -> Program {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = command(&folder.path().join("sim.sock"))
-            .args(arguments)
+        let mut child = dress(&mut command(&folder.path().join("sim.sock")))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -228,6 +231,16 @@ fn a_camera_that_is_not_there_is_refused_with_the_reason() {
     let error = program.camera("back").next_frame(PATIENCE).unwrap_err();
     assert!(matches!(&error, LinkError::Refused(reason) if reason.contains("\"back\"")), "{error}");
     program.camera("front").next_frame(PATIENCE).unwrap();
+}
+
+#[test]
+fn without_opengl_the_packages_are_named_and_the_arm_works() {
+    let program = Program::start_with(|command| {
+        command.arg("--homed").env("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent.json")
+    });
+    let error = program.camera("front").next_frame(PATIENCE).unwrap_err();
+    assert!(matches!(&error, LinkError::Refused(reason) if reason.contains("libegl1")), "{error}");
+    let _: QuickStatus = read(&mut program.sdk(), Call::GetQuickStatus);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The `jaco-sim` program: a [`World`](crate::World) run in real time and served to other
+//! The `jaco-sim` program: a [`World`] run in real time and served to other
 //! processes.
 //!
 //! One thread owns the world and ticks it; everybody else sends it requests, which it answers
