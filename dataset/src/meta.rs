@@ -15,6 +15,7 @@ use arrow::array::{
     StringArray,
 };
 use arrow::buffer::OffsetBuffer;
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -175,8 +176,7 @@ impl Rows<'_> {
 
     fn task(&self, row: usize) -> Result<String, DatasetError> {
         let tasks = self.column("tasks")?.as_list_opt::<i32>().map(|list| list.value(row));
-        let texts = tasks.as_ref().and_then(|tasks| tasks.as_string_opt::<i32>());
-        match texts {
+        match tasks.and_then(|tasks| texts(&tasks)) {
             Some(texts) if texts.len() == 1 => Ok(texts.value(0).to_owned()),
             _ => Err(self.fault("tasks", "does not hold exactly one text per episode")),
         }
@@ -213,6 +213,16 @@ impl Rows<'_> {
             std: get("std")?,
             quantiles,
         })
+    }
+}
+
+/// A column of text in any of Arrow's layouts: pandas writes `large_string`, others `string`.
+fn texts(array: &ArrayRef) -> Option<StringArray> {
+    match array.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            cast(array, &DataType::Utf8).ok()?.as_string_opt::<i32>().cloned()
+        }
+        _ => None,
     }
 }
 
@@ -277,7 +287,7 @@ pub(crate) fn read_tasks(root: &Path) -> Result<Vec<String>, DatasetError> {
     }
     let batch = table::read_batch(&path, |_| true, None)?;
     let rows = Rows { path: &path, batch: &batch };
-    let texts = rows.column(TASK_TEXT)?.as_string_opt::<i32>();
+    let texts = texts(rows.column(TASK_TEXT)?);
     let texts = texts.ok_or_else(|| rows.fault(TASK_TEXT, "is not text"))?;
     for row in 0..batch.num_rows() {
         if rows.int("task_index", row)? != row {
