@@ -10,7 +10,7 @@ use kinova_sys::{
 };
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_int};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The arm's inside, for a test to set and to look at.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl MockArm {
     }
 
     pub fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.0.lock().unwrap()
+        self.inside.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The calls since the last time, in order.
