@@ -142,7 +142,7 @@ impl Physics {
     /// Takes `object` out of the scene: it floats, its weight cancelled, and costs no contact.
     fn park(&mut self, object: Object) {
         let x = -0.45 + 0.18 * object as usize as f64;
-        let y = if object as usize % 2 == 0 { -0.25 } else { -0.05 };
+        let y = if (object as usize).is_multiple_of(2) { -0.25 } else { -0.05 };
         self.place(object, Vector3::new(x, y, PARKING_Z_M), 0.0);
         let address = *self.scene.address(object);
         self.data.xfrc_applied_mut()[address.body] = [0.0, 0.0, address.weight_n, 0.0, 0.0, 0.0];

@@ -20,8 +20,8 @@ use std::f64::consts::FRAC_PI_2;
 /// Share of the way to the target that one step covers.
 const GAIN: f64 = 0.4;
 /// Largest displacement a step in the table's plane and upwards \[m\].
-const MAX_XY_M: f64 = 0.018;
-const MAX_Z_M: f64 = 0.013;
+const MAX_XY_M: f64 = 0.013;
+const MAX_Z_M: f64 = 0.0095;
 /// Largest rotation a step \[rad\].
 const MAX_TURN_RAD: f64 = 0.09;
 /// Height to which the hand rises when all is done \[m\].
