@@ -1,1 +1,20 @@
-//! jacod, the Jaco2 controller daemon, and jaco, the operator's tool.
+//! The programs of jacod, wired from the rooms below.
+//!
+//! | program | what it is | main parts |
+//! |---|---|---|
+//! | `jacod` | the controller daemon | [`daemon`], [`report`] |
+//! | `jaco` | the operator's tool | [`cli`], [`client`], [`operate`] |
+//! | `jaco-lab` | lockstep simulation: recording, evaluation | [`lab`] |
+//! | `jaco-train` | training | [`lab`]'s sibling, [`training`] |
+//!
+//! Holds no control or learning logic of its own: that is in `servo` and `model`.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod daemon;
+pub mod lab;
+pub mod operate;
+pub mod report;
+pub mod shipped;
+pub mod training;

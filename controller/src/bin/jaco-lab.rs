@@ -1,0 +1,71 @@
+//! `jaco-lab`: the verbs of `jaco` that simulate: `record --sim` and `eval --sim`.
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use jaco_controller::cli::{Cli, Verb, exit};
+use jaco_controller::lab::{eval, record};
+use serde::Serialize;
+use std::num::NonZero;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match carry_out(&cli) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            eprintln!("jaco: {error:#}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+fn carry_out(cli: &Cli) -> anyhow::Result<()> {
+    // Every job has a core of its own; libtorch must not take the others' as well.
+    jaco_model::set_threads(1);
+    let bar = progress_bar()?;
+    match &cli.verb {
+        Verb::Record(args) => {
+            let recorded = record::record(args, jobs(args.jobs), &bar)?;
+            bar.finish_and_clear();
+            print(cli.json, &recorded, || {
+                format!(
+                    "{} episodes, {} steps in {} ({} discarded)",
+                    recorded.episodes,
+                    recorded.steps,
+                    recorded.dataset.display(),
+                    recorded.discarded
+                )
+            })
+        }
+        Verb::Eval(args) => {
+            let result = eval::evaluate(args, jobs(args.jobs), &bar)?;
+            bar.finish_and_clear();
+            print(cli.json, &result, || {
+                let [low, high] = result.success_rate_95.map(|rate| rate * 100.0);
+                format!(
+                    "{}: {} of {} trials succeeded ({low:.0} to {high:.0} % with 95 % confidence)",
+                    result.task, result.successes, result.trials
+                )
+            })
+        }
+        _ => anyhow::bail!("jaco-lab knows `record` and `eval` only; the others are jaco's"),
+    }
+}
+
+fn jobs(wanted: Option<u16>) -> usize {
+    wanted.map_or_else(
+        || std::thread::available_parallelism().map_or(1, NonZero::get),
+        usize::from,
+    )
+}
+
+fn progress_bar() -> anyhow::Result<ProgressBar> {
+    let template = "{elapsed_precise} [{bar:40}] {pos}/{len} {msg} (eta {eta})";
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
+}
+
+fn print<T: Serialize>(json: bool, value: &T, words: impl Fn() -> String) -> anyhow::Result<()> {
+    let text = if json { serde_json::to_string(value)? } else { words() };
+    println!("{text}");
+    Ok(())
+}

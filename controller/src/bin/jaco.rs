@@ -1,0 +1,52 @@
+//! `jaco`, the operator's tool. Talks to the daemon; hands simulation and training to sibling
+//! programs, so that it itself needs neither libtorch nor MuJoCo.
+
+use anyhow::Context;
+use clap::Parser;
+use jaco_controller::cli::{Cli, Verb, exit};
+use jaco_controller::client::Client;
+use jaco_controller::operate;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.verb {
+        Verb::Record(_) | Verb::Eval(_) => hand_to("jaco-lab"),
+        Verb::Train(_) => hand_to("jaco-train"),
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(operate(&cli))),
+    };
+    match done {
+        Ok(true) => ExitCode::from(exit::OK),
+        Ok(false) => ExitCode::from(exit::FAILED),
+        Err(error) => {
+            eprintln!("jaco: {error:#}");
+            ExitCode::from(operate::exit_code(&error))
+        }
+    }
+}
+
+async fn operate(cli: &Cli) -> anyhow::Result<bool> {
+    let client = Client::new(&cli.socket);
+    match &cli.verb {
+        Verb::Status => operate::status(&client, cli.json).await?,
+        Verb::Home => operate::request(&client, "/v1/home", cli.json).await?,
+        Verb::Stop => operate::request(&client, "/v1/stop", cli.json).await?,
+        Verb::Reset => operate::request(&client, "/v1/reset", cli.json).await?,
+        Verb::Run(args) => return operate::run::run(&client, args, cli.json).await,
+        Verb::Demo(args) => return operate::demo::demo(args, cli.json).await,
+        Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) => {}
+    }
+    Ok(true)
+}
+
+/// Becomes the sibling program `name`, with the same arguments.
+fn hand_to(name: &str) -> anyhow::Result<bool> {
+    let program = std::env::current_exe()?.with_file_name(name);
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
