@@ -40,7 +40,7 @@ fn first_values_have_the_intended_spread() {
         ("vision_backbone.featurizer.blocks.2.norm2.weight", 1.0, 0.0),
         ("vision_backbone.featurizer.blocks.2.norm2.bias", 0.0, 0.0),
         ("vision_backbone.featurizer.blocks.0.ls1.scale_factor", 0.3, 0.0),
-        ("vision_backbone.featurizer.pos_embed", 0.0, 0.02),
+        ("vision_backbone.featurizer.cls_token", 0.0, 0.02),
         ("vision_backbone.fused_featurizer.patch_embed.proj.weight", 0.0, 1.0 / 2304f64.sqrt()),
         ("projector.fc1.bias", 0.0, 0.0),
     ];
@@ -52,6 +52,20 @@ fn first_values_have_the_intended_spread() {
         let off = (values.mean(Kind::Double).double_value(&[]) - mean).abs();
         assert!(off <= allowed, "{name}: mean is off by {off}");
         assert!((found - std).abs() <= allowed, "{name}: std {found}, wanted {std}");
+    }
+}
+
+#[test]
+fn new_position_tables_are_sines_and_cosines_of_row_and_column() {
+    let table = &weights(1)["vision_backbone.fused_featurizer.pos_embed"];
+    assert_eq!(table.size(), [1, 64, 96]);
+    // Patch 19 is row 2, column 3; 24 numbers each for sine and cosine of both.
+    let frequency = 10_000f64.powf(-5.0 / 24.0);
+    let (row, column) = (2.0 * frequency, 3.0 * frequency);
+    let wanted = [row.sin(), row.cos(), column.sin(), column.cos()];
+    for (quarter, wanted) in wanted.into_iter().enumerate() {
+        let found = table.double_value(&[0, 19, quarter as i64 * 24 + 5]);
+        assert!((found - wanted).abs() < 1e-6, "quarter {quarter}: {found}");
     }
 }
 
