@@ -13,13 +13,17 @@ use jaco_servo::process::cycle::{Cycle, Grants};
 use jaco_servo::process::socket::PacketSocket;
 use jaco_servo::process::{realtime, run};
 use kinova_sys::Sdk;
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_from_env("JACOD_LOG").unwrap_or("info".into()))
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or("info".into()))
+        .with_ansi(std::io::stderr().is_terminal())
+        // A reader of the log that goes away must not take the arm's owner with it.
+        .log_internal_errors(false)
         .init();
     realtime::redirect_stdout_to_stderr().context("cannot redirect standard output")?;
     realtime::ignore_ending_signals();

@@ -63,7 +63,6 @@ impl Rig {
             .arg("--config")
             .arg(&config)
             .env("NOTIFY_SOCKET", &notify)
-            .env("JACO_SIM_SOCKET", self.sim_socket())
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()?;

@@ -4,9 +4,11 @@
 use anyhow::Context;
 use clap::Parser;
 use jaco_config::{Config, LogFormat};
+use jaco_controller::api::Verdict;
 use jaco_controller::daemon::{self, Daemon, server};
 use jaco_core::MonotonicClock;
 use sd_notify::NotifyState;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,7 +81,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
 
     tracing::info!(socket = %socket.display(), "serving");
-    let served = server::serve(listener, daemon, told_to_end()?).await;
+    let (running, told) = (Arc::clone(&daemon), told_to_end()?);
+    let ending = async move {
+        told.await;
+        // An open answer of a run would keep the server, and so the arm, going.
+        let detail = "the daemon ends".to_owned();
+        let _ = running.finish(Verdict { success: None, detail });
+    };
+    let served = server::serve(listener, daemon, ending).await;
     tell(&[NotifyState::Stopping]);
     tokio::task::spawn_blocking(move || supervisor.end()).await?;
     let _ = std::fs::remove_file(&socket);
@@ -98,8 +107,8 @@ fn told_to_end() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Tells the service manager that all is well, as long as the daemon's locks and the servo's
-/// supervisor answer. An arm that is switched off is no reason to be restarted.
+/// Tells the service manager that all is well, as long as the daemon can still make a status.
+/// An arm that is switched off is no reason to be restarted.
 async fn feed_watchdog(daemon: Arc<Daemon>) {
     let mut allowed_us = 0;
     if !sd_notify::watchdog_enabled(false, &mut allowed_us) {
@@ -123,7 +132,12 @@ fn tell(states: &[NotifyState<'_>]) {
 fn log_to_stderr(config: &Config) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(config.log.level.to_string()));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // A reader of the log that goes away must not take the daemon with it.
+        .log_internal_errors(false);
     match config.log.format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

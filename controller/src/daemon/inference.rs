@@ -99,7 +99,7 @@ fn load(folder: &Path, device: Device) -> anyhow::Result<Policy> {
         height: 64,
         rgb: vec![0; 64 * 64 * 3].into(),
     };
-    policy.decode(&blank, "warm up", &DecodeRequest::greedy(policy.horizon()))?;
+    policy.decode(&blank, "", &DecodeRequest::greedy(policy.horizon()))?;
     Ok(policy)
 }
 

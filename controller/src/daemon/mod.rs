@@ -210,12 +210,7 @@ impl Daemon {
         }
     }
 
-    /// Whether the servo answers; what the service manager's watchdog is told.
-    pub fn is_alive(&self) -> bool {
-        self.servo.status.get().is_some()
-    }
-
-    /// Ends a run under way and waits, at most `timeout`, until the first status has come.
+    /// Whether a status of the servo comes within `timeout`.
     pub fn wait_for_arm(&self, timeout: Duration) -> bool {
         self.servo.status.wait_for(timeout, |_| true).is_some()
     }

@@ -67,6 +67,10 @@ impl Pacer {
             return None;
         }
         let plan = if clock.waiting {
+            // A report made before the servo got the units still says that it waits.
+            if self.sent.contains_key(&clock.next_step) {
+                return None;
+            }
             Plan { first_step: clock.next_step, forced: Vec::new() }
         } else {
             match self.pace {
@@ -131,6 +135,15 @@ mod tests {
         assert_eq!(pacer.plan(began(0)), None);
         let waiting = StepClock { next_step: 4, step_began: false, waiting: true };
         assert_eq!(pacer.plan(waiting).unwrap().first_step, 4);
+    }
+
+    /// Found in a run: every other inference was made twice, and its units came late.
+    #[test]
+    fn a_report_from_before_the_units_arrived_starts_no_second_inference() {
+        let mut pacer = Pacer::new(Pace::Sync, 4);
+        let plan = pacer.plan(WAITING_AT_0).unwrap();
+        pacer.decoded(&plan, &units(1, 4), 0);
+        assert_eq!(pacer.plan(WAITING_AT_0), None);
     }
 
     #[test]

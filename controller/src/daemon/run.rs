@@ -63,6 +63,7 @@ pub fn drive(
         pacer: Pacer::new(plan.pace, plan.horizon),
         thinking: None,
         entered: false,
+        refused_before: None,
         step_began: None,
         stood_still_ns: None,
         recorder,
@@ -79,6 +80,7 @@ struct Drive<'a> {
     pacer: Pacer,
     thinking: Option<(Plan, Receiver<Result<Inference, String>>)>,
     entered: bool,
+    refused_before: Option<u64>,
     step_began: Option<u64>,
     stood_still_ns: Option<u64>,
     recorder: &'a mut AttemptRecorder,
@@ -122,6 +124,10 @@ impl Drive<'_> {
             return self.left_policy_mode(status);
         }
         self.entered = true;
+        let refused_before = *self.refused_before.get_or_insert(report.counters.refused);
+        if report.counters.refused > refused_before {
+            return Some(failure(format!("the servo refused: {}", status.note.as_str())));
+        }
         let step_began = report.step.filter(|_| report.step != self.step_began);
         if step_began.is_some() {
             self.step_began = report.step;
@@ -129,9 +135,9 @@ impl Drive<'_> {
         self.recorder.tick(status, step_began.is_some());
         if let Some(step) = step_began {
             (self.progress)(self.recorder.progress(step));
-            if step >= self.plan.max_steps {
-                return Some(failure(format!("gave up after {} steps", self.plan.max_steps)));
-            }
+        }
+        if report.completed.is_some_and(|completed| completed.step + 1 >= self.plan.max_steps) {
+            return Some(failure(format!("gave up after {} steps", self.plan.max_steps)));
         }
         let waiting = report.step.is_none();
         self.stood_still_ns = match (waiting, self.stood_still_ns) {

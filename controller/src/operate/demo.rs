@@ -94,6 +94,8 @@ struct Stage {
     client: Client,
     sim: Child,
     daemon: Child,
+    /// Kept until the daemon has said that it stops.
+    _notify: UnixDatagram,
 }
 
 impl Stage {
@@ -106,23 +108,24 @@ impl Stage {
         let config = folder.join("jacod.toml");
         std::fs::write(&config, configuration(args, &socket, &sim_socket)?)
             .with_context(|| format!("cannot write {}", config.display()))?;
-        std::fs::create_dir_all(&args.out)?;
+        let logs = args.out.join("runs");
+        std::fs::create_dir_all(&logs)
+            .with_context(|| format!("cannot create {}", logs.display()))?;
 
-        eprintln!("starting the simulated arm (log: {})", args.out.join("jaco-sim.log").display());
-        let mut sim = start("jaco-sim", &args.out, |command| {
+        eprintln!("starting the simulated arm (log: {})", logs.join("jaco-sim.log").display());
+        let mut sim = start("jaco-sim", &logs, |command| {
             command.arg("--socket").arg(&sim_socket).args(["--task", TASK.name()]);
         })?;
         wait_for_sim(&mut sim, &sim_socket).await?;
 
-        eprintln!("starting the daemon (log: {})", args.out.join("jacod.log").display());
+        eprintln!("starting the daemon (log: {})", logs.join("jacod.log").display());
         let notify_path = folder.join("notify.sock");
         let notify = UnixDatagram::bind(&notify_path)?;
-        let mut daemon = start("jacod", &args.out, |command| {
-            command.arg("--config").arg(&config);
-            command.env("NOTIFY_SOCKET", &notify_path).env("JACO_SIM_SOCKET", &sim_socket);
+        let mut daemon = start("jacod", &logs, |command| {
+            command.arg("--config").arg(&config).env("NOTIFY_SOCKET", &notify_path);
         })?;
         wait_for_ready(&mut daemon, &notify).await?;
-        Ok(Self { folder, sim_socket, client: Client::new(&socket), sim, daemon })
+        Ok(Self { folder, sim_socket, client: Client::new(&socket), sim, daemon, _notify: notify })
     }
 
     /// Ends both programs, the daemon first so that it can give the arm back.

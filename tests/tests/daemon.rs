@@ -1,0 +1,127 @@
+//! The daemon on the simulated arm, through the real programs, processes and C ABI.
+
+#![allow(clippy::unwrap_used)]
+
+use jaco_sim_link::ControlClient;
+use jaco_tests::Rig;
+use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
+
+fn mode(rig: &Rig) -> String {
+    rig.jaco_json(&["status"]).unwrap()["mode"].as_str().unwrap().to_owned()
+}
+
+/// What `jaco` refuses, in words, and its exit code.
+fn refused(rig: &Rig, arguments: &[&str]) -> (String, i32) {
+    let output = rig.jaco(arguments).unwrap();
+    assert!(output.stdout.is_empty(), "nothing but a result goes to stdout");
+    (String::from_utf8(output.stderr).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn an_operator_homes_stops_and_resets_the_arm_and_the_daemon_ends_cleanly() {
+    let mut rig = Rig::start().unwrap();
+    assert_eq!(mode(&rig), "needs-home");
+    let (words, code) = refused(&rig, &["run", "put the blue cube on the green plate"]);
+    assert!(words.contains("`jaco home` first"), "{words}");
+    assert_eq!(code, 4);
+
+    rig.jaco_json(&["home"]).unwrap();
+    assert_eq!(mode(&rig), "idle");
+    rig.jaco_json(&["stop"]).unwrap();
+    assert_eq!(mode(&rig), "stopped");
+    let (words, code) = refused(&rig, &["home"]);
+    assert!(words.contains("jaco reset"), "{words}");
+    assert_eq!(code, 4);
+    rig.jaco_json(&["reset"]).unwrap();
+    assert_eq!(mode(&rig), "idle");
+
+    assert!(rig.end_daemon(libc::SIGTERM).unwrap().success());
+    let (words, code) = refused(&rig, &["status"]);
+    assert!(words.contains("no daemon answers"), "{words}");
+    assert_eq!(code, 3);
+}
+
+#[test]
+fn a_run_leaves_a_report_in_which_every_step_is_accounted_for() {
+    let rig = Rig::start().unwrap();
+    rig.jaco_json(&["home"]).unwrap();
+    for execution in ["sync", "async"] {
+        let output = rig
+            .jaco(&[
+                "run",
+                "put the blue cube on the green plate",
+                "--horizon",
+                "4",
+                "--max-steps",
+                "30",
+                "--execution",
+                execution,
+            ])
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "30 steps are too few for the task");
+        let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(outcome["success"], false);
+        let folder = std::path::PathBuf::from(outcome["folder"].as_str().unwrap());
+        let report: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap();
+        let attempt = &report["attempts"][0];
+        let count = |key: &str| attempt[key].as_u64().unwrap();
+        assert_eq!(count("steps_executed") + count("starved_steps"), 30, "{attempt}");
+        if execution == "sync" {
+            assert_eq!(count("starved_steps"), 0, "sync execution pauses instead");
+        }
+        for picture in ["contact-sheet-1.png", "path-1.png"] {
+            let png = std::fs::read(folder.join(picture)).unwrap();
+            assert!(png.starts_with(b"\x89PNG"), "{picture}");
+        }
+    }
+}
+
+#[test]
+fn a_horizon_that_the_policy_was_not_trained_for_is_refused() {
+    let rig = Rig::start().unwrap();
+    rig.jaco_json(&["home"]).unwrap();
+    let (words, code) = refused(&rig, &["run", "put the blue cube on the green plate", "--horizon", "20"]);
+    assert!(words.contains("horizon 20 is outside 1..="), "{words}");
+    assert_eq!(code, 4);
+    let (words, code) = refused(&rig, &["run", "fly to the moon"]);
+    assert!(words.contains("does not know"), "{words}");
+    assert_eq!(code, 1);
+}
+
+/// Killed in motion, the daemon leaves an arm that stands still within 200 ms, and the next
+/// daemon finds it usable.
+#[test]
+fn the_arm_stands_still_soon_after_the_daemon_is_killed() {
+    let mut rig = Rig::start().unwrap();
+    rig.jaco_json(&["home"]).unwrap();
+    let run = std::process::Command::new(jaco_tests::built("jaco").unwrap())
+        .arg("--socket")
+        .arg(rig.path("jacod.sock"))
+        .args(["run", "put the blue cube on the green plate", "--execution", "async"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut sim = ControlClient::connect(&rig.sim_socket()).unwrap();
+    while sim.status().unwrap().arm_speed_m_s < 0.02 {
+        sim.wait(1).unwrap();
+    }
+    let status = rig.end_daemon(libc::SIGKILL).unwrap();
+    assert_eq!(status.signal(), Some(libc::SIGKILL));
+    let killed_ns = sim.status().unwrap().simulated_ns;
+    let still_ns = loop {
+        let status = sim.status().unwrap();
+        if status.arm_speed_m_s < 0.002 {
+            break status.simulated_ns;
+        }
+        sim.wait(1).unwrap();
+    };
+    let took_ms = (still_ns - killed_ns) / 1_000_000;
+    assert!(took_ms <= 200, "the arm took {took_ms} ms of simulated time to stand still");
+    let _ = run.wait_with_output();
+
+    rig.start_daemon().unwrap();
+    assert_eq!(mode(&rig), "idle", "the arm was homed and is still");
+}
