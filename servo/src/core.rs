@@ -174,12 +174,15 @@ impl ServoCore {
         };
         let limits = &self.limits;
         let wanted = limit_twist(&wanted, limits.linear_speed_m_s, limits.angular_speed_rad_s);
-        let twist = limit_change(
-            &self.setpoint.twist,
-            &wanted,
-            limits.linear_acceleration_m_s2,
-            limits.angular_acceleration_rad_s2,
-        );
+        let (linear_m_s2, angular_rad_s2) = match self.mode {
+            Mode::Idle | Mode::Homing | Mode::Stopped => {
+                (limits.linear_braking_m_s2, limits.angular_braking_rad_s2)
+            }
+            Mode::Policy | Mode::Motion | Mode::Jog => {
+                (limits.linear_acceleration_m_s2, limits.angular_acceleration_rad_s2)
+            }
+        };
+        let twist = limit_change(&self.setpoint.twist, &wanted, linear_m_s2, angular_rad_s2);
         self.setpoint = Setpoint { twist, finger_velocity: fingers, step_started };
         self.account(&twist);
         self.setpoint

@@ -23,10 +23,14 @@ pub struct Limits {
     pub linear_speed_m_s: f64,
     /// Most angular speed \[rad/s\].
     pub angular_speed_rad_s: f64,
-    /// Most linear acceleration of the commanded twist \[m/s^2\]; also the ramp of a stop.
+    /// Most linear acceleration of the commanded twist \[m/s^2\].
     pub linear_acceleration_m_s2: f64,
-    /// Most angular acceleration of the commanded twist \[rad/s^2\]; also the ramp of a stop.
+    /// Most angular acceleration of the commanded twist \[rad/s^2\].
     pub angular_acceleration_rad_s2: f64,
+    /// Linear deceleration to a hold or a stop \[m/s^2\].
+    pub linear_braking_m_s2: f64,
+    /// Angular deceleration to a hold or a stop \[rad/s^2\].
+    pub angular_braking_rad_s2: f64,
     /// Most speed of a finger \[closure/s\].
     pub finger_speed_closure_s: f64,
     /// Finger velocity for each missing part of the range \[1/s\].
@@ -50,8 +54,8 @@ pub struct Limits {
 impl Default for Limits {
     /// Tabletop work: steps of up to 25 mm and 0.12 rad pass uncut. The accelerations are above
     /// what the arm's own controller allows (0.64 m/s^2 for Cartesian motion), so they shape a
-    /// simulated arm and smooth the edges of steps, and stop 0.25 m/s within 10 ticks. A finger
-    /// crosses its range in 0.96 s.
+    /// simulated arm and smooth the edges of steps. Braking takes 0.25 m/s away within 5 ticks.
+    /// A finger crosses its range in 0.96 s.
     fn default() -> Self {
         Self {
             workspace: Workspace::default(),
@@ -59,6 +63,8 @@ impl Default for Limits {
             angular_speed_rad_s: 1.2,
             linear_acceleration_m_s2: 2.5,
             angular_acceleration_rad_s2: 12.0,
+            linear_braking_m_s2: 5.0,
+            angular_braking_rad_s2: 24.0,
             finger_speed_closure_s: 1.04,
             finger_gain_per_s: 8.0,
             feedback_gain_per_s: 2.5,
@@ -104,6 +110,8 @@ impl Limits {
             ("angular_speed_rad_s", self.angular_speed_rad_s),
             ("linear_acceleration_m_s2", self.linear_acceleration_m_s2),
             ("angular_acceleration_rad_s2", self.angular_acceleration_rad_s2),
+            ("linear_braking_m_s2", self.linear_braking_m_s2),
+            ("angular_braking_rad_s2", self.angular_braking_rad_s2),
             ("finger_speed_closure_s", self.finger_speed_closure_s),
             ("finger_gain_per_s", self.finger_gain_per_s),
             ("feedback_gain_per_s", self.feedback_gain_per_s),
