@@ -5,7 +5,7 @@ use crate::daemon::slot::Slot;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jaco_core::{ActionStatistics, ActionUnit, Clock, Frame};
-use jaco_model::{DecodeRequest, Decoded, Policy};
+use jaco_model::{DecodeRequest, Decoded, Policy, PromptTokenizer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,9 +47,15 @@ pub struct InferenceHandle {
     pub horizon: usize,
     /// What its action tokens mean.
     pub statistics: ActionStatistics,
+    tokenizer: PromptTokenizer,
 }
 
 impl InferenceHandle {
+    /// Why the policy cannot be given `instruction`, if it cannot.
+    pub fn check(&self, instruction: &str) -> Result<(), String> {
+        self.tokenizer.encode(instruction).map(drop).map_err(|error| error.to_string())
+    }
+
     /// Hands over a request. Fails only if the thread is gone.
     pub fn request(&self, request: InferenceRequest) -> anyhow::Result<()> {
         self.requests.send(request).context("the inference thread has ended")
@@ -74,7 +80,7 @@ pub fn start(
         jaco_model::set_threads(threads as i32);
         match load(&folder, device) {
             Ok(policy) => {
-                let facts = (policy.horizon(), policy.statistics());
+                let facts = (policy.horizon(), policy.statistics(), policy.tokenizer().clone());
                 if loaded.send(Ok(facts)).is_ok() {
                     serve(&policy, &inbox, &frames, frame_timeout, &*clock);
                 }
@@ -84,9 +90,10 @@ pub fn start(
             }
         }
     })?;
-    let (horizon, statistics) =
+    let (horizon, statistics, tokenizer) =
         when_loaded.recv().context("the inference thread died while loading")??;
-    Ok(InferenceHandle { requests, checkpoint: checkpoint.to_owned(), horizon, statistics })
+    let checkpoint = checkpoint.to_owned();
+    Ok(InferenceHandle { requests, checkpoint, horizon, statistics, tokenizer })
 }
 
 fn load(folder: &Path, device: Device) -> anyhow::Result<Policy> {

@@ -226,6 +226,7 @@ impl Daemon {
         if instruction.is_empty() {
             return Err("the instruction is empty: say what to do, in words".to_owned());
         }
+        policy.check(instruction)?;
         let horizon = request.horizon.unwrap_or(configured.horizon);
         if !(1..=policy.horizon).contains(&horizon) {
             return Err(format!(
