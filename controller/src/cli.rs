@@ -1,8 +1,8 @@
 //! The operator's command line, as declared: verbs, options, units, defaults and exit codes.
 //!
 //! `jaco` parses it, and so do the two helper programs that it hands heavy verbs to
-//! (`jaco-lab`: simulation and policy; `jaco-train`: policy alone), so that `jaco status` on a
-//! robot PC loads neither libtorch nor MuJoCo. Nothing is carried out here.
+//! (`jaco-lab`: simulation and policy; `jaco-train`: policy alone), so that a robot PC needs no
+//! MuJoCo to be operated and trained on. Nothing is carried out here.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::Task;

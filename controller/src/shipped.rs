@@ -10,10 +10,8 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Folder of the shipped mini policy.
 pub fn mini_policy() -> anyhow::Result<PathBuf> {
-    let candidates = [
-        Path::new(INSTALLED).join("mini-policy"),
-        Path::new(SOURCE).join("model/mini"),
-    ];
+    let candidates =
+        [Path::new(INSTALLED).join("mini-policy"), Path::new(SOURCE).join("model/mini")];
     match candidates.iter().find(|folder| folder.join("config.json").is_file()) {
         Some(folder) => Ok(folder.clone()),
         None => bail!(

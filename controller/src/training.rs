@@ -45,8 +45,17 @@ pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Resul
     bar.set_length(config.steps);
     let mut on_progress = |progress: &Progress| {
         bar.set_position(progress.step());
-        bar.set_message(progress.to_string());
-        if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        match progress {
+            Progress::Loading { .. } | Progress::Step { .. } => {
+                bar.set_message(progress.to_string());
+            }
+            lasting => bar.suspend(|| eprintln!("{lasting}")),
+        }
+        if STOP.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let summary = match stage {
         Stage::Vision => train_vision(&request, &config, &mut on_progress)?,

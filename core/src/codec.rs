@@ -66,9 +66,7 @@ impl ActionCodec {
 
     /// The action that `unit` stands for.
     pub fn decode(&self, unit: &ActionUnit) -> Action {
-        Action::from_array(std::array::from_fn(|i| {
-            self.unnormalize(i, bin_centre(unit.0[i]))
-        }))
+        Action::from_array(std::array::from_fn(|i| self.unnormalize(i, bin_centre(unit.0[i]))))
     }
 
     /// The unit whose action is nearest to `action`; what lies beyond the quantiles is clipped.

@@ -3,7 +3,7 @@
 //! The programs must have been built: `make test` does, `cargo build --workspace` by hand.
 
 use anyhow::{Context, bail, ensure};
-use jaco_config::{Config, Sim};
+use jaco_config::Config;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
@@ -24,28 +24,72 @@ pub fn built(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// A simulated arm, a daemon on top of it, and a folder for all they write.
-pub struct Rig {
+/// A running simulation and a folder for all that its users write.
+pub struct Sim {
     folder: TempDir,
-    /// The simulation.
-    pub sim: Child,
-    /// The daemon, when it runs.
-    pub daemon: Option<Child>,
+    process: Child,
 }
 
-impl Rig {
-    /// Starts `jaco-sim` and `jacod` and waits until both are ready.
+impl Sim {
+    /// Starts `jaco-sim` and waits until it is ready.
     pub fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let sim = Command::new(built("jaco-sim")?)
+        let process = Command::new(built("jaco-sim")?)
             .arg("--socket")
             .arg(folder.path().join("sim.sock"))
             .args(["--task", "place-block", "--seed", "1"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
-        let mut rig = Self { folder, sim, daemon: None };
-        rig.wait_for_sim()?;
+        let mut sim = Self { folder, process };
+        sim.wait_until_ready()?;
+        Ok(sim)
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path("sim.sock")
+    }
+
+    /// A path below the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let stderr = self.process.stderr.take().context("stderr is piped")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let mut said = String::new();
+        for line in &mut lines {
+            let line = line?;
+            said.push_str(&line);
+            if line.contains("ready") {
+                // Somebody must go on reading, or the simulation would block on a full pipe.
+                std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+                return Ok(());
+            }
+        }
+        bail!("jaco-sim did not become ready; it said: {said}")
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A simulation with a daemon on top.
+pub struct Rig {
+    sim: Sim,
+    daemon: Option<Child>,
+}
+
+impl Rig {
+    /// Starts `jaco-sim` and `jacod` and waits until both are ready.
+    pub fn start() -> anyhow::Result<Self> {
+        let mut rig = Self { sim: Sim::start()?, daemon: None };
         rig.start_daemon()?;
         Ok(rig)
     }
@@ -103,12 +147,12 @@ impl Rig {
 
     /// Socket of the simulation.
     pub fn sim_socket(&self) -> PathBuf {
-        self.path("sim.sock")
+        self.sim.socket()
     }
 
     /// A path below the rig's folder.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.sim.path(name)
     }
 
     /// Sends `signal` to the daemon and waits for its end.
@@ -119,22 +163,6 @@ impl Rig {
         Ok(daemon.wait()?)
     }
 
-    fn wait_for_sim(&mut self) -> anyhow::Result<()> {
-        let stderr = self.sim.stderr.take().context("stderr is piped")?;
-        let mut lines = BufReader::new(stderr).lines();
-        let mut said = String::new();
-        for line in &mut lines {
-            let line = line?;
-            said.push_str(&line);
-            if line.contains("ready") {
-                // Somebody must go on reading, or the simulation would block on a full pipe.
-                std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-                return Ok(());
-            }
-        }
-        bail!("jaco-sim did not become ready; it said: {said}")
-    }
-
     fn config(&self) -> anyhow::Result<String> {
         let text = include_str!("../../config/sim.toml");
         let mut config = Config::parse(text, "config/sim.toml")?;
@@ -142,14 +170,14 @@ impl Rig {
         config.api.socket = self.path("jacod.sock");
         config.arm.sdk = built("libjaco_sim_sdk.so")?;
         config.policy.checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/mini");
-        config.sim = Some(Sim { socket: self.sim_socket() });
+        config.sim = Some(jaco_config::Sim { socket: self.sim_socket() });
         Ok(toml::to_string(&config)?)
     }
 }
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        for child in self.daemon.iter_mut().chain([&mut self.sim]) {
+        if let Some(child) = &mut self.daemon {
             let _ = child.kill();
             let _ = child.wait();
         }

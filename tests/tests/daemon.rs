@@ -85,7 +85,8 @@ fn a_run_leaves_a_report_in_which_every_step_is_accounted_for() {
 fn a_horizon_that_the_policy_was_not_trained_for_is_refused() {
     let rig = Rig::start().unwrap();
     rig.jaco_json(&["home"]).unwrap();
-    let (words, code) = refused(&rig, &["run", "put the blue cube on the green plate", "--horizon", "20"]);
+    let (words, code) =
+        refused(&rig, &["run", "put the blue cube on the green plate", "--horizon", "20"]);
     assert!(words.contains("horizon 20 is outside 1..="), "{words}");
     assert_eq!(code, 4);
     let (words, code) = refused(&rig, &["run", "fly to the moon"]);

@@ -53,10 +53,7 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
 }
 
 fn jobs(wanted: Option<u16>) -> usize {
-    wanted.map_or_else(
-        || std::thread::available_parallelism().map_or(1, NonZero::get),
-        usize::from,
-    )
+    wanted.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get), usize::from)
 }
 
 fn progress_bar() -> anyhow::Result<ProgressBar> {

@@ -29,9 +29,9 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
     let summary = train(stage, args, &bar)?;
     bar.finish_and_clear();
     if cli.json {
-        println!("{{}}");
+        println!("{}", serde_json::to_string(&summary)?);
     } else {
-        println!("{summary:?}");
+        println!("{summary}");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! `jaco`, the operator's tool. Talks to the daemon; hands simulation and training to sibling
-//! programs, so that it itself needs neither libtorch nor MuJoCo.
+//! programs, so that it itself needs no MuJoCo.
 
 use anyhow::Context;
 use clap::Parser;

@@ -72,8 +72,7 @@ fn start_inference(
         .iter()
         .find(|camera| *camera.name == *policy.camera)
         .ok_or_else(|| format!("there is no camera {}", policy.camera))?;
-    let stale_after_ms =
-        config.camera(&policy.camera).map_or(500, |camera| camera.stale_after_ms);
+    let stale_after_ms = config.camera(&policy.camera).map_or(500, |camera| camera.stale_after_ms);
     inference::start(
         &policy.checkpoint,
         device(policy.device),
@@ -178,7 +177,8 @@ impl Daemon {
         let status = self.servo.status.get();
         let age_ms = |stamp_ns: u64| now_ns.saturating_sub(stamp_ns) as f64 * 1e-6;
         let state = status.as_ref().map(|status| status.state);
-        let mut faults: Vec<String> = self.servo.fault.get().iter().map(|f| (**f).clone()).collect();
+        let mut faults: Vec<String> =
+            self.servo.fault.get().iter().map(|f| (**f).clone()).collect();
         faults.extend(self.inference.as_ref().err().map(|reason| format!("no policy: {reason}")));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

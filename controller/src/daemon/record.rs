@@ -4,11 +4,11 @@
 use crate::api::{Placement, Progress, Verdict};
 use crate::daemon::pacer::Pace;
 use crate::daemon::run::RunPlan;
+use crate::report::Verdict as Tally;
 use crate::report::{
     Attempt, Checkpoint, FrameKeeper, Heading, InferenceDigest, KeptFrame, Latencies, Outcome,
     PathSample, RunReport, StepTiming, contact_sheet, path_plot, replace_file,
 };
-use crate::report::Verdict as Tally;
 use anyhow::{Context, ensure};
 use jaco_config::Execution;
 use jaco_core::{Frame, STEP_NS, TICK_NS};

@@ -199,9 +199,7 @@ impl Drive<'_> {
             (_, Mode::Stopped, reason) => Some(failure(
                 reason.map_or_else(|| "the servo stopped".to_owned(), |reason| reason.to_string()),
             )),
-            (_, _, _) => {
-                Some(failure(format!("the servo holds: {}", status.report.hold_reason)))
-            }
+            (_, _, _) => Some(failure(format!("the servo holds: {}", status.report.hold_reason))),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::jobs;
 use super::lockstep::Lockstep;
 use super::seeds::{Purpose, episode_seed};
 use crate::cli::EvalArgs;
+use crate::report::wilson_95;
 use crate::shipped;
 use indicatif::ProgressBar;
 use jaco_core::Task;
@@ -75,7 +76,7 @@ pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
         trials,
         successes,
         success_rate: f64::from(successes) / f64::from(trials),
-        success_rate_95: wilson_95(successes, trials),
+        success_rate_95: wilson_95(done.len(), steps.len()).into(),
         mean_steps: (successes > 0)
             .then(|| done.iter().map(|&n| f64::from(n)).sum::<f64>() / f64::from(successes)),
         seed: args.seed,
@@ -131,7 +132,11 @@ fn policy_trial(
     Ok(None)
 }
 
-fn expert_trial(lockstep: &mut Lockstep, args: &EvalArgs, seed: u64) -> anyhow::Result<Option<u32>> {
+fn expert_trial(
+    lockstep: &mut Lockstep,
+    args: &EvalArgs,
+    seed: u64,
+) -> anyhow::Result<Option<u32>> {
     let mut expert = Expert::new(args.task, ExpertOptions::with_seed(seed));
     lockstep.drive_by_actions()?;
     for step in 0..args.max_steps {
@@ -142,26 +147,4 @@ fn expert_trial(lockstep: &mut Lockstep, args: &EvalArgs, seed: u64) -> anyhow::
         }
     }
     Ok(None)
-}
-
-/// Wilson score interval at 95 % of `successes` in `trials`.
-fn wilson_95(successes: u32, trials: u32) -> [f64; 2] {
-    const Z: f64 = 1.959_964;
-    let (n, p) = (f64::from(trials), f64::from(successes) / f64::from(trials));
-    let centre = p + Z * Z / (2.0 * n);
-    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    [(centre - spread) / scale, (centre + spread) / scale]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson_95;
-
-    #[test]
-    fn the_interval_agrees_with_published_values() {
-        // Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
-        let [low, high] = wilson_95(81, 263);
-        assert!((low - 0.2553).abs() < 1e-4 && (high - 0.3662).abs() < 1e-4, "{low} {high}");
-    }
 }

@@ -75,7 +75,11 @@ mod tests {
             || Ok(|number: u64| Ok(number * 10)),
             |number, result| {
                 taken.push((number, result));
-                Ok(if taken.len() == 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                Ok(if taken.len() == 20 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
             },
         )
         .unwrap();

@@ -57,13 +57,8 @@ pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
             ..SessionConfig::new(CAMERA, args.image_size, args.image_size)
         },
     )?;
-    let mut recorded = Recorded {
-        dataset: args.out.clone(),
-        episodes: 0,
-        steps: 0,
-        successes: 0,
-        discarded: 0,
-    };
+    let mut recorded =
+        Recorded { dataset: args.out.clone(), episodes: 0, steps: 0, successes: 0, discarded: 0 };
     bar.set_length(u64::from(args.episodes));
     jobs::in_order(
         jobs,
@@ -150,8 +145,7 @@ fn demonstrate(
     mut notes: Map<String, Value>,
 ) -> anyhow::Result<Episode> {
     let mut expert = Expert::new(args.task, ExpertOptions::with_seed(seed));
-    let mut noise =
-        perturbed.then(|| Perturbation::new(PerturbationOptions::with_seed(seed)));
+    let mut noise = perturbed.then(|| Perturbation::new(PerturbationOptions::with_seed(seed)));
     lockstep.drive_by_actions()?;
     let (mut records, mut success) = (Vec::new(), false);
     for step in 0..u64::from(args.max_steps) {

@@ -38,8 +38,7 @@ pub async fn demo(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     let played = play(&stage, args).await;
     stage.strike().await;
     let outcomes = played?;
-    let successes =
-        outcomes.iter().filter(|outcome| outcome.verdict.success == Some(true)).count();
+    let successes = outcomes.iter().filter(|outcome| outcome.verdict.success == Some(true)).count();
     let folder = outcomes.last().map(|outcome| outcome.folder.clone()).unwrap_or_default();
     if json {
         let attempts = outcomes.len();

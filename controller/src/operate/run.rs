@@ -54,9 +54,9 @@ pub async fn run(client: &Client, args: &RunArgs, json: bool) -> anyhow::Result<
             place(socket, task, args.seed).await?;
             Some(socket.clone())
         }
-        (None, Some(_)) => anyhow::bail!(
-            "--task places simulated objects, but this daemon's arm is not simulated"
-        ),
+        (None, Some(_)) => {
+            anyhow::bail!("--task places simulated objects, but this daemon's arm is not simulated")
+        }
         (_, None) => None,
     };
     let outcome = attempt(client, &request, judge.as_deref()).await?;

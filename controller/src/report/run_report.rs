@@ -139,7 +139,7 @@ impl Verdict {
 }
 
 /// Wilson score interval at 95 % (Wilson, 1927, equation for the limits of p).
-fn wilson_95(successes: usize, trials: usize) -> (f64, f64) {
+pub fn wilson_95(successes: usize, trials: usize) -> (f64, f64) {
     const Z: f64 = 1.959_964;
     if trials == 0 {
         return (0.0, 1.0);

@@ -1,6 +1,7 @@
 //! What a run tells its caller while it goes on, and at its end.
 
 use super::metrics::{StepReport, Validation};
+use serde::Serialize;
 use std::fmt;
 
 /// An event of a run.
@@ -97,7 +98,7 @@ impl fmt::Display for Validation {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// Steps taken.
     pub step: u64,
@@ -109,4 +110,16 @@ pub struct Summary {
     pub parameters: usize,
     /// The last validation, if this run made one.
     pub validation: Option<Validation>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.stopped { "stopped after" } else { "finished with" };
+        write!(
+            f,
+            "{how} step {}: {} parameters, {} states",
+            self.step, self.parameters, self.states
+        )?;
+        self.validation.iter().try_for_each(|validation| write!(f, "\n{validation}"))
+    }
 }

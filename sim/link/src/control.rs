@@ -3,7 +3,7 @@
 
 use crate::LinkError;
 use crate::wire::{Channel, open, read_line, write_line};
-use jaco_core::Task;
+use jaco_core::{Action, Task};
 use serde::{Deserialize, Serialize};
 use std::io::BufReader;
 use std::os::unix::net::UnixStream;
@@ -25,6 +25,9 @@ pub enum Request {
     },
     /// Has the task been achieved?
     Outcome,
+    /// What the scripted expert, who knows where everything is, would do in the next step. Every
+    /// request is a step of its demonstration, which begins at the reset.
+    Demonstrate,
     /// How the simulation runs.
     Status,
     /// Answers when so many more ticks of 10 ms have passed in the simulation.
@@ -113,6 +116,8 @@ pub enum Reply {
     Outcome(OutcomeReport),
     /// To [`Request::Status`].
     Status(Status),
+    /// To [`Request::Demonstrate`].
+    Action(Action),
     /// Refused, and why.
     Error(String),
 }
@@ -176,6 +181,14 @@ impl ControlClient {
         }
     }
 
+    /// The expert's action for the next step of 100 ms.
+    pub fn demonstrate(&mut self) -> Result<Action, LinkError> {
+        match self.ask(&Request::Demonstrate)? {
+            Reply::Action(action) => Ok(action),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Waits until `ticks` more ticks of 10 ms have passed in the simulation.
     pub fn wait(&mut self, ticks: u64) -> Result<(), LinkError> {
         self.done(&Request::Wait { ticks })
@@ -232,6 +245,7 @@ mod tests {
                 Request::Inject(faults),
                 Request::Outcome,
                 Request::Status,
+                Request::Demonstrate,
                 Request::Wait { ticks: seed },
                 Request::Quit,
             ] {

@@ -127,6 +127,7 @@ impl Reception {
             }
             Asked::Outcome => Reply::Outcome(self.ask(Request::Outcome)?),
             Asked::Status => Reply::Status(self.ask(Request::Status)?),
+            Asked::Demonstrate => Reply::Action(self.ask(Request::Demonstrate)?),
             Asked::Wait { ticks } => {
                 self.ask(|reply| Request::Wait(ticks, reply))?;
                 Reply::Done

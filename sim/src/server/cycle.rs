@@ -3,8 +3,8 @@
 use super::base::Base;
 use super::faults::FaultBoard;
 use super::pace::Pace;
-use crate::{Snapshot, StartPose, World};
-use jaco_core::{Clock, TICK_NS, TICK_S, Task};
+use crate::{Expert, ExpertOptions, Snapshot, StartPose, World};
+use jaco_core::{Action, Clock, TICK_NS, TICK_S, Task};
 use jaco_sim_link::control::{OutcomeReport, Status};
 use jaco_sim_link::sdk::{Call, Reply};
 use nalgebra::Vector3;
@@ -27,6 +27,8 @@ pub(super) enum Request {
     Outcome(Sender<OutcomeReport>),
     /// How it runs.
     Status(Sender<Status>),
+    /// The expert's next action.
+    Demonstrate(Sender<Action>),
     /// Answers when so many ticks have passed.
     Wait(u64, Sender<()>),
     /// The state after the last tick.
@@ -46,6 +48,7 @@ pub(super) struct Moment {
 /// The world and its bookkeeping.
 pub(super) struct Cycle {
     world: World,
+    expert: Expert,
     seed: u64,
     base: Base,
     pace: Pace,
@@ -70,6 +73,7 @@ impl Cycle {
     ) -> Self {
         let now_ns = clock.now_ns();
         Self {
+            expert: Expert::new(world.task(), ExpertOptions::with_seed(seed)),
             world,
             seed,
             base: Base::default(),
@@ -134,6 +138,7 @@ impl Cycle {
             }
             Request::Reset(task, seed, reply) => {
                 self.world.reset(task, seed, StartPose::Home);
+                self.expert = Expert::new(task, ExpertOptions::with_seed(seed));
                 self.seed = seed;
                 self.base = Base::default();
                 self.finished.clear();
@@ -150,6 +155,9 @@ impl Cycle {
                 });
             }
             Request::Status(reply) => _ = reply.send(self.status()),
+            Request::Demonstrate(reply) => {
+                let _ = reply.send(self.expert.act(&self.world.truth()));
+            }
             Request::Wait(ticks, reply) => {
                 self.waiting.push((self.ticks.saturating_add(ticks), reply));
             }

@@ -1,0 +1,92 @@
+//! The shipped policy, through the operator's tool: lockstep evaluation and recording.
+
+#![allow(clippy::unwrap_used)]
+
+use jaco_tests::built;
+use serde_json::Value;
+use std::process::Command;
+
+fn jaco(arguments: &[&str]) -> Value {
+    let output =
+        Command::new(built("jaco").unwrap()).arg("--json").args(arguments).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "jaco {arguments:?}: {words}");
+    serde_json::from_slice(&output.stdout).expect("one JSON object on stdout")
+}
+
+/// docs/mini-policy.md has the measured rate over many more placements; this guards the path
+/// from checkpoint to success, not the rate.
+#[test]
+fn the_shipped_policy_places_the_cube_more_often_than_not() {
+    let result = jaco(&[
+        "eval",
+        "--sim",
+        "--task",
+        "place-block",
+        "--trials",
+        "10",
+        "--seed",
+        "5",
+        "--horizon",
+        "4",
+    ]);
+    assert_eq!(result["trials"], 10);
+    assert!(result["successes"].as_u64().unwrap() >= 6, "{result}");
+}
+
+#[test]
+fn what_the_expert_demonstrates_can_be_recorded_and_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (demonstrations, checkpoint) = (path("demonstrations"), path("checkpoint"));
+    let recorded = jaco(&[
+        "record",
+        "--sim",
+        "--task",
+        "place-block",
+        "--episodes",
+        "3",
+        "--seed",
+        "1",
+        "--jobs",
+        "2",
+        "--out",
+        &demonstrations,
+    ]);
+    assert_eq!(recorded["episodes"], 3);
+    let trained = jaco(&[
+        "train",
+        "lbc",
+        "--dataset",
+        &demonstrations,
+        "--out",
+        &checkpoint,
+        "--horizon",
+        "2",
+        "--steps",
+        "2",
+    ]);
+    assert_eq!(trained["step"], 2);
+    let result = jaco(&[
+        "eval",
+        "--sim",
+        "--task",
+        "place-block",
+        "--trials",
+        "1",
+        "--max-steps",
+        "4",
+        "--horizon",
+        "2",
+        "--checkpoint",
+        &checkpoint,
+    ]);
+    assert_eq!(result["successes"], 0, "a policy of two steps knows nothing");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trials() {
+    let arguments =
+        ["eval", "--sim", "--task", "clean-table", "--trials", "3", "--seed", "9", "--expert"];
+    assert_eq!(jaco(&arguments)["steps"], jaco(&arguments)["steps"]);
+}
