@@ -270,7 +270,7 @@ impl Daemon {
 fn device(device: jaco_config::Device) -> tch::Device {
     match device {
         jaco_config::Device::Cpu => tch::Device::Cpu,
-        jaco_config::Device::Cuda(index) => tch::Device::Cuda(index as usize),
+        jaco_config::Device::Cuda(index) => tch::Device::Cuda(index),
     }
 }
 
