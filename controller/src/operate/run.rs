@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How often the simulation's task test is asked for its verdict.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
 
+/// Ticks of 10 ms after which the servo's readings are all of the table laid anew.
+const SETTLE_TICKS: u64 = 20;
+
 /// How an attempt ended, for the caller and for `--json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
@@ -74,6 +77,8 @@ pub async fn place(sim_socket: &Path, task: Task, seed: u64) -> anyhow::Result<(
     tokio::task::spawn_blocking(move || {
         let mut sim = ControlClient::connect(&socket)?;
         sim.reset(task, seed)?;
+        // The arm was moved at once; its servo must have read where it is before it may go on.
+        sim.wait(SETTLE_TICKS)?;
         anyhow::Ok(())
     })
     .await?
