@@ -18,3 +18,4 @@ pub mod operate;
 pub mod report;
 pub mod shipped;
 pub mod training;
+pub mod words;

@@ -4,6 +4,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, Verb, exit};
 use jaco_controller::lab::{eval, record};
+use jaco_controller::words::in_full;
 use serde::Serialize;
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
     match carry_out(&cli) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
-            eprintln!("jaco: {error:#}");
+            eprintln!("jaco: {}", in_full(&error));
             ExitCode::from(exit::FAILED)
         }
     }

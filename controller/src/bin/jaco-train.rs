@@ -4,6 +4,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, TrainVerb, Verb, exit};
 use jaco_controller::training::{Stage, train};
+use jaco_controller::words::in_full;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
     match carry_out(&cli) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
-            eprintln!("jaco: {error:#}");
+            eprintln!("jaco: {}", in_full(&error));
             ExitCode::from(exit::FAILED)
         }
     }

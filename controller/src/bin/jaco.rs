@@ -6,6 +6,7 @@ use clap::Parser;
 use jaco_controller::cli::{Cli, Verb, exit};
 use jaco_controller::client::Client;
 use jaco_controller::operate;
+use jaco_controller::words::in_full;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::from(exit::OK),
         Ok(false) => ExitCode::from(exit::FAILED),
         Err(error) => {
-            eprintln!("jaco: {error:#}");
+            eprintln!("jaco: {}", in_full(&error));
             ExitCode::from(operate::exit_code(&error))
         }
     }

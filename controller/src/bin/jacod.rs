@@ -6,6 +6,7 @@ use clap::Parser;
 use jaco_config::{Config, LogFormat};
 use jaco_controller::api::Verdict;
 use jaco_controller::daemon::{self, Daemon, server};
+use jaco_controller::words::in_full;
 use jaco_core::MonotonicClock;
 use sd_notify::NotifyState;
 use std::io::IsTerminal;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     match carry_out(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("jacod: {error:#}");
+            eprintln!("jacod: {}", in_full(&error));
             ExitCode::FAILURE
         }
     }
