@@ -149,7 +149,7 @@ fn the_simulator_file_runs_without_an_arm() {
     let config = Config::parse(SIM, "sim.toml").unwrap();
     assert!(config.sim.is_some());
     assert_eq!(config.cameras[0].source, Source::Sim);
-    assert_eq!(config.policy.execution, Execution::Async);
+    assert_eq!(config.policy.execution, Execution::Sync);
     assert_eq!(config.policy.camera, "front");
     assert_eq!(config.arm.limits, Limits::default());
     assert!(config.paths.data_dir.is_relative() && config.api.socket.is_relative());
