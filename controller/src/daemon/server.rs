@@ -49,10 +49,10 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/v1/status", get(async |State(daemon): State<Arc<Daemon>>| Json(daemon.status())))
-        .route("/v1/home", post(async |state| operate(state, Request::Home)))
-        .route("/v1/hold", post(async |state| operate(state, Request::Hold)))
-        .route("/v1/stop", post(async |state| operate(state, Request::Stop)))
-        .route("/v1/reset", post(async |state| operate(state, Request::Reset)))
+        .route("/v1/home", post(|state| operate(state, Request::Home)))
+        .route("/v1/hold", post(|state| operate(state, Request::Hold)))
+        .route("/v1/stop", post(|state| operate(state, Request::Stop)))
+        .route("/v1/reset", post(|state| operate(state, Request::Reset)))
         .route("/v1/run", post(run))
         .route("/v1/run/finish", post(finish))
         .with_state(daemon);
@@ -60,8 +60,10 @@ pub async fn serve(
     Ok(())
 }
 
-fn operate(State(daemon): State<Arc<Daemon>>, request: Request) -> Response {
-    answer(daemon.operate(request))
+/// On a thread of its own: homing lasts many seconds, and a stop must not wait behind it.
+async fn operate(State(daemon): State<Arc<Daemon>>, request: Request) -> Response {
+    let done = tokio::task::spawn_blocking(move || daemon.operate(request)).await;
+    answer(done.unwrap_or_else(|error| Err(format!("the request was not carried out: {error}"))))
 }
 
 async fn finish(State(daemon): State<Arc<Daemon>>, Json(verdict): Json<Verdict>) -> Response {
