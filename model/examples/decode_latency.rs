@@ -4,8 +4,8 @@
 
 use jaco_core::{ActionStatistics, Frame, MonotonicClock, Task};
 use jaco_model::{
-    Checkpoint, DecodeRequest, ImageProcessor, NormStats, OpenVla, OpenVlaConfig, Policy,
-    PromptTokenizer, Timings,
+    Checkpoint, DecodeRequest, ImageProcessor, NormStats, OpenVla, OpenVlaConfig, OpenVlaPolicy,
+    Policy, PromptTokenizer, Timings,
 };
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => new_mini(scratch.path())?,
     };
     jaco_model::set_threads(arguments.next().map_or(Ok(1), |threads| threads.parse())?);
-    let policy = Policy::load(&checkpoint, Device::cuda_if_available())?;
+    let policy = OpenVlaPolicy::load(&checkpoint, Device::cuda_if_available())?;
     let side = policy.config().image_size() as u32;
     let rgb = (0..side * side * 3).map(|i| (i * 7) as u8).collect();
     let frame = Frame { camera: "still".into(), captured_ns: 0, width: side, height: side, rgb };

@@ -36,9 +36,15 @@ pub const INDEX_FILE: &str = "model.safetensors.index.json";
 /// The parts of a model; variables under other names are not the model's.
 const PARTS: [&str; 3] = ["vision_backbone.", "projector.", "language_model."];
 
-/// The statistics of the checkpoint in `dir`, whose config.json is `config`.
-pub fn read_statistics(dir: &Path, config: &OpenVlaConfig) -> Result<NormStats, ModelError> {
-    let path = dir.join(STATISTICS_FILE);
+/// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the
+/// `adapter`, if there are any, go first.
+pub fn read_statistics(
+    dir: &Path,
+    adapter: Option<&Path>,
+    config: &OpenVlaConfig,
+) -> Result<NormStats, ModelError> {
+    let beside = adapter.map(|folder| folder.join(STATISTICS_FILE)).filter(|path| path.exists());
+    let path = beside.unwrap_or_else(|| dir.join(STATISTICS_FILE));
     let statistics = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => config.norm_stats.clone(),
         read => serde_json::from_slice(&read.map_err(ModelError::io(&path))?)
@@ -143,6 +149,34 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
         Dtype::BF16 => Some(Kind::BFloat16),
         Dtype::F16 => Some(Kind::Half),
         _ => None,
+    }
+}
+
+/// Low-rank changes to a model's maps, by module name.
+#[derive(Debug)]
+pub struct Adapter {
+    /// The pair of each module.
+    pub modules: BTreeMap<String, LoraPair>,
+}
+
+/// The two factors of one module's change.
+#[derive(Debug)]
+pub struct LoraPair {
+    /// First factor.
+    pub a: Tensor,
+    /// Second factor.
+    pub b: Tensor,
+    /// Multiplies their product.
+    pub scale: f64,
+}
+
+impl Adapter {
+    /// stub
+    pub fn read(_: &Path, _: &OpenVlaConfig, _: &VarStore) -> Result<Self, ModelError> {
+        Ok(Self { modules: BTreeMap::new() })
+    }
+    pub(crate) fn merge_into(&self, _: &VarStore) -> Result<(), ModelError> {
+        Ok(())
     }
 }
 

@@ -72,10 +72,10 @@ pub enum ModelError {
         problem: String,
     },
     /// The instruction could not be turned into tokens.
-    #[error("prompt {prompt:?}: {problem}")]
+    #[error("the instruction {instruction:?} {problem}")]
     Prompt {
-        /// The whole prompt.
-        prompt: String,
+        /// The instruction's beginning.
+        instruction: String,
         /// Why it has no usable tokens.
         problem: String,
     },
@@ -147,6 +147,20 @@ pub enum ModelError {
         k: u16,
         /// Divisor of the logits.
         temperature: f64,
+    },
+    /// More streams, or fewer, than are decoded side by side.
+    #[error("{asked} streams side by side: wanted 1 to {most}")]
+    Streams {
+        /// Samples or width of the beam.
+        asked: usize,
+        /// Most of them.
+        most: usize,
+    },
+    /// A cut-off that no entropy can be compared with.
+    #[error("entropy cut-off {max_entropy}: wanted a number of nats from 0 on")]
+    EntropyCutOff {
+        /// The cut-off.
+        max_entropy: f32,
     },
     /// An action unit holds a number that is no bin.
     #[error("action unit {unit}: bin {bin} in dimension {dimension} is not one of 1..=256")]

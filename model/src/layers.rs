@@ -5,6 +5,8 @@
 //! Variables are created holding zeros; values come from a checkpoint or from
 //! [`crate::openvla::OpenVla::init`].
 
+use crate::checkpoint::Adapter;
+use crate::lora::Lora;
 use tch::nn::{Init, Path};
 use tch::{Kind, TchError, Tensor};
 
@@ -13,40 +15,154 @@ pub(crate) fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor,
     path.f_var(name, shape, Init::Const(0.0))
 }
 
+/// The dotted name of the module at `path`, as checkpoints spell it.
+pub(crate) fn module_name(path: &Path) -> String {
+    path.components().collect::<Vec<_>>().join(".")
+}
+
 /// `x` in the element type `kind`.
 pub(crate) fn cast(x: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
     // libtorch's own check costs a dispatch, which counts where a token is many small operations.
     if x.f_kind()? == kind { Ok(x.shallow_clone()) } else { x.f_to_kind(kind) }
 }
 
-/// `y = x Wᵀ + b`, with W stored as `weight` \[outputs, inputs\].
+/// `y = x Wᵀ + b`, with W stored as `weight` \[outputs, inputs\], and an adapter's share if there
+/// is one.
 #[derive(Debug)]
 pub(crate) struct Linear {
+    module: String,
     weight: Tensor,
     bias: Option<Tensor>,
+    lora: Option<Lora>,
 }
 
 impl Linear {
     pub(crate) fn new(path: &Path, inputs: i64, outputs: i64) -> Result<Self, TchError> {
-        let weight = variable(path, "weight", &[outputs, inputs])?;
-        Ok(Self { weight, bias: Some(variable(path, "bias", &[outputs])?) })
+        let bias = Some(variable(path, "bias", &[outputs])?);
+        Ok(Self { bias, ..Self::without_bias(path, inputs, outputs)? })
     }
 
     pub(crate) fn without_bias(path: &Path, inputs: i64, outputs: i64) -> Result<Self, TchError> {
-        Ok(Self { weight: variable(path, "weight", &[outputs, inputs])?, bias: None })
+        let weight = variable(path, "weight", &[outputs, inputs])?;
+        Ok(Self { module: module_name(path), weight, bias: None, lora: None })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let kind = x.f_kind()?;
         let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        x.f_linear(&cast(&self.weight, kind)?, bias)
+        let y = x.f_linear(&cast(&self.weight, kind)?, bias)?;
+        match &self.lora {
+            Some(lora) => lora.add_to(&y, x),
+            None => Ok(y),
+        }
+    }
+
+    /// Takes this map's share of `adapter`, in place of any before.
+    pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        self.lora = Lora::of(adapter, &self.module, self.weight.f_kind()?)?;
+        Ok(())
     }
 
     /// Only the outputs `first .. first + count`.
     pub(crate) fn rows(&self, first: i64, count: i64) -> Result<Linear, TchError> {
-        let bias = self.bias.as_ref().map(|bias| bias.f_narrow(0, first, count)).transpose()?;
-        Ok(Linear { weight: self.weight.f_narrow(0, first, count)?, bias })
+        Ok(Linear {
+            module: self.module.clone(),
+            weight: self.weight.f_narrow(0, first, count)?,
+            bias: self.bias.as_ref().map(|bias| bias.f_narrow(0, first, count)).transpose()?,
+            lora: self.lora.as_ref().map(|lora| lora.rows(first, count)).transpose()?,
+        })
     }
+}
+
+/// Several maps of the same input without bias, their outputs side by side.
+///
+/// Once fused, the variables are views of one matrix: one product instead of several, at no
+/// memory of its own. Fused weights cannot be trained; adapters on them can.
+#[derive(Debug)]
+pub(crate) struct FusedLinear {
+    modules: Vec<String>,
+    weights: Vec<Tensor>,
+    fused: Option<Tensor>,
+    loras: Vec<Option<Lora>>,
+    /// The adapters of all parts as one, if none of them is being trained.
+    lora: Option<Lora>,
+}
+
+impl FusedLinear {
+    /// The maps `name` with so many outputs, below `path`.
+    pub(crate) fn new(path: &Path, inputs: i64, parts: &[(&str, i64)]) -> Result<Self, TchError> {
+        let weights = parts
+            .iter()
+            .map(|(name, outputs)| variable(&(path / *name), "weight", &[*outputs, inputs]))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            modules: parts.iter().map(|(name, _)| module_name(&(path / *name))).collect(),
+            weights,
+            fused: None,
+            loras: parts.iter().map(|_| None).collect(),
+            lora: None,
+        })
+    }
+
+    /// Puts all weights into one matrix.
+    pub(crate) fn fuse(&mut self) -> Result<(), TchError> {
+        let _no_grad = tch::no_grad_guard();
+        let (outputs, inputs) = (self.outputs(), self.weights[0].size2()?.1);
+        let options = (self.weights[0].f_kind()?, self.weights[0].device());
+        let fused = Tensor::f_zeros([outputs.iter().sum(), inputs], options)?;
+        for ((weight, rows), first) in self.weights.iter_mut().zip(&outputs).zip(firsts(&outputs)) {
+            let mut place = fused.f_narrow(0, first, *rows)?;
+            place.f_copy_(weight)?;
+            weight.f_set_data(&place)?;
+        }
+        self.fused = Some(fused);
+        Ok(())
+    }
+
+    /// \[.., inputs\] to \[.., sum of outputs\].
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        let kind = x.f_kind()?;
+        let weight = match &self.fused {
+            Some(fused) => cast(fused, kind)?,
+            None => cast(&Tensor::f_cat(&self.weights, 0)?, kind)?,
+        };
+        let y = x.f_linear::<Tensor>(&weight, None)?;
+        if let Some(lora) = &self.lora {
+            return lora.add_to(&y, x);
+        }
+        if self.loras.iter().all(Option::is_none) {
+            return Ok(y);
+        }
+        let shares = y.f_split_with_sizes(self.outputs(), -1)?;
+        let shares = shares
+            .into_iter()
+            .zip(&self.loras)
+            .map(|(share, lora)| match lora {
+                Some(lora) => lora.add_to(&share, x),
+                None => Ok(share),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Tensor::f_cat(&shares, -1)
+    }
+
+    /// Takes the parts' shares of `adapter`, in place of any before.
+    pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        let kind = self.weights[0].f_kind()?;
+        for (lora, module) in self.loras.iter_mut().zip(&self.modules) {
+            *lora = Lora::of(adapter, module, kind)?;
+        }
+        self.lora = Lora::side_by_side(&self.loras, &self.outputs())?;
+        Ok(())
+    }
+
+    fn outputs(&self) -> Vec<i64> {
+        self.weights.iter().map(|weight| weight.size()[0]).collect()
+    }
+}
+
+/// Where parts of these sizes begin when put side by side.
+pub(crate) fn firsts(sizes: &[i64]) -> impl Iterator<Item = i64> {
+    sizes.iter().scan(0, |next, size| Some(std::mem::replace(next, *next + size)))
 }
 
 /// Layer norm over the last dimension.

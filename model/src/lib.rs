@@ -12,6 +12,7 @@ pub mod image;
 mod init;
 mod layers;
 pub mod llama;
+mod lora;
 pub mod openvla;
 pub mod policy;
 mod projector;
@@ -22,13 +23,15 @@ pub mod tokens;
 pub mod train;
 pub mod vision;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Adapter, Checkpoint, LoraPair};
 pub use config::OpenVlaConfig;
-pub use decode::{DecodeMethod, DecodeRequest, Decoded, Timings};
+pub use decode::{
+    DecodeMethod, DecodeRequest, Decoded, Grammar, Stream, Timings, TokenValue, UnitConfidence,
+};
 pub use error::ModelError;
 pub use image::ImageProcessor;
 pub use openvla::OpenVla;
-pub use policy::{LoadOptions, Policy};
+pub use policy::{LoadOptions, OpenVlaPolicy, Policy};
 pub use prompt::PromptTokenizer;
 pub use statistics::NormStats;
 pub use tokens::ActionVocab;

@@ -5,6 +5,7 @@
 //! predicted by logits row `t + P - 1`. Computation runs in the element type of
 //! `pixel_values`. Must never choose tokens: that is [`crate::decode`]'s.
 
+use crate::checkpoint::Adapter;
 use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
 use crate::init;
@@ -12,7 +13,7 @@ use crate::llama::{KvCache, Llama};
 use crate::projector::Projector;
 use crate::vision::VisionBackbone;
 use tch::nn::{Path, VarStore};
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 /// The module tree; its variables have the names of the published checkpoint.
 #[derive(Debug)]
@@ -38,6 +39,18 @@ impl OpenVla {
         })
     }
 
+    /// A model and its variables in `kind` on `device`, all zero, for a checked configuration.
+    pub fn build(
+        config: &OpenVlaConfig,
+        device: Device,
+        kind: Kind,
+    ) -> Result<(VarStore, Self), ModelError> {
+        let mut variables = VarStore::new(device);
+        variables.set_kind(kind);
+        let model = Self::new(&variables.root(), config)?;
+        Ok((variables, model))
+    }
+
     /// A new model in float32, to be trained from scratch; equal seeds give equal weights.
     pub fn init(
         config: &OpenVlaConfig,
@@ -45,10 +58,24 @@ impl OpenVla {
         device: Device,
     ) -> Result<(VarStore, Self), ModelError> {
         config.check()?;
-        let variables = VarStore::new(device);
-        let model = Self::new(&variables.root(), config)?;
+        let (variables, model) = Self::build(config, device, Kind::Float)?;
         init::fill(&variables, config, seed)?;
         Ok((variables, model))
+    }
+
+    /// Makes one product of those in the decoder that share their input. Costs no memory: the
+    /// variables become views. Values may be read into them before or after; they can no longer
+    /// be trained.
+    pub fn fuse(&mut self) -> Result<(), TchError> {
+        self.language_model.fuse()
+    }
+
+    /// Lets `adapter` act on all maps that it has a share for, in place of any before; the
+    /// weights stay as they are.
+    pub fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        self.vision_backbone.set_adapter(adapter)?;
+        self.projector.set_adapter(adapter)?;
+        self.language_model.set_adapter(adapter)
     }
 
     /// The fused vision backbone.
@@ -95,7 +122,7 @@ impl OpenVla {
         self.language_model.logits(&hidden)
     }
 
-    /// Runs patches and `input_ids` into the empty `cache`; the hidden state \[B, hidden\] at
+    /// Runs patches and `input_ids` into the empty `cache`; the hidden state \[B, 1, hidden\] at
     /// the last position, which predicts the next token.
     pub fn prefill(
         &self,
@@ -104,13 +131,15 @@ impl OpenVla {
         cache: &mut KvCache,
     ) -> Result<Tensor, TchError> {
         let hidden = self.language_model.forward(&self.embed(features, input_ids)?, Some(cache))?;
-        hidden.f_select(1, -1)
+        hidden.f_narrow(1, hidden.size3()?.1 - 1, 1)
     }
 
-    /// Runs further tokens `ids` \[B, n\] into `cache`; the hidden state \[B, hidden\] after
-    /// them.
+    /// Runs further tokens `ids` \[B, T W\] of the cache's W branches, in the order \[T, W\],
+    /// into `cache`; the hidden states \[B, W, hidden\] after the last one of each branch.
     pub fn step(&self, ids: &Tensor, cache: &mut KvCache) -> Result<Tensor, TchError> {
         let embeddings = self.language_model.embed(ids, cache.kind())?;
-        self.language_model.forward(&embeddings, Some(cache))?.f_select(1, -1)
+        let hidden = self.language_model.forward(&embeddings, Some(cache))?;
+        let width = cache.width();
+        hidden.f_narrow(1, hidden.size3()?.1 - width, width)
     }
 }

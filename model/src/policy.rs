@@ -1,20 +1,54 @@
-//! A loaded checkpoint: frames and instructions in, action units out.
+//! Policies: frames and instructions in, action units out.
 //!
-//! Owns what belongs to one checkpoint and joins image processor, tokenizer and decoding. Must
-//! never read a clock of its own.
+//! Owns the one trait by which the daemon, evaluation and training ask a policy, and the policy
+//! that is a checkpoint on this machine: image processor, tokenizer, model and statistics joined.
+//! What comes in is checked here, once. Must never read a clock of its own.
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Adapter, Checkpoint};
 use crate::config::OpenVlaConfig;
-use crate::decode::{DecodeRequest, Decoded, Stopwatch, Timings, decode};
+use crate::decode::{DecodeRequest, Decoded, Stopwatch, Timings, decode, decode_timed};
 use crate::error::ModelError;
 use crate::image::ImageProcessor;
 use crate::openvla::OpenVla;
 use crate::prompt::PromptTokenizer;
 use crate::statistics::NormStats;
+use jaco_core::codec::bin_centre;
 use jaco_core::{ActionStatistics, Frame};
+use std::fmt::Debug;
 use std::path::Path;
 use tch::nn::VarStore;
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
+
+/// What can be asked for action streams.
+pub trait Policy: Debug + Send {
+    /// Most units that it was trained to emit from one picture.
+    fn horizon(&self) -> usize;
+
+    /// Statistics that decode its units.
+    fn statistics(&self) -> ActionStatistics;
+
+    /// Side of the square picture that it sees in the end \[pixels\].
+    fn image_size(&self) -> u32;
+
+    /// Answers each item, all in one pass. The prompts must have equal lengths in tokens; forced
+    /// units are the same for all.
+    fn decode_batch(
+        &self,
+        items: &[(&Frame, &str)],
+        request: &DecodeRequest,
+    ) -> Result<Vec<Decoded>, ModelError>;
+
+    /// Answers what `frame` shows and `instruction` asks.
+    fn decode(
+        &self,
+        frame: &Frame,
+        instruction: &str,
+        request: &DecodeRequest,
+    ) -> Result<Decoded, ModelError> {
+        let mut decoded = self.decode_batch(&[(frame, instruction)], request)?;
+        Ok(decoded.pop().expect("one answer comes back for one frame"))
+    }
+}
 
 /// How a checkpoint is loaded.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +59,23 @@ pub struct LoadOptions<'a> {
     pub kind: Option<Kind>,
     /// Dataset whose statistics decode the actions; absent = the only one.
     pub statistics: Option<&'a str>,
+    /// Folder of an adapter in PEFT's layout.
+    pub adapter: Option<&'a Path>,
+    /// Whether the adapter is added into the weights, which costs nothing at each token, instead
+    /// of acting beside them, where it can be exchanged.
+    pub merge_adapter: bool,
 }
 
-/// A policy ready to be asked.
+impl LoadOptions<'_> {
+    /// The checkpoint as it is, on `device`.
+    pub fn plain(device: Device) -> Self {
+        Self { device, kind: None, statistics: None, adapter: None, merge_adapter: false }
+    }
+}
+
+/// A checkpoint in memory, ready to be asked.
 #[derive(Debug)]
-pub struct Policy {
+pub struct OpenVlaPolicy {
     config: OpenVlaConfig,
     variables: VarStore,
     model: OpenVla,
@@ -39,29 +85,47 @@ pub struct Policy {
     statistics: ActionStatistics,
 }
 
-impl Policy {
+impl OpenVlaPolicy {
     /// Loads the checkpoint in `dir`, which must have the statistics of one dataset only.
     pub fn load(dir: &Path, device: Device) -> Result<Self, ModelError> {
-        Self::load_with(dir, &LoadOptions { device, kind: None, statistics: None })
+        Self::load_with(dir, &LoadOptions::plain(device))
     }
 
     /// Loads the checkpoint in `dir`.
     pub fn load_with(dir: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
         let config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
-        let norm_stats = checkpoint::read_statistics(dir, &config)?;
+        let norm_stats = checkpoint::read_statistics(dir, options.adapter, &config)?;
         let statistics = norm_stats.choose(options.statistics)?;
         let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
         let processor = dir.join(checkpoint::PROCESSOR_FILE);
         let images = ImageProcessor::read(&processor, config.image_size() as usize)?;
-        let mut variables = VarStore::new(options.device);
-        variables.set_kind(options.kind.unwrap_or(match options.device {
+        let kind = options.kind.unwrap_or(match options.device {
             Device::Cpu => Kind::Float,
             _ => Kind::BFloat16,
-        }));
-        let model = OpenVla::new(&variables.root(), &config)?;
+        });
+        let (mut variables, mut model) = OpenVla::build(&config, options.device, kind)?;
+        model.fuse()?;
         checkpoint::read_weights(dir, &config, &variables)?;
         variables.freeze();
+        if let Some(folder) = options.adapter {
+            let adapter = Adapter::read(folder, &config, &variables)?;
+            if options.merge_adapter {
+                adapter.merge_into(&variables)?;
+            } else {
+                model.set_adapter(Some(&adapter))?;
+            }
+        }
         Ok(Self { config, variables, model, tokenizer, images, norm_stats, statistics })
+    }
+
+    /// Reads an adapter for this checkpoint.
+    pub fn read_adapter(&self, dir: &Path) -> Result<Adapter, ModelError> {
+        Adapter::read(dir, &self.config, &self.variables)
+    }
+
+    /// Lets `adapter` act from now on, in place of any before; none = the checkpoint as it is.
+    pub fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), ModelError> {
+        Ok(self.model.set_adapter(adapter)?)
     }
 
     /// Writes the checkpoint to the new folder `dir`, weights stored as `kind`.
@@ -97,30 +161,36 @@ impl Policy {
         &self.images
     }
 
-    /// Statistics that decode this policy's units.
-    pub fn statistics(&self) -> ActionStatistics {
-        self.statistics
+    /// Bytes of all weights in memory.
+    pub fn weight_bytes(&self) -> u64 {
+        let bytes = |weight: &Tensor| weight.numel() * weight.kind().elt_size_in_bytes();
+        self.variables.variables().values().map(bytes).sum::<usize>() as u64
     }
 
-    /// Most units that the policy was trained to emit from one picture.
-    pub fn horizon(&self) -> usize {
+    /// Decodes once for nobody: the first pass through libtorch allocates and picks kernels.
+    pub fn warm_up(&self, request: &DecodeRequest) -> Result<(), ModelError> {
+        let size = self.config.image_size();
+        let options = (self.variables.kind(), self.variables.device());
+        let picture = Tensor::f_zeros([1, 6, size, size], options)?;
+        let prompt = vec![self.config.text_config.bos_token_id; 16];
+        decode(&self.model, &self.config, &picture, &[prompt], request).map(drop)
+    }
+}
+
+impl Policy for OpenVlaPolicy {
+    fn horizon(&self) -> usize {
         self.config.action_stream.horizon
     }
 
-    /// Decodes one stream for what `frame` shows and `instruction` asks.
-    pub fn decode(
-        &self,
-        frame: &Frame,
-        instruction: &str,
-        request: &DecodeRequest,
-    ) -> Result<Decoded, ModelError> {
-        let mut decoded = self.decode_batch(&[(frame, instruction)], request)?;
-        Ok(decoded.pop().expect("one stream comes back for one frame"))
+    fn statistics(&self) -> ActionStatistics {
+        self.statistics
     }
 
-    /// Decodes a stream for each item in one pass. The prompts must have equal lengths in
-    /// tokens; forced units are the same for all.
-    pub fn decode_batch(
+    fn image_size(&self) -> u32 {
+        self.config.image_size() as u32
+    }
+
+    fn decode_batch(
         &self,
         items: &[(&Frame, &str)],
         request: &DecodeRequest,
@@ -139,6 +209,23 @@ impl Policy {
             .pixel_values(&frames, self.variables.device())?
             .f_to_kind(self.variables.kind())?;
         let timings = Timings { image_ns: stopwatch.lap(&pixel_values)?, ..Timings::default() };
-        decode(&self.model, &self.config, &pixel_values, &prompts, request, stopwatch, timings)
+        let (model, config) = (&self.model, &self.config);
+        let mut answers =
+            decode_timed(model, config, &pixel_values, &prompts, request, stopwatch, timings)?;
+        answers.iter_mut().for_each(|answer| keep_unscaled(answer, &self.statistics));
+        Ok(answers)
+    }
+}
+
+/// A dimension that is not normalised, such as an opening that is either 0 or 1, has no mean.
+fn keep_unscaled(answer: &mut Decoded, statistics: &ActionStatistics) {
+    for stream in &mut answer.streams {
+        for (values, unit) in stream.values.iter_mut().flatten().zip(&stream.units) {
+            for (i, value) in values.iter_mut().enumerate() {
+                if !statistics.mask[i] {
+                    *value = bin_centre(unit.0[i]) as f32;
+                }
+            }
+        }
     }
 }

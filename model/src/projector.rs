@@ -1,6 +1,7 @@
 //! From patch features to the language model's embedding space: OpenVLA's
 //! "no-align+fused-gelu-mlp" projector (names `projector.fc1..fc3`).
 
+use crate::checkpoint::Adapter;
 use crate::layers::Linear;
 use tch::nn::Path;
 use tch::{TchError, Tensor};
@@ -23,6 +24,12 @@ impl Projector {
             fc2: Linear::new(&(path / "fc2"), EXPANSION * vision, hidden)?,
             fc3: Linear::new(&(path / "fc3"), hidden, hidden)?,
         })
+    }
+
+    pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        [&mut self.fc1, &mut self.fc2, &mut self.fc3]
+            .into_iter()
+            .try_for_each(|map| map.set_adapter(adapter))
     }
 
     /// \[B, P, vision\] to \[B, P, hidden\].

@@ -9,6 +9,12 @@ use crate::tokens::ActionVocab;
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
+/// Longest instruction. Datasets' longest ones have a few hundred characters, and what a policy
+/// never saw the like of makes it move at random.
+pub const MOST_INSTRUCTION_CHARS: usize = 1000;
+/// As much of an instruction as an error shows.
+const SHOWN_CHARS: usize = 60;
+
 /// The text that a policy is asked with; the answer follows "Out:".
 pub fn prompt_text(instruction: &str) -> String {
     let instruction = instruction.trim().to_lowercase();
@@ -46,18 +52,30 @@ impl PromptTokenizer {
 
     /// Token ids of the prompt for `instruction`: BOS first, the configured suffix last.
     ///
-    /// Refuses words that the tokenizer does not know, as the policy cannot have learnt them.
+    /// Refuses an instruction that is empty or long beyond reason, and words that the tokenizer does not know, as the policy cannot have learnt them.
     pub fn encode(&self, instruction: &str) -> Result<Vec<i64>, ModelError> {
+        let refuse = |problem: String| {
+            let start: String = instruction.chars().take(SHOWN_CHARS).collect();
+            ModelError::Prompt { instruction: start, problem }
+        };
+        let length = instruction.trim().chars().count();
+        if length == 0 {
+            return Err(refuse("is empty: say what the robot should do".to_owned()));
+        }
+        if length > MOST_INSTRUCTION_CHARS {
+            return Err(refuse(format!(
+                "has {length} characters, more than the {MOST_INSTRUCTION_CHARS} that are allowed"
+            )));
+        }
         let prompt = prompt_text(instruction);
-        let refuse = |problem: String| ModelError::Prompt { prompt: prompt.clone(), problem };
         let encoding = self
             .tokenizer
             .encode(prompt.as_str(), true)
-            .map_err(|error| refuse(error.to_string()))?;
+            .map_err(|error| refuse(format!("cannot be tokenized: {error}")))?;
         let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
         if ids.first() != Some(&self.bos) {
             return Err(refuse(format!(
-                "{} does not put the BOS token {} first",
+                "cannot be asked: {} does not put the BOS token {} first",
                 self.path.display(),
                 self.bos
             )));
@@ -69,11 +87,16 @@ impl PromptTokenizer {
             .filter_map(|(_, &(from, to))| prompt.get(from..to))
             .collect();
         if !unknown.is_empty() {
-            return Err(refuse(format!("the policy does not know {}", unknown.join(", "))));
+            return Err(refuse(format!(
+                "has words that the policy does not know: {}",
+                unknown.join(", ")
+            )));
         }
         if let Some(&id) = ids.iter().find(|&&id| id >= self.vocab.first()) {
             let first = self.vocab.first();
-            return Err(refuse(format!("token {id} reaches into the action tokens from {first}")));
+            return Err(refuse(format!(
+                "has token {id}, one of the action tokens from {first} on"
+            )));
         }
         if let Some(suffix) = self.suffix.filter(|suffix| ids.last() != Some(suffix)) {
             ids.push(suffix);

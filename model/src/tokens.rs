@@ -61,6 +61,21 @@ impl ActionVocab {
         Ok(unit)
     }
 
+    /// The unit that the first seven of `tokens` stand for, whatever they are, and how many break
+    /// the grammar: actions first, then the separator if there is an eighth. Where no action is,
+    /// OpenVLA's decoding clips: a word becomes the highest bin, padding the lowest.
+    pub fn unit_of_any(&self, tokens: &[i64]) -> (ActionUnit, usize) {
+        let mut unit = ActionUnit([1; ACTION_DIMS]);
+        let mut violations = 0;
+        for (bin, &token) in unit.0.iter_mut().zip(tokens) {
+            violations += usize::from(token < self.first() || token > self.last());
+            *bin = (self.base - token).clamp(1, i64::from(ACTION_BINS)) as u16;
+        }
+        let ends = tokens.get(ACTION_DIMS);
+        violations += usize::from(ends.is_some_and(|&token| token != self.separator));
+        (unit, violations)
+    }
+
     /// The tokens of a stream of units, each with its separator; refuses numbers that are no
     /// bins.
     pub fn stream_tokens(&self, units: &[ActionUnit]) -> Result<Vec<i64>, ModelError> {

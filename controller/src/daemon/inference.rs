@@ -5,7 +5,7 @@ use crate::daemon::slot::Slot;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jaco_core::{ActionStatistics, ActionUnit, Clock, Frame};
-use jaco_model::{DecodeRequest, Decoded, Policy, PromptTokenizer};
+use jaco_model::{DecodeRequest, Decoded, OpenVlaPolicy, Policy, PromptTokenizer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,22 +96,15 @@ pub fn start(
     Ok(InferenceHandle { requests, checkpoint, horizon, statistics, tokenizer })
 }
 
-fn load(folder: &Path, device: Device) -> anyhow::Result<Policy> {
-    let policy = Policy::load(folder, device)?;
+fn load(folder: &Path, device: Device) -> anyhow::Result<OpenVlaPolicy> {
+    let policy = OpenVlaPolicy::load(folder, device)?;
     // The first pass through libtorch allocates and picks kernels: not in front of an operator.
-    let blank = Frame {
-        camera: "warm-up".into(),
-        captured_ns: 0,
-        width: 64,
-        height: 64,
-        rgb: vec![0; 64 * 64 * 3].into(),
-    };
-    policy.decode(&blank, "", &DecodeRequest::greedy(policy.horizon()))?;
+    policy.warm_up(&DecodeRequest::greedy(policy.horizon()))?;
     Ok(policy)
 }
 
 fn serve(
-    policy: &Policy,
+    policy: &dyn Policy,
     inbox: &Receiver<InferenceRequest>,
     frames: &Slot<Frame>,
     frame_timeout: Duration,
@@ -125,7 +118,7 @@ fn serve(
 }
 
 fn infer(
-    policy: &Policy,
+    policy: &dyn Policy,
     wanted: &InferenceRequest,
     frames: &Slot<Frame>,
     frame_timeout: Duration,

@@ -175,7 +175,7 @@ impl Drive<'_> {
     fn on_inference(&mut self, inference: &Inference) -> Option<Verdict> {
         let (plan, _) = self.thinking.take()?;
         let from_frame_ns = inference.frame.captured_ns;
-        let stream = self.pacer.decoded(&plan, &inference.decoded.units, from_frame_ns);
+        let stream = self.pacer.decoded(&plan, &inference.decoded.best().units, from_frame_ns);
         self.recorder.inference(
             &inference.frame,
             plan.first_step,

@@ -12,7 +12,7 @@ use crate::report::wilson_95;
 use crate::shipped;
 use indicatif::ProgressBar;
 use jaco_core::Task;
-use jaco_model::{DecodeRequest, Policy};
+use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -90,13 +90,14 @@ pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
 /// Who acts in the trials of one thread.
 struct Player {
     lockstep: Lockstep,
-    policy: Option<Policy>,
+    policy: Option<OpenVlaPolicy>,
 }
 
 impl Player {
     fn new(checkpoint: Option<&Path>) -> anyhow::Result<Self> {
-        let policy = checkpoint.map(|folder| Policy::load(folder, Device::Cpu)).transpose()?;
-        let image_size = policy.as_ref().map_or(128, |policy| policy.config().image_size() as u32);
+        let policy =
+            checkpoint.map(|folder| OpenVlaPolicy::load(folder, Device::Cpu)).transpose()?;
+        let image_size = policy.as_ref().map_or(128, |policy| policy.image_size());
         Ok(Self { lockstep: Lockstep::new(image_size)?, policy })
     }
 
@@ -113,7 +114,7 @@ impl Player {
 
 fn policy_trial(
     lockstep: &mut Lockstep,
-    policy: &Policy,
+    policy: &OpenVlaPolicy,
     args: &EvalArgs,
 ) -> anyhow::Result<Option<u32>> {
     let horizon = usize::from(args.horizon);
@@ -123,7 +124,7 @@ fn policy_trial(
             let seen = lockstep.observe(u64::from(step))?;
             let request = DecodeRequest::greedy(horizon);
             let decoded = policy.decode(&seen.frame, args.task.instruction(), &request)?;
-            lockstep.queue_units(u64::from(step), decoded.units)?;
+            lockstep.queue_units(u64::from(step), decoded.into_best().units)?;
         }
         if lockstep.step()? {
             return Ok(Some(step + 1));

@@ -11,7 +11,7 @@ use super::seeds::{Purpose, episode_seed};
 use crate::cli::{RecordArgs, Source};
 use indicatif::ProgressBar;
 use jaco_core::Action;
-use jaco_model::{DecodeRequest, Policy};
+use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use jaco_sim::{Expert, ExpertOptions, Perturbation, PerturbationOptions, SceneTruth, StartPose};
 use jaco_teleop::{RecordingSession, SessionConfig, StepRecord};
 use rand::{RngExt, SeedableRng};
@@ -92,12 +92,12 @@ pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
 /// One thread's world and, for on-policy recording, its policy.
 struct Stage {
     lockstep: Lockstep,
-    policy: Option<Policy>,
+    policy: Option<OpenVlaPolicy>,
 }
 
 impl Stage {
     fn new(args: &RecordArgs) -> anyhow::Result<Self> {
-        let load = |folder: &PathBuf| Policy::load(folder, Device::Cpu);
+        let load = |folder: &PathBuf| OpenVlaPolicy::load(folder, Device::Cpu);
         let policy = match args.source {
             Source::Expert => None,
             Source::Policy => args.checkpoint.as_ref().map(load).transpose()?,
@@ -179,7 +179,7 @@ fn demonstrate(
 /// The policy acts; at each step the expert says what it would do for the next units.
 fn follow(
     lockstep: &mut Lockstep,
-    policy: &Policy,
+    policy: &OpenVlaPolicy,
     args: &RecordArgs,
     seed: u64,
     horizon: usize,
@@ -203,7 +203,7 @@ fn follow(
         if step.is_multiple_of(horizon as u64) {
             let request = DecodeRequest::greedy(horizon);
             let decoded = policy.decode(&observation.frame, args.task.instruction(), &request)?;
-            lockstep.queue_units(step, decoded.units)?;
+            lockstep.queue_units(step, decoded.into_best().units)?;
         }
         success = lockstep.step()?;
         let executed = lockstep.last_step().map_or(stream[0], |(asked, _)| asked);

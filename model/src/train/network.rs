@@ -78,7 +78,7 @@ impl Network {
             checkpoint::read_weights(dir, &config, &variables)?;
         }
         if !matches!(start, Start::Fresh { .. }) {
-            norm_stats = checkpoint::read_statistics(dir, &config).ok();
+            norm_stats = checkpoint::read_statistics(dir, None, &config).ok();
             norm_stats = norm_stats.filter(|statistics| statistics.choose(None).is_ok());
         }
         if *start == Start::Resume || state::state_path(dir).exists() {

@@ -7,6 +7,7 @@ mod tower;
 
 pub use tower::Tower;
 
+use crate::checkpoint::Adapter;
 use crate::config::OpenVlaConfig;
 use tch::nn::Path;
 use tch::{TchError, Tensor};
@@ -29,6 +30,11 @@ impl VisionBackbone {
                 size,
             )?,
         })
+    }
+
+    pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        self.featurizer.set_adapter(adapter)?;
+        self.fused_featurizer.set_adapter(adapter)
     }
 
     /// The DINOv2-like tower: sees channels 0..3.

@@ -5,8 +5,10 @@
 //! last block, `norm` and `attn_pool` of a published checkpoint are dead weight: they are
 //! never built here.
 
+use crate::checkpoint::Adapter;
 use crate::config::TowerConfig;
-use crate::layers::{LayerNorm, Linear, cast, variable};
+use crate::layers::{LayerNorm, Linear, cast, module_name, variable};
+use crate::lora::Lora;
 use tch::nn::Path;
 use tch::{TchError, Tensor};
 
@@ -15,8 +17,10 @@ const NORM_EPS: f64 = 1e-6;
 /// One vision transformer without its last block.
 #[derive(Debug)]
 pub struct Tower {
+    patch_module: String,
     patch_weight: Tensor,
     patch_bias: Tensor,
+    patch_lora: Option<Lora>,
     pos_embed: Tensor,
     /// Class token, then registers.
     prefix: Vec<Tensor>,
@@ -42,8 +46,10 @@ impl Tower {
             prefix.push(variable(path, "reg_token", &[1, config.reg_tokens, width])?);
         }
         Ok(Self {
+            patch_module: module_name(&projection),
             patch_weight: variable(&projection, "weight", &[width, 3, patch, patch])?,
             patch_bias: variable(&projection, "bias", &[width])?,
+            patch_lora: None,
             pos_embed: variable(path, "pos_embed", &[1, patches, width])?,
             prefix,
             prefix_len: i64::from(config.class_token) + config.reg_tokens,
@@ -54,16 +60,22 @@ impl Tower {
         })
     }
 
+    pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        self.patch_lora = Lora::of(adapter, &self.patch_module, self.patch_weight.f_kind()?)?;
+        self.blocks.iter_mut().try_for_each(|block| block.set_adapter(adapter))
+    }
+
     /// Patch features \[B, P, width\], rows of patches from the top, of `image` \[B, 3, S, S\].
     pub fn forward(&self, image: &Tensor) -> Result<Tensor, TchError> {
         let kind = image.f_kind()?;
         let stride = [self.patch_size, self.patch_size];
         let (weight, bias) = (cast(&self.patch_weight, kind)?, cast(&self.patch_bias, kind)?);
-        let mut x = image
-            .f_conv2d(&weight, Some(bias), stride, [0, 0], [1, 1], 1)?
-            .f_flatten(2, 3)?
-            .f_transpose(1, 2)?
-            .f_add(&cast(&self.pos_embed, kind)?)?;
+        let mut patches = image.f_conv2d(&weight, Some(bias), stride, [0, 0], [1, 1], 1)?;
+        if let Some(lora) = &self.patch_lora {
+            patches = lora.add_to_conv2d(&patches, image, stride)?;
+        }
+        let mut x =
+            patches.f_flatten(2, 3)?.f_transpose(1, 2)?.f_add(&cast(&self.pos_embed, kind)?)?;
         let (batch, patches, width) = x.size3()?;
         if !self.prefix.is_empty() {
             let mut tokens = Vec::with_capacity(self.prefix.len() + 1);
@@ -114,6 +126,12 @@ impl Block {
             scale2: scale("ls2")?,
             heads: config.num_heads,
         })
+    }
+
+    fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        [&mut self.qkv, &mut self.proj, &mut self.fc1, &mut self.fc2]
+            .into_iter()
+            .try_for_each(|map| map.set_adapter(adapter))
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {

@@ -4,7 +4,7 @@ use crate::support::{
     ONE_DATASET, Stored, Tensors, fixtures, picture, rewrite, tiny_checkpoint, write,
 };
 use jaco_model::error::Misshapen;
-use jaco_model::{DecodeRequest, LoadOptions, ModelError, Policy};
+use jaco_model::{DecodeRequest, LoadOptions, ModelError, OpenVlaPolicy, Policy};
 use safetensors::{Dtype, SafeTensors};
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,8 @@ use tch::{Device, Kind};
 
 const INSTRUCTION: &str = "push the red box out of the marked region";
 
-fn load(dir: &Path) -> Result<Policy, ModelError> {
-    Policy::load(dir, Device::Cpu)
+fn load(dir: &Path) -> Result<OpenVlaPolicy, ModelError> {
+    OpenVlaPolicy::load(dir, Device::Cpu)
 }
 
 fn names_in(dir: &Path) -> Vec<String> {
@@ -137,7 +137,7 @@ fn shards_load_like_one_file() {
     fs::write(path("model.safetensors.index.json"), index.to_string()).unwrap();
 
     let frame = picture(56, 56, 1);
-    let request = DecodeRequest { log_probs: true, ..DecodeRequest::greedy(3) };
+    let request = DecodeRequest { full_log_probs: true, ..DecodeRequest::greedy(3) };
     let [one, many] = [&whole, &sharded]
         .map(|dir| load(dir.path()).unwrap().decode(&frame, INSTRUCTION, &request).unwrap());
     assert_eq!(one, many);
@@ -167,7 +167,7 @@ fn a_saved_checkpoint_loads_as_it_was() {
     let statistics = fs::read_to_string(dir.join("dataset_statistics.json")).unwrap();
     assert!(statistics.contains("\"num_transitions\": 12"), "{statistics}");
     let frame = picture(56, 56, 2);
-    let request = DecodeRequest { log_probs: true, ..DecodeRequest::greedy(4) };
+    let request = DecodeRequest { full_log_probs: true, ..DecodeRequest::greedy(4) };
     assert_eq!(
         again.decode(&frame, INSTRUCTION, &request).unwrap(),
         policy.decode(&frame, INSTRUCTION, &request).unwrap()
@@ -213,9 +213,9 @@ fn saving_leaves_a_whole_folder_or_none() {
     assert_eq!(fs::read(dir.join("config.json")).unwrap(), before);
 }
 
-fn load_statistics(dir: &Path, key: Option<&str>) -> Result<Policy, ModelError> {
-    let options = LoadOptions { device: Device::Cpu, kind: None, statistics: key };
-    Policy::load_with(dir, &options)
+fn load_statistics(dir: &Path, key: Option<&str>) -> Result<OpenVlaPolicy, ModelError> {
+    let options = LoadOptions { statistics: key, ..LoadOptions::plain(Device::Cpu) };
+    OpenVlaPolicy::load_with(dir, &options)
 }
 
 #[test]

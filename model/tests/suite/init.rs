@@ -3,7 +3,8 @@
 use crate::support::{ONE_DATASET, mini, picture};
 use jaco_core::Task;
 use jaco_model::{
-    Checkpoint, DecodeRequest, ImageProcessor, OpenVla, OpenVlaConfig, Policy, PromptTokenizer,
+    Checkpoint, DecodeRequest, ImageProcessor, OpenVla, OpenVlaConfig, OpenVlaPolicy, Policy,
+    PromptTokenizer,
 };
 use std::collections::HashMap;
 use tch::nn::VarStore;
@@ -91,11 +92,11 @@ fn a_new_mini_policy_saves_loads_and_decodes() {
     let size = std::fs::metadata(dir.join("model.safetensors")).unwrap().len();
     assert!(size < 5_000_000, "{size} bytes");
 
-    let policy = Policy::load(&dir, Device::Cpu).unwrap();
+    let policy = OpenVlaPolicy::load(&dir, Device::Cpu).unwrap();
     let frame = picture(128, 128, 1);
     for task in Task::ALL {
         let request = DecodeRequest::greedy(policy.horizon());
         let decoded = policy.decode(&frame, task.instruction(), &request).unwrap();
-        assert_eq!(decoded.units.len(), 8);
+        assert_eq!(decoded.best().units.len(), 8);
     }
 }

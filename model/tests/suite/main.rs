@@ -9,5 +9,6 @@ mod forward;
 mod image;
 mod init;
 mod prompt;
+mod search;
 mod support;
 mod tokens;

@@ -1,12 +1,14 @@
 //! Fixtures, checkpoint folders and comparisons.
 
-use jaco_core::Frame;
-use jaco_model::OpenVlaConfig;
+use crate::decoding::INSTRUCTION;
+use jaco_core::{ActionUnit, Frame};
+use jaco_model::{ActionVocab, DecodeRequest, OpenVlaConfig, OpenVlaPolicy, Policy, Stream};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
 pub fn fixtures() -> PathBuf {
@@ -96,6 +98,40 @@ pub fn write(path: &Path, tensors: &[(String, Stored)]) {
         (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
     });
     safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+/// [`tiny_checkpoint`] with the head's rows of `tokens` multiplied by `factor`.
+pub fn head_scaled_checkpoint(tokens: Range<usize>, factor: f32) -> TempDir {
+    let checkpoint = tiny_checkpoint();
+    rewrite(&checkpoint.path().join("model.safetensors"), |name, (dtype, shape, mut data)| {
+        if name == "language_model.lm_head.weight" {
+            let row = shape[1] * size_of::<f32>();
+            for value in data[tokens.start * row..tokens.end * row].as_chunks_mut::<4>().0 {
+                *value = (factor * f32::from_le_bytes(*value)).to_le_bytes();
+            }
+        }
+        Some((dtype, shape, data))
+    });
+    checkpoint
+}
+
+/// The best stream for picture number `seed`.
+pub fn ask(policy: &OpenVlaPolicy, seed: u32, request: &DecodeRequest) -> Stream {
+    policy.decode(&picture(56, 56, seed), INSTRUCTION, request).unwrap().into_best()
+}
+
+/// Logits \[tokens, vocabulary\] that predict each token of `units`, without a cache.
+pub fn logits_of(policy: &OpenVlaPolicy, seed: u32, units: &[ActionUnit]) -> Tensor {
+    let frame = picture(56, 56, seed);
+    let pixels = policy.images().pixel_values(&[&frame], Device::Cpu).unwrap();
+    let vocab = ActionVocab::new(policy.config());
+    let mut ids = policy.tokenizer().encode(INSTRUCTION).unwrap();
+    let prompt = ids.len() as i64;
+    ids.extend(vocab.stream_tokens(units).unwrap());
+    let logits =
+        policy.model().forward_train(&pixels, &Tensor::from_slice(&ids).unsqueeze(0)).unwrap();
+    let first = policy.config().patches() + prompt - 1;
+    logits.select(0, 0).narrow(0, first, units.len() as i64 * 8)
 }
 
 /// A picture without symmetry, different for each `seed`.

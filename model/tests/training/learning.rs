@@ -3,7 +3,7 @@
 use crate::support::{Bench, SIDE};
 use jaco_core::Frame;
 use jaco_model::train::{LbcConfig, Start, Validation};
-use jaco_model::{DecodeRequest, Policy};
+use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use std::fs;
 use tch::Device;
 
@@ -27,7 +27,7 @@ fn overfits_a_small_dataset_and_the_checkpoint_decodes_what_was_taught() {
     assert!(validation.translation_error_bins[0] < 8.0, "{validation:?}");
     assert_eq!(validation.gripper_accuracy[0], 1.0);
 
-    let policy = Policy::load(&bench.path("out"), Device::Cpu).unwrap();
+    let policy = OpenVlaPolicy::load(&bench.path("out"), Device::Cpu).unwrap();
     assert_eq!(policy.horizon(), 2);
     let codec = jaco_core::ActionCodec::new(policy.statistics()).unwrap();
     let mut directions = Vec::new();
@@ -44,7 +44,7 @@ fn overfits_a_small_dataset_and_the_checkpoint_decodes_what_was_taught() {
         let request = DecodeRequest::greedy(1);
         let task = "put the blue cube on the green plate";
         let decoded = policy.decode(&frame, task, &request).unwrap();
-        directions.push(codec.decode(&decoded.units[0]).translation_m[0]);
+        directions.push(codec.decode(&decoded.best().units[0]).translation_m[0]);
     }
     assert!((directions[0] - 0.02).abs() < 0.004, "{directions:?}");
     assert!((directions[1] + 0.02).abs() < 0.004, "{directions:?}");

@@ -1,0 +1,156 @@
+//! Whether a model can be built from a config.json; every refusal names the key, what was found
+//! and what would do.
+
+use super::{OpenVlaConfig, TowerConfig, UNIT_TOKENS, default_arch, default_bins, default_resize};
+use crate::error::ModelError;
+use serde_json::Value;
+
+impl OpenVlaConfig {
+    /// Whether a model can be built; the error names the key at fault.
+    pub fn check(&self) -> Result<(), ModelError> {
+        self.check_fixed_keys()?;
+        self.check_vision()?;
+        self.check_text()?;
+        self.check_stream()
+    }
+
+    fn check_fixed_keys(&self) -> Result<(), ModelError> {
+        let arch = default_arch();
+        if self.arch_specifier != arch {
+            return Err(ModelError::config("arch_specifier", &self.arch_specifier, arch));
+        }
+        if !self.use_fused_vision_backbone {
+            return Err(ModelError::config("use_fused_vision_backbone", false, "must be true"));
+        }
+        let resize = default_resize();
+        if self.image_resize_strategy != resize {
+            let found = &self.image_resize_strategy;
+            return Err(ModelError::config("image_resize_strategy", found, resize));
+        }
+        if self.n_action_bins != default_bins() {
+            return Err(ModelError::config("n_action_bins", self.n_action_bins, "must be 256"));
+        }
+        Ok(())
+    }
+
+    fn check_vision(&self) -> Result<(), ModelError> {
+        let [size, other] = self.image_sizes;
+        if size != other || size <= 0 {
+            let found = format!("[{size}, {other}]");
+            return Err(ModelError::config("image_sizes", found, "two equal positive sizes"));
+        }
+        let published = [TowerConfig::DINOV2_LARGE, TowerConfig::SIGLIP_SO400M];
+        for (id, tower) in self.timm_model_ids.iter().zip(published) {
+            if self.vision.is_none() && TowerConfig::by_timm_id(id) != Some(tower) {
+                let wanted = "unknown here; give the sizes under `vision`";
+                return Err(ModelError::config("timm_model_ids", id, wanted));
+            }
+        }
+        let towers = self.towers();
+        for (name, tower) in
+            [("featurizer", towers.featurizer), ("fused_featurizer", towers.fused_featurizer)]
+        {
+            let key = |leaf: &str| format!("vision.{name}.{leaf}");
+            positive(&key("embed_dim"), tower.embed_dim)?;
+            positive(&key("num_heads"), tower.num_heads)?;
+            positive(&key("mlp_hidden"), tower.mlp_hidden)?;
+            positive(&key("patch_size"), tower.patch_size)?;
+            if tower.depth < 2 {
+                let wanted = "at least 2: the last block is never run";
+                return Err(ModelError::config(key("depth"), tower.depth, wanted));
+            }
+            if tower.reg_tokens < 0 {
+                let wanted = "must not be negative";
+                return Err(ModelError::config(key("reg_tokens"), tower.reg_tokens, wanted));
+            }
+            divides(&key("num_heads"), tower.num_heads, "embed_dim", tower.embed_dim)?;
+            divides(&key("patch_size"), tower.patch_size, "image_sizes", size)?;
+        }
+        let (first, second) = (towers.featurizer, towers.fused_featurizer);
+        if first.patch_size != second.patch_size {
+            return Err(ModelError::config(
+                "vision.fused_featurizer.patch_size",
+                second.patch_size,
+                format!("must equal the featurizer's {}", first.patch_size),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_text(&self) -> Result<(), ModelError> {
+        let text = &self.text_config;
+        let key = |leaf: &str| format!("text_config.{leaf}");
+        positive(&key("hidden_size"), text.hidden_size)?;
+        positive(&key("intermediate_size"), text.intermediate_size)?;
+        positive(&key("num_hidden_layers"), text.num_hidden_layers)?;
+        positive(&key("num_attention_heads"), text.num_attention_heads)?;
+        positive(&key("num_key_value_heads"), text.key_value_heads())?;
+        let (heads, groups) = (text.num_attention_heads, text.key_value_heads());
+        divides(&key("num_attention_heads"), heads, "hidden_size", text.hidden_size)?;
+        divides(&key("num_key_value_heads"), groups, "num_attention_heads", heads)?;
+        if text.head_dim() % 2 != 0 {
+            let wanted = format!("hidden_size / num_attention_heads = {} is odd", text.head_dim());
+            return Err(ModelError::config(key("num_attention_heads"), heads, wanted));
+        }
+        for (leaf, neutral) in [
+            ("rope_scaling", Value::Null),
+            ("tie_word_embeddings", Value::Bool(false)),
+            ("attention_bias", Value::Bool(false)),
+        ] {
+            if let Some(found) = text.rest.get(leaf).filter(|found| **found != neutral) {
+                let wanted = format!("only {neutral} is supported");
+                return Err(ModelError::config(key(leaf), found, wanted));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_stream(&self) -> Result<(), ModelError> {
+        let (base, text, stream) = (self.base_vocab(), &self.text_config, &self.action_stream);
+        if self.pad_to_multiple_of < 0 || base <= self.n_action_bins {
+            let wanted = format!("more than pad_to_multiple_of + {} rows", self.n_action_bins);
+            return Err(ModelError::config("text_config.vocab_size", text.vocab_size, wanted));
+        }
+        let actions = base - self.n_action_bins..base;
+        let context = [
+            ("text_config.bos_token_id", Some(text.bos_token_id)),
+            ("action_stream.separator_token_id", Some(stream.separator_token_id)),
+            ("action_stream.prompt_suffix_token_id", stream.prompt_suffix_token_id),
+        ];
+        for (key, id) in context {
+            if let Some(id) =
+                id.filter(|id| *id < 0 || *id >= text.vocab_size || actions.contains(id))
+            {
+                let wanted = format!(
+                    "an id below {} outside the action tokens {}..={}",
+                    text.vocab_size,
+                    actions.start,
+                    actions.end - 1
+                );
+                return Err(ModelError::config(key, id, wanted));
+            }
+        }
+        // The shortest prompt: the BOS token alone.
+        let shortest = 1 + self.patches() as usize;
+        let longest = text.max_position_embeddings.saturating_sub(shortest) / UNIT_TOKENS;
+        if stream.horizon == 0 || stream.horizon > longest {
+            let wanted = format!(
+                "1 to {longest} units fit {} positions beside the patches",
+                text.max_position_embeddings
+            );
+            return Err(ModelError::config("action_stream.horizon", stream.horizon, wanted));
+        }
+        Ok(())
+    }
+}
+
+fn positive(key: &str, value: i64) -> Result<(), ModelError> {
+    if value > 0 { Ok(()) } else { Err(ModelError::config(key, value, "must be positive")) }
+}
+
+fn divides(key: &str, divisor: i64, of: &str, value: i64) -> Result<(), ModelError> {
+    if value % divisor == 0 {
+        return Ok(());
+    }
+    Err(ModelError::config(key, divisor, format!("must divide {of} = {value}")))
+}

@@ -1,0 +1,134 @@
+//! One decoder layer: attention and gated MLP, each behind an RMSNorm.
+
+use super::cache::{Place, Sight};
+use super::rope::Rope;
+use crate::checkpoint::Adapter;
+use crate::config::TextConfig;
+use crate::layers::{FusedLinear, Linear, cast, variable};
+use tch::nn::Path;
+use tch::{Kind, TchError, Tensor};
+
+#[derive(Debug)]
+pub(super) struct Layer {
+    input_norm: RmsNorm,
+    qkv: FusedLinear,
+    o_proj: Linear,
+    post_attention_norm: RmsNorm,
+    gate_up: FusedLinear,
+    down_proj: Linear,
+    heads: i64,
+    key_value_heads: i64,
+    head_dim: i64,
+    inner: i64,
+}
+
+impl Layer {
+    pub(super) fn new(path: &Path, config: &TextConfig) -> Result<Self, TchError> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let (heads, groups, dim) =
+            (config.num_attention_heads, config.key_value_heads(), config.head_dim());
+        let (attention, mlp) = (path / "self_attn", path / "mlp");
+        let eps = config.rms_norm_eps;
+        let qkv = [("q_proj", heads * dim), ("k_proj", groups * dim), ("v_proj", groups * dim)];
+        Ok(Self {
+            input_norm: RmsNorm::new(&(path / "input_layernorm"), hidden, eps)?,
+            qkv: FusedLinear::new(&attention, hidden, &qkv)?,
+            o_proj: Linear::without_bias(&(&attention / "o_proj"), heads * dim, hidden)?,
+            post_attention_norm: RmsNorm::new(&(path / "post_attention_layernorm"), hidden, eps)?,
+            gate_up: FusedLinear::new(&mlp, hidden, &[("gate_proj", inner), ("up_proj", inner)])?,
+            down_proj: Linear::without_bias(&(&mlp / "down_proj"), inner, hidden)?,
+            heads,
+            key_value_heads: groups,
+            head_dim: dim,
+            inner,
+        })
+    }
+
+    pub(super) fn fuse(&mut self) -> Result<(), TchError> {
+        self.qkv.fuse()?;
+        self.gate_up.fuse()
+    }
+
+    pub(super) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        self.qkv.set_adapter(adapter)?;
+        self.o_proj.set_adapter(adapter)?;
+        self.gate_up.set_adapter(adapter)?;
+        self.down_proj.set_adapter(adapter)
+    }
+
+    /// `x` \[B, T, hidden\] one layer on; `slot` holds keys and values if there is a cache.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        rope: &Rope,
+        place: &Place,
+        slot: Option<&mut (Tensor, Tensor)>,
+    ) -> Result<Tensor, TchError> {
+        let x = x.f_add(&self.attend(&self.input_norm.forward(x)?, rope, place, slot)?)?;
+        let gate_up = self.gate_up.forward(&self.post_attention_norm.forward(&x)?)?;
+        let gate = gate_up.f_narrow(-1, 0, self.inner)?.f_silu()?;
+        let inner = gate.f_mul(&gate_up.f_narrow(-1, self.inner, self.inner)?)?;
+        x.f_add(&self.down_proj.forward(&inner)?)
+    }
+
+    fn attend(
+        &self,
+        x: &Tensor,
+        rope: &Rope,
+        place: &Place,
+        slot: Option<&mut (Tensor, Tensor)>,
+    ) -> Result<Tensor, TchError> {
+        let (batch, tokens, _) = x.size3()?;
+        let (heads, groups) = (self.heads, self.key_value_heads);
+        let qkv = self
+            .qkv
+            .forward(x)?
+            .f_view([batch, tokens, heads + 2 * groups, self.head_dim])?
+            .f_transpose(1, 2)?;
+        let turned = rope.rotate(&qkv.f_narrow(1, 0, heads + groups)?)?;
+        let q = turned.f_narrow(1, 0, heads)?;
+        let mut k = turned.f_narrow(1, heads, groups)?;
+        let mut v = qkv.f_narrow(1, heads + groups, groups)?;
+        if let Some((keys, values)) = slot {
+            keys.f_narrow(2, place.slot, tokens)?.f_copy_(&k)?;
+            values.f_narrow(2, place.slot, tokens)?.f_copy_(&v)?;
+            k = keys.f_narrow(2, 0, place.slot + tokens)?;
+            v = values.f_narrow(2, 0, place.slot + tokens)?;
+        }
+        let (mask, causal) = match &place.sight {
+            Sight::All => (None, false),
+            Sight::Causal => (None, true),
+            Sight::Mask(mask) => (Some(mask), false),
+        };
+        let grouped = heads != groups;
+        let y =
+            Tensor::f_scaled_dot_product_attention(&q, &k, &v, mask, 0.0, causal, None, grouped)?;
+        let width = heads * self.head_dim;
+        self.o_proj.forward(&y.f_transpose(1, 2)?.f_reshape([batch, tokens, width])?)
+    }
+}
+
+/// Root mean square norm, in float32 but for the product with the weight.
+#[derive(Debug)]
+pub(super) struct RmsNorm {
+    weight: Tensor,
+    width: i64,
+    eps: f64,
+}
+
+impl RmsNorm {
+    pub(super) fn new(path: &Path, width: i64, eps: f64) -> Result<Self, TchError> {
+        Ok(Self { weight: variable(path, "weight", &[width])?, width, eps })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        let kind = x.f_kind()?;
+        if kind == Kind::Float {
+            let weight = cast(&self.weight, kind)?;
+            return x.f_rms_norm([self.width], Some(weight), self.eps);
+        }
+        let normed =
+            x.f_to_kind(Kind::Float)?.f_rms_norm::<Tensor>([self.width], None, self.eps)?;
+        normed.f_to_kind(kind)?.f_mul(&cast(&self.weight, kind)?)
+    }
+}

@@ -1,0 +1,114 @@
+//! The language model: Llama 2 under Hugging Face's names, with a key-value cache.
+//!
+//! RMSNorm and rotary embedding compute in float32 whatever the element type. Must never know
+//! of pictures or actions: it maps embeddings to hidden states and hidden states to logits.
+
+mod cache;
+mod layer;
+mod rope;
+
+pub use cache::KvCache;
+
+use crate::checkpoint::Adapter;
+use crate::config::TextConfig;
+use crate::layers::{Linear, cast, variable};
+use cache::Place;
+use layer::{Layer, RmsNorm};
+use rope::Rope;
+use tch::nn::Path;
+use tch::{Kind, TchError, Tensor};
+
+/// Decoder, embedding table and head (names `language_model.*`).
+#[derive(Debug)]
+pub struct Llama {
+    embed_tokens: Tensor,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    lm_head: Linear,
+    rope: Rope,
+}
+
+impl Llama {
+    pub(crate) fn new(path: &Path, config: &TextConfig) -> Result<Self, TchError> {
+        let (model, hidden) = (path / "model", config.hidden_size);
+        let embedding = &model / "embed_tokens";
+        Ok(Self {
+            embed_tokens: variable(&embedding, "weight", &[config.vocab_size, hidden])?,
+            layers: (0..config.num_hidden_layers)
+                .map(|i| Layer::new(&(&model / "layers" / i), config))
+                .collect::<Result<_, _>>()?,
+            norm: RmsNorm::new(&(&model / "norm"), hidden, config.rms_norm_eps)?,
+            lm_head: Linear::without_bias(&(path / "lm_head"), hidden, config.vocab_size)?,
+            rope: Rope::new(config, path.device())?,
+        })
+    }
+
+    /// Makes one product of those that share their input; see
+    /// [`OpenVla::fuse`](crate::OpenVla::fuse).
+    pub(crate) fn fuse(&mut self) -> Result<(), TchError> {
+        self.layers.iter_mut().try_for_each(Layer::fuse)
+    }
+
+    pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
+        self.lm_head.set_adapter(adapter)?;
+        self.layers.iter_mut().try_for_each(|layer| layer.set_adapter(adapter))
+    }
+
+    /// Embeddings \[B, T, hidden\] of `ids` \[B, T\] in the element type `kind`.
+    pub fn embed(&self, ids: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
+        cast(&Tensor::f_embedding(&self.embed_tokens, ids, -1, false, false)?, kind)
+    }
+
+    /// Hidden states after the final norm, \[B, T, hidden\], of `embeddings` of the same shape
+    /// that follow what `cache` holds; without a cache they begin the sequence.
+    pub fn forward(
+        &self,
+        embeddings: &Tensor,
+        cache: Option<&mut KvCache>,
+    ) -> Result<Tensor, TchError> {
+        self.layers_forward(embeddings, cache, |_, _| ())
+    }
+
+    /// [`Llama::forward`], and what each decoder layer was given: embeddings first, then the
+    /// outputs of all layers but the last, and the final hidden states.
+    pub fn hidden_states(&self, embeddings: &Tensor) -> Result<Vec<Tensor>, TchError> {
+        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        let last = self.layers_forward(embeddings, None, |_, x| states.push(x.shallow_clone()))?;
+        states.push(last);
+        Ok(states)
+    }
+
+    fn layers_forward(
+        &self,
+        embeddings: &Tensor,
+        mut cache: Option<&mut KvCache>,
+        mut see: impl FnMut(usize, &Tensor),
+    ) -> Result<Tensor, TchError> {
+        let (_, tokens, _) = embeddings.size3()?;
+        let place = match &mut cache {
+            Some(cache) => cache.place(tokens, embeddings.device())?,
+            None => Place::whole_sequence(),
+        };
+        let rope = self.rope.at(place.first_position, tokens / place.branches, place.branches)?;
+        let mut x = embeddings.shallow_clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            see(i, &x);
+            let slot = cache.as_mut().map(|cache| cache.layer(i));
+            x = layer.forward(&x, &rope, &place, slot)?;
+        }
+        if let Some(cache) = cache {
+            cache.advance(tokens);
+        }
+        self.norm.forward(&x)
+    }
+
+    /// Logits \[.., vocabulary\] in float32 of hidden states \[.., hidden\].
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor, TchError> {
+        cast(&self.lm_head.forward(hidden)?, Kind::Float)
+    }
+
+    /// The rows of the head for the tokens `first .. first + count`.
+    pub(crate) fn head_rows(&self, first: i64, count: i64) -> Result<Linear, TchError> {
+        self.lm_head.rows(first, count)
+    }
+}

@@ -1,0 +1,54 @@
+//! Rotary position embedding in the half-split layout: position `p` turns the pair
+//! `(x[i], x[i + d/2])` by `p theta^(-2i/d)`. Computes in float32.
+
+use crate::config::TextConfig;
+use crate::layers::cast;
+use tch::{Device, Kind, TchError, Tensor};
+
+#[derive(Debug)]
+pub(super) struct Rope {
+    /// Cosines of all positions, \[positions, head_dim\].
+    cos: Tensor,
+    /// Sines, negated in the first half, so that the turn is `x cos + roll(x, d/2) sin`.
+    signed_sin: Tensor,
+    half: i64,
+}
+
+impl Rope {
+    pub(super) fn new(config: &TextConfig, device: Device) -> Result<Self, TchError> {
+        let (dim, options) = (config.head_dim(), (Kind::Float, device));
+        let exponents = Tensor::f_arange_start_step(0, dim, 2, options)?.f_div_scalar(dim)?;
+        let frequencies = Tensor::f_pow_scalar(config.rope_theta, &exponents)?.f_reciprocal()?;
+        let positions = Tensor::f_arange(config.max_position_embeddings as i64, options)?;
+        let angles = positions.f_outer(&frequencies)?;
+        let (cos, sin) = (angles.f_cos()?, angles.f_sin()?);
+        Ok(Self {
+            cos: Tensor::f_cat(&[&cos, &cos], 1)?,
+            signed_sin: Tensor::f_cat(&[&sin.f_neg()?, &sin], 1)?,
+            half: dim / 2,
+        })
+    }
+
+    /// The tables for tokens at the positions `first .. first + count`, each of them `branches`
+    /// times.
+    pub(super) fn at(&self, first: i64, count: i64, branches: i64) -> Result<Self, TchError> {
+        let rows = |table: &Tensor| {
+            let rows = table.f_narrow(0, first, count)?;
+            // One row serves all branches as it is.
+            if branches == 1 || count == 1 {
+                return Ok(rows);
+            }
+            rows.f_repeat_interleave_self_int(branches, 0, None)
+        };
+        let (cos, signed_sin) = (rows(&self.cos)?, rows(&self.signed_sin)?);
+        Ok(Self { cos, signed_sin, half: self.half })
+    }
+
+    /// Turns `x` \[B, heads, T, head_dim\], whose T positions are those of the tables.
+    pub(super) fn rotate(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        let kind = x.f_kind()?;
+        let x = cast(x, Kind::Float)?;
+        let rolled = x.f_roll([self.half], [-1])?;
+        cast(&x.f_mul(&self.cos)?.f_addcmul(&rolled, &self.signed_sin)?, kind)
+    }
+}
