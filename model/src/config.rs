@@ -5,6 +5,7 @@
 //! written back. Must never look at weights or other files.
 
 use crate::error::ModelError;
+use crate::image::ResizeStrategy;
 use crate::statistics::NormStats;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,9 +29,9 @@ pub struct OpenVlaConfig {
     /// Side of the square picture that each tower sees \[pixels\]; must be equal.
     #[serde(default = "default_image_sizes")]
     pub image_sizes: [i64; 2],
-    /// How a picture is brought to that size; only `resize-naive` is known.
-    #[serde(default = "default_resize")]
-    pub image_resize_strategy: String,
+    /// How a picture is brought to that size.
+    #[serde(default)]
+    pub image_resize_strategy: ResizeStrategy,
     /// Rows that the vocabulary was padded by.
     #[serde(default = "default_pad_multiple")]
     pub pad_to_multiple_of: i64,
@@ -264,11 +265,6 @@ impl OpenVlaConfig {
         if !self.use_fused_vision_backbone {
             return Err(ModelError::config("use_fused_vision_backbone", false, "must be true"));
         }
-        let resize = default_resize();
-        if self.image_resize_strategy != resize {
-            let found = &self.image_resize_strategy;
-            return Err(ModelError::config("image_resize_strategy", found, resize));
-        }
         if self.n_action_bins != default_bins() {
             return Err(ModelError::config("n_action_bins", self.n_action_bins, "must be 256"));
         }
@@ -411,10 +407,6 @@ fn default_timm_ids() -> [String; 2] {
 
 fn default_image_sizes() -> [i64; 2] {
     [224, 224]
-}
-
-fn default_resize() -> String {
-    "resize-naive".into()
 }
 
 fn default_pad_multiple() -> i64 {
