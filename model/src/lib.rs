@@ -25,7 +25,7 @@ pub use checkpoint::Checkpoint;
 pub use config::OpenVlaConfig;
 pub use decode::{DecodeMethod, DecodeRequest, Decoded, Timings};
 pub use error::ModelError;
-pub use image::{ImageProcessor, ResizeStrategy};
+pub use image::{ImageProcessor, LiberoView, ResizeStrategy};
 pub use openvla::OpenVla;
 pub use policy::{LoadOptions, Policy};
 pub use prompt::PromptTokenizer;

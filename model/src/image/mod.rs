@@ -2,12 +2,17 @@
 //!
 //! Owns the constants of preprocessor_config.json (the published checkpoint restores rounded ones
 //! from it) and the two normalisations, one for each tower. The square comes from the
-//! [`ResizeStrategy`]. Must never augment.
+//! [`ResizeStrategy`]; [`libero`] holds what benchmarks do to a frame before. Must never augment.
 
 mod bicubic;
+mod crop;
+mod jpeg;
+mod lanczos;
+pub mod libero;
 mod picture;
 mod strategy;
 
+pub use libero::LiberoView;
 pub use picture::FRAME_SIDES;
 pub(crate) use picture::Picture;
 pub use strategy::ResizeStrategy;

@@ -76,4 +76,10 @@ impl<'a> Picture<'a> {
         rgb.extend_from_slice(&band);
         Self::owned(width, height, rgb)
     }
+
+    /// Turned by 180 degrees: both axes reversed.
+    pub fn upside_down(self) -> Self {
+        let pixels = self.rgb.as_chunks::<CHANNELS>().0;
+        Self::owned(self.width, self.height, pixels.iter().rev().flatten().copied().collect())
+    }
 }

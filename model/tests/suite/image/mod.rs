@@ -1,5 +1,6 @@
 //! Pictures against OpenVLA's image processor and its LIBERO evaluation.
 
+mod libero;
 mod processor;
 mod strategies;
 

@@ -2,7 +2,7 @@
 
 use super::{PICTURES, frame, png};
 use crate::support::{Tensors, assert_close, fixtures, picture, tiny_checkpoint};
-use jaco_model::{ImageProcessor, ModelError, OpenVlaConfig, Policy, ResizeStrategy};
+use jaco_model::{ImageProcessor, LiberoView, ModelError, OpenVlaConfig, Policy, ResizeStrategy};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -157,6 +157,8 @@ fn a_frame_with_missing_bytes_is_refused() {
     let wanted = "frame of camera \"test\": 599 bytes for 10x20 RGB pixels";
     let error = naive(16).pixel_values(&[&frame], Device::Cpu).unwrap_err();
     assert_eq!(error.to_string(), wanted);
+    let error = LiberoView::LIBERO.apply(&frame, 16).unwrap_err();
+    assert_eq!(error.to_string(), wanted);
 }
 
 #[test]
@@ -167,6 +169,8 @@ fn a_frame_too_small_or_too_long_is_refused() {
             "frame of camera \"test\": {width}x{height} pixels, each side must have 8 to 8192"
         );
         let error = naive(16).pixel_values(&[&frame], Device::Cpu).unwrap_err();
+        assert_eq!(error.to_string(), wanted);
+        let error = LiberoView::BRIDGE.apply(&frame, 16).unwrap_err();
         assert_eq!(error.to_string(), wanted);
     }
     assert!(naive(16).pixel_values(&[&picture(8, 9, 1)], Device::Cpu).is_ok());
