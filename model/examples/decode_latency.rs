@@ -64,7 +64,7 @@ fn new_mini(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
         variables: &variables,
         kind: Kind::BFloat16,
         tokenizer: &PromptTokenizer::read(&mini.join("tokenizer.json"), &config)?,
-        images: &ImageProcessor::new(config.image_size() as usize),
+        images: &ImageProcessor::new(config.image_size() as usize, config.image_resize_strategy),
         statistics: &NormStats::single("still", quantiles),
     }
     .save(&dir)?;

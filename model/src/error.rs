@@ -122,6 +122,22 @@ pub enum ModelError {
         /// Stated height \[pixels\].
         height: u32,
     },
+    /// A picture too small to show anything, or too large to be one camera's.
+    #[error(
+        "frame of camera {camera:?}: {width}x{height} pixels, each side must have {least} to {most}"
+    )]
+    FrameSides {
+        /// The camera.
+        camera: String,
+        /// Stated width \[pixels\].
+        width: u32,
+        /// Stated height \[pixels\].
+        height: u32,
+        /// Shortest acceptable side \[pixels\].
+        least: u32,
+        /// Longest acceptable side \[pixels\].
+        most: u32,
+    },
     /// A horizon outside what the policy was trained for.
     #[error("horizon {asked}: the policy decodes 1 to {trained} action units")]
     Horizon {

@@ -17,7 +17,6 @@ pub mod openvla;
 pub mod policy;
 mod projector;
 pub mod prompt;
-mod resample;
 pub mod statistics;
 pub mod tokens;
 pub mod train;
@@ -29,7 +28,7 @@ pub use decode::{
     DecodeMethod, DecodeRequest, Decoded, Grammar, Stream, Timings, TokenValue, UnitConfidence,
 };
 pub use error::ModelError;
-pub use image::ImageProcessor;
+pub use image::{ImageProcessor, LiberoView, ResizeStrategy};
 pub use openvla::OpenVla;
 pub use policy::{LoadOptions, OpenVlaPolicy, Policy};
 pub use prompt::PromptTokenizer;

@@ -98,7 +98,8 @@ impl OpenVlaPolicy {
         let statistics = norm_stats.choose(options.statistics)?;
         let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
         let processor = dir.join(checkpoint::PROCESSOR_FILE);
-        let images = ImageProcessor::read(&processor, config.image_size() as usize)?;
+        let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
+        let images = ImageProcessor::read(&processor, side, strategy)?;
         let kind = options.kind.unwrap_or(match options.device {
             Device::Cpu => Kind::Float,
             _ => Kind::BFloat16,

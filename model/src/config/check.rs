@@ -1,7 +1,7 @@
 //! Whether a model can be built from a config.json; every refusal names the key, what was found
 //! and what would do.
 
-use super::{OpenVlaConfig, TowerConfig, UNIT_TOKENS, default_arch, default_bins, default_resize};
+use super::{OpenVlaConfig, TowerConfig, UNIT_TOKENS, default_arch, default_bins};
 use crate::error::ModelError;
 use serde_json::Value;
 
@@ -21,11 +21,6 @@ impl OpenVlaConfig {
         }
         if !self.use_fused_vision_backbone {
             return Err(ModelError::config("use_fused_vision_backbone", false, "must be true"));
-        }
-        let resize = default_resize();
-        if self.image_resize_strategy != resize {
-            let found = &self.image_resize_strategy;
-            return Err(ModelError::config("image_resize_strategy", found, resize));
         }
         if self.n_action_bins != default_bins() {
             return Err(ModelError::config("n_action_bins", self.n_action_bins, "must be 256"));

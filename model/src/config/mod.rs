@@ -10,6 +10,7 @@ mod vision;
 pub use vision::{TowerConfig, VisionConfig};
 
 use crate::error::ModelError;
+use crate::image::ResizeStrategy;
 use crate::statistics::NormStats;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,9 +34,9 @@ pub struct OpenVlaConfig {
     /// Side of the square picture that each tower sees \[pixels\]; must be equal.
     #[serde(default = "default_image_sizes")]
     pub image_sizes: [i64; 2],
-    /// How a picture is brought to that size; only `resize-naive` is known.
-    #[serde(default = "default_resize")]
-    pub image_resize_strategy: String,
+    /// How a picture is brought to that size.
+    #[serde(default)]
+    pub image_resize_strategy: ResizeStrategy,
     /// Rows that the vocabulary was padded by.
     #[serde(default = "default_pad_multiple")]
     pub pad_to_multiple_of: i64,
@@ -195,10 +196,6 @@ fn default_timm_ids() -> [String; 2] {
 
 fn default_image_sizes() -> [i64; 2] {
     [224, 224]
-}
-
-fn default_resize() -> String {
-    "resize-naive".into()
 }
 
 fn default_pad_multiple() -> i64 {

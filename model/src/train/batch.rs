@@ -249,11 +249,12 @@ pub fn stream_length(config: &LbcConfig, step: u64) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::image::ResizeStrategy;
     use crate::train::store::{EpisodeRows, StoreBuilder};
     use jaco_core::Frame;
     use std::path::Path;
 
-    const SIDE: i64 = 4;
+    const SIDE: i64 = 8;
 
     fn model() -> OpenVlaConfig {
         let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/config.json");
@@ -278,7 +279,7 @@ mod tests {
                 labels: (0..length).map(|i| vec![i as f32]).collect(),
                 repeat: 1,
             };
-            let bytes: Vec<u8> = (0..length * 48).map(|i| (i * 29 % 256) as u8).collect();
+            let bytes: Vec<u8> = (0..length * 192).map(|i| (i * 29 % 256) as u8).collect();
             let images = Tensor::from_slice(&bytes).view([length as i64, SIDE, SIDE, 3]);
             builder.push(&rows, &images).unwrap();
         }
@@ -287,7 +288,9 @@ mod tests {
 
     fn with_maker<T>(config: &LbcConfig, f: impl FnOnce(&BatchMaker) -> T) -> T {
         let store = store();
-        let normalisation = Normalisation::of(&ImageProcessor::new(SIDE as usize)).unwrap();
+        let normalisation =
+            Normalisation::of(&ImageProcessor::new(SIDE as usize, ResizeStrategy::default()))
+                .unwrap();
         f(&BatchMaker::new(&store, config, &model(), normalisation, Device::Cpu))
     }
 
@@ -405,7 +408,7 @@ mod tests {
                 height: side,
                 rgb: rgb.into(),
             };
-            let processor = ImageProcessor::new(SIDE as usize);
+            let processor = ImageProcessor::new(SIDE as usize, ResizeStrategy::default());
             let seen = processor.pixel_values(&[&frame], Device::Cpu).unwrap();
             let difference = (batch.pixel_values - seen).abs().max().double_value(&[]);
             assert!(difference < 1e-5, "{difference}");

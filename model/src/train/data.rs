@@ -4,10 +4,11 @@
 use super::config::DatasetSource;
 use super::error::TrainError;
 use super::store::{ActionRow, EpisodeRows, LabelScale, Store, StoreBuilder, held_out};
+use crate::image::{ImageProcessor, Picture};
 use crate::prompt::PromptTokenizer;
-use crate::resample;
 use jaco_core::{ACTION_DIMS, ActionStatistics};
 use jaco_dataset::{Dataset, Episode, FeatureKind, Images};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use tch::{Device, Tensor};
@@ -29,6 +30,8 @@ pub struct LoadRequest<'a> {
     pub camera: &'a str,
     /// Side of the model's picture \[pixels\].
     pub side: i64,
+    /// Brings the pictures to that side.
+    pub processor: &'a ImageProcessor,
     /// Units in a full stream.
     pub horizon: usize,
     /// Share of every dataset's episodes that is held out.
@@ -70,7 +73,7 @@ pub fn load(
             };
             prompts.insert(episode.task.clone(), prompt.clone());
             let rows = features.rows(&episode, &label_names, prompt, repeat)?;
-            let images = pictures(episode.images(request.camera)?, request.side)?;
+            let images = pictures(episode.images(request.camera)?, request)?;
             builder.push(&rows, &images)?;
             done += episode.length;
             match progress(done, total) {
@@ -221,16 +224,12 @@ impl<'a> Needed<'a> {
 }
 
 /// The pictures as \[L, side, side, 3\] uint8.
-fn pictures(images: &Images, side: i64) -> Result<Tensor, TrainError> {
-    let (height, width) = (i64::from(images.height), i64::from(images.width));
+fn pictures(images: &Images, request: &LoadRequest) -> Result<Tensor, TrainError> {
+    let (height, width, side) = (images.height as usize, images.width as usize, request.side);
     let mut bytes = Vec::with_capacity(images.frames.len() * (side * side * 3) as usize);
     for frame in &images.frames {
-        if (height, width) == (side, side) {
-            bytes.extend_from_slice(frame);
-        } else {
-            let (width, height) = (images.width as usize, images.height as usize);
-            bytes.extend_from_slice(&resample::to_square(frame, width, height, side as usize));
-        }
+        let picture = Picture { width, height, rgb: Cow::Borrowed(frame) };
+        bytes.extend_from_slice(&request.processor.square(picture));
     }
     Ok(Tensor::f_from_slice(&bytes)?.f_view([-1, side, side, 3])?)
 }

@@ -64,7 +64,8 @@ impl Network {
         config.action_stream.horizon = settings.horizon;
         let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
         let processor = dir.join(checkpoint::PROCESSOR_FILE);
-        let images = ImageProcessor::read(&processor, config.image_size() as usize)?;
+        let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
+        let images = ImageProcessor::read(&processor, side, strategy)?;
         let (variables, model) = match start {
             Start::Fresh { .. } => OpenVla::init(&config, settings.seed, device)?,
             Start::Checkpoint(_) | Start::Resume => {

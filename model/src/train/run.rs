@@ -83,6 +83,7 @@ pub fn run<O: Objective>(
         sources: &request.datasets,
         camera: &request.camera,
         side: network.config.image_size(),
+        processor: &network.images,
         horizon: config.horizon,
         validation_fraction: config.validation_fraction,
         split_seed: config.split_seed,

@@ -59,7 +59,6 @@ fn values_that_build_no_model_are_refused_by_key() {
     let cases = [
         ("/arch_specifier", json!("gelu-mlp"), "arch_specifier"),
         ("/use_fused_vision_backbone", json!(false), "use_fused_vision_backbone"),
-        ("/image_resize_strategy", json!("letterbox"), "image_resize_strategy"),
         ("/n_action_bins", json!(128), "n_action_bins"),
         ("/image_sizes", json!([56, 70]), "image_sizes"),
         ("/image_sizes", json!([57, 57]), "vision.featurizer.patch_size"),

@@ -84,7 +84,7 @@ fn a_new_mini_policy_saves_loads_and_decodes() {
         variables: &variables,
         kind: Kind::BFloat16,
         tokenizer: &tokenizer,
-        images: &ImageProcessor::new(128),
+        images: &ImageProcessor::new(128, config.image_resize_strategy),
         statistics: &serde_json::from_str(ONE_DATASET).unwrap(),
     }
     .save(&dir)

@@ -1,12 +1,23 @@
 //! From a camera frame to `pixel_values`: OpenVLA's image processor.
 //!
-//! Owns resizing (`resize-naive`: squash to a square, as Pillow's bicubic) and the two
-//! normalisations, one for each tower. Constants come from preprocessor_config.json where
-//! there is one: the published checkpoint restores rounded ones from it. Must never crop,
-//! rotate or augment.
+//! Owns the constants of preprocessor_config.json (the published checkpoint restores rounded ones
+//! from it) and the two normalisations, one for each tower. The square comes from the
+//! [`ResizeStrategy`]; [`libero`] holds what benchmarks do to a frame before. Must never augment.
+
+mod bicubic;
+mod crop;
+mod jpeg;
+mod lanczos;
+pub mod libero;
+mod picture;
+mod strategy;
+
+pub use libero::LiberoView;
+pub use picture::FRAME_SIDES;
+pub(crate) use picture::Picture;
+pub use strategy::ResizeStrategy;
 
 use crate::error::ModelError;
-use crate::resample;
 use jaco_core::Frame;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -34,6 +45,8 @@ struct ProcessorFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     tvf_normalize_params: Option<[Normalization; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tvf_letterbox_fill: Option<[u8; 3]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     means: Option<[[f64; 3]; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stds: Option<[[f64; 3]; 2]>,
@@ -43,21 +56,24 @@ struct ProcessorFile {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ImageProcessor {
     size: usize,
+    strategy: ResizeStrategy,
+    letterbox_fill: [u8; 3],
     normalizations: [Normalization; 2],
 }
 
 impl ImageProcessor {
     /// A processor with OpenVLA's constants for pictures of `size` pixels a side.
-    pub fn new(size: usize) -> Self {
-        Self { size, normalizations: DEFAULT }
+    pub fn new(size: usize, strategy: ResizeStrategy) -> Self {
+        let letterbox_fill = letterbox_fill(DEFAULT.map(|n| n.mean));
+        Self { size, strategy, letterbox_fill, normalizations: DEFAULT }
     }
 
-    /// Reads the preprocessor_config.json at `path`; without the file, OpenVLA's constants.
-    pub fn read(path: &Path, size: usize) -> Result<Self, ModelError> {
+    /// Reads the preprocessor_config.json at `path`; without the file, OpenVLA's constants. As in
+    /// OpenVLA, stored `tvf_` parameters win over the `means` and `stds` they were made of.
+    pub fn read(path: &Path, size: usize, strategy: ResizeStrategy) -> Result<Self, ModelError> {
+        let default = Self::new(size, strategy);
         let bytes = match std::fs::read(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::new(size));
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(default),
             read => read.map_err(ModelError::io(path))?,
         };
         let file: ProcessorFile = serde_json::from_slice(&bytes)
@@ -67,28 +83,34 @@ impl ImageProcessor {
             (None, Some(means), Some(stds)) => {
                 [0, 1].map(|i| Normalization { mean: means[i], std: stds[i] })
             }
-            _ => DEFAULT,
+            _ => default.normalizations,
         };
-        Ok(Self { size, normalizations })
+        let letterbox_fill = file
+            .tvf_letterbox_fill
+            .or(file.means.map(letterbox_fill))
+            .unwrap_or(default.letterbox_fill);
+        Ok(Self { normalizations, letterbox_fill, ..default })
     }
 
     /// The text of a preprocessor_config.json with these constants.
     pub(crate) fn file(&self) -> impl Serialize {
-        ProcessorFile { tvf_normalize_params: Some(self.normalizations), means: None, stds: None }
+        ProcessorFile {
+            tvf_normalize_params: Some(self.normalizations),
+            tvf_letterbox_fill: Some(self.letterbox_fill),
+            means: None,
+            stds: None,
+        }
     }
 
-    /// The picture resized to `size * size * 3` bytes; one of that size is passed through.
+    /// The picture resized to `size * size * 3` bytes; one of that size is passed through. Frames
+    /// whose sides are outside [`FRAME_SIDES`] or do not fit their bytes are refused.
     pub fn resize<'a>(&self, frame: &'a Frame) -> Result<Cow<'a, [u8]>, ModelError> {
-        let (width, height) = (frame.width as usize, frame.height as usize);
-        if width == 0 || height == 0 || frame.rgb.len() != width * height * 3 {
-            return Err(ModelError::Frame {
-                camera: frame.camera.to_string(),
-                bytes: frame.rgb.len(),
-                width: frame.width,
-                height: frame.height,
-            });
-        }
-        Ok(resample::to_square(&frame.rgb, width, height, self.size))
+        Ok(self.square(Picture::of(frame)?))
+    }
+
+    /// [`resize`](Self::resize) for a picture that came from elsewhere.
+    pub(crate) fn square<'a>(&self, picture: Picture<'a>) -> Cow<'a, [u8]> {
+        self.strategy.apply(picture, self.size, self.letterbox_fill).rgb
     }
 
     /// `pixel_values` \[B, 6, S, S\] in float32 on `device`.
@@ -118,4 +140,10 @@ impl ImageProcessor {
         });
         Tensor::f_cat(&[first?, second?], 1)
     }
+}
+
+/// Colour of a letterbox's bars. OpenVLA's processor sets it anew for each tower, so that the
+/// last one's mean remains, and truncates.
+fn letterbox_fill(means: [[f64; 3]; 2]) -> [u8; 3] {
+    means[1].map(|mean| (mean * 255.0) as u8)
 }

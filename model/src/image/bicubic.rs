@@ -1,24 +1,28 @@
 //! Bicubic resampling of 8-bit RGB pictures as Pillow does it.
 //!
 //! Owns the arithmetic to the last bit: a = -0.5, the kernel widened when shrinking
-//! (antialiasing), 22-bit fixed-point weights, horizontal pass first, rounding to bytes after
-//! each pass. Source: the algorithm of Pillow's `Resample.c`.
+//! (antialiasing), 22-bit fixed-point weights, rounding to bytes after each pass, and which pass
+//! comes first. Source: the algorithm of Pillow's `Resample.c`, version 13; earlier versions
+//! always take the horizontal pass first, which differs for pictures that lose mostly height.
 
-use std::borrow::Cow;
+use super::picture::{CHANNELS, Picture};
 
-const CHANNELS: usize = 3;
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 /// Half width of the bicubic kernel.
 const SUPPORT: f64 = 2.0;
 
-/// Resizes `rgb` (`height * width * 3` bytes, rows from the top) to a square of `size`.
-pub(crate) fn to_square(rgb: &[u8], width: usize, height: usize, size: usize) -> Cow<'_, [u8]> {
-    let mut picture = Cow::Borrowed(rgb);
-    if width != size {
-        picture = Cow::Owned(horizontal(&picture, width, height, size));
+/// `picture` stretched or squashed to `width * height` pixels; one of that size is passed through.
+pub(super) fn resize(mut picture: Picture, width: usize, height: usize) -> Picture {
+    // Pillow's guess at the cheaper order.
+    let lost_rows = picture.height.saturating_sub(height);
+    if lost_rows > 2 * picture.width.saturating_sub(width) {
+        picture = vertical(&picture, height);
     }
-    if height != size {
-        picture = Cow::Owned(vertical(&picture, size, height, size));
+    if picture.width != width {
+        picture = horizontal(&picture, width);
+    }
+    if picture.height != height {
+        picture = vertical(&picture, height);
     }
     picture
 }
@@ -61,30 +65,30 @@ fn bicubic(x: f64) -> f64 {
     }
 }
 
-fn horizontal(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
-    let windows = windows(width, size);
-    let mut out = Vec::with_capacity(height * size * CHANNELS);
-    for row in rgb.chunks_exact(width * CHANNELS) {
+fn horizontal(picture: &Picture, width: usize) -> Picture<'static> {
+    let windows = windows(picture.width, width);
+    let mut rgb = Vec::with_capacity(picture.height * width * CHANNELS);
+    for row in picture.rgb.chunks_exact(picture.stride()) {
         for window in &windows {
             for channel in 0..CHANNELS {
                 let pixels = row[window.first * CHANNELS + channel..].iter().step_by(CHANNELS);
-                out.push(weighted(pixels, &window.weights));
+                rgb.push(weighted(pixels, &window.weights));
             }
         }
     }
-    out
+    Picture::owned(width, picture.height, rgb)
 }
 
-fn vertical(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
-    let row = width * CHANNELS;
-    let mut out = Vec::with_capacity(size * row);
-    for window in windows(height, size) {
-        for column in 0..row {
-            let pixels = rgb[window.first * row + column..].iter().step_by(row);
-            out.push(weighted(pixels, &window.weights));
+fn vertical(picture: &Picture, height: usize) -> Picture<'static> {
+    let stride = picture.stride();
+    let mut rgb = Vec::with_capacity(height * stride);
+    for window in windows(picture.height, height) {
+        for column in 0..stride {
+            let pixels = picture.rgb[window.first * stride + column..].iter().step_by(stride);
+            rgb.push(weighted(pixels, &window.weights));
         }
     }
-    out
+    Picture::owned(picture.width, height, rgb)
 }
 
 fn weighted<'a>(pixels: impl Iterator<Item = &'a u8>, weights: &[i32]) -> u8 {
