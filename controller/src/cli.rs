@@ -1,11 +1,14 @@
 //! The operator's command line, as declared: verbs, options, units, defaults and exit codes.
 //!
-//! `jaco` parses it, and so do the two helper programs that it hands heavy verbs to
-//! (`jaco-lab`: simulation and policy; `jaco-train`: policy alone), so that a robot PC needs no
-//! MuJoCo to be operated and trained on. Nothing is carried out here.
+//! `jaco` parses it, and so do the helper programs that it hands heavy verbs to (`jaco-lab`:
+//! simulation and policy; `jaco-train` and `jaco-policy`: policy alone), so that a robot PC needs
+//! no MuJoCo to be operated and trained on. Nothing is carried out here.
+
+pub mod policy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::Task;
+use policy::{BenchVerb, PolicyVerb};
 use std::path::PathBuf;
 
 /// Exit codes of `jaco`.
@@ -67,6 +70,12 @@ pub enum Verb {
     /// Train the next policy.
     #[command(subcommand)]
     Train(TrainVerb),
+    /// Look at a checkpoint, ask it, merge an adapter into it, invent one. No daemon is needed.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Measure speed and memory. No daemon is needed.
+    #[command(subcommand)]
+    Bench(BenchVerb),
     /// Start a simulated arm and a daemon, and let the shipped policy place the blue cube.
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArgs),

@@ -5,6 +5,7 @@
 //! | `jacod` | the controller daemon | [`daemon`], [`report`] |
 //! | `jaco` | the operator's tool | [`cli`], [`client`], [`operate`] |
 //! | `jaco-lab` | lockstep simulation: recording, evaluation | [`lab`] |
+//! | `jaco-policy` | checkpoints: looked at, asked, merged, made, measured | [`policy`] |
 //! | `jaco-train` | training | [`lab`]'s sibling, [`training`] |
 //!
 //! Holds no control or learning logic of its own: that is in `servo` and `model`.
@@ -15,6 +16,7 @@ pub mod client;
 pub mod daemon;
 pub mod lab;
 pub mod operate;
+pub mod policy;
 pub mod report;
 pub mod shipped;
 pub mod training;

@@ -1,4 +1,14 @@
-//! Errors in words, for a program's last line.
+//! A program's last words: its result, for people or as JSON, or its error.
+
+use serde::Serialize;
+use std::fmt::Display;
+
+/// Prints `value` in words, or as one JSON object.
+pub fn print<T: Serialize + Display>(json: bool, value: &T) -> anyhow::Result<()> {
+    let text = if json { serde_json::to_string(value)? } else { value.to_string() };
+    println!("{text}");
+    Ok(())
+}
 
 /// `error` and its causes, joined by colons. A cause whose text the message before it already
 /// holds is not said again.

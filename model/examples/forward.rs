@@ -234,7 +234,7 @@ impl Golden {
     fn actions(&self, greedy: &Stream, outputs: &mut Outputs) -> anyhow::Result<()> {
         let (unit, _) = ActionVocab::new(&self.config).unit_of_any(&greedy.tokens[..7]);
         let statistics: &NormStats = &self.config.norm_stats;
-        for key in statistics.keys() {
+        for key in statistics.datasets() {
             let codec = ActionCodec::new(statistics.choose(Some(key))?)?;
             let action = Tensor::f_from_slice(&codec.decode(&unit).to_array())?;
             outputs.insert(format!("predict_action.{key}"), action);

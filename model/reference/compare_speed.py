@@ -16,10 +16,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -66,6 +68,11 @@ class Reference:
         """[1, 6, S, S] of the picture, which has the model's size."""
         picture = torch.from_numpy(self.frame).permute(2, 0, 1) / 255
         return ((picture - self.mean) / self.deviation).flatten(0, 2).unsqueeze(0)
+
+    def write_inputs(self, path: Path) -> None:
+        """What both sides are shown, as the Rust benchmark reads it."""
+        tensors = {"pixel_values": self.pixel_values(), "input_ids": self.prompt()}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
     def prompt(self) -> Tensor:
         """Token ids [1, T] of the prompt."""
@@ -128,13 +135,15 @@ class Reference:
 
 
 def still_picture(side: int) -> np.ndarray:
-    """The picture [side, side, 3] that the Rust benchmark shows too."""
+    """A picture [side, side, 3]; what it shows does not matter to the time."""
     return (np.arange(side * side * 3) * 7).astype(np.uint8).reshape(side, side, 3)
 
 
-def measure_ours(jaco: Path, checkpoint: Path, horizon: int, threads: int) -> Round:
+def measure_ours(options: argparse.Namespace, inputs: Path, horizon: int, threads: int) -> Round:
     """One turn of the Rust code."""
-    command = [jaco, "bench", "policy", "--checkpoint", checkpoint, "--device", "cpu"]
+    jaco = options.jaco
+    command = [jaco, "bench", "policy", "--checkpoint", options.checkpoint, "--device", "cpu"]
+    command += ["--inputs", inputs, "--runs", str(options.runs)]
     command += ["--dtype", "f32", "--horizon", str(horizon), "--decode", "greedy"]
     command += ["--threads", str(threads), "--json"]
     result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -148,7 +157,7 @@ def measure_ours(jaco: Path, checkpoint: Path, horizon: int, threads: int) -> Ro
 
 
 def take_turns(
-    reference: Reference, horizon: int, threads: int, options: argparse.Namespace
+    reference: Reference, inputs: Path, horizon: int, threads: int, options: argparse.Namespace
 ) -> Json:
     """All rounds of one setting; the order changes with each round, as a warm or throttled
     processor would favour one place in it.
@@ -161,7 +170,7 @@ def take_turns(
             theirs.append(reference.measure(horizon, threads, options.runs, options.warm_up))
 
         def run_ours() -> None:
-            ours.append(measure_ours(options.jaco, options.checkpoint, horizon, threads))
+            ours.append(measure_ours(options, inputs, horizon, threads))
 
         turns = [run_theirs] if options.skip_ours else [run_theirs, run_ours]
         for turn in turns if number % 2 == 0 else reversed(turns):
@@ -275,10 +284,13 @@ def main() -> None:
     heading = {part: part.replace("_", " ") for part in PARTS}
     print(row({"threads": "threads", "horizon": "H"}, "", heading))
     results = []
-    for threads in options.threads:
-        for horizon in options.horizons:
-            results.append(take_turns(reference, horizon, threads, options))
-            print_result(results[-1])
+    with TemporaryDirectory() as folder:
+        inputs = Path(folder) / "inputs.safetensors"
+        reference.write_inputs(inputs)
+        for threads in options.threads:
+            for horizon in options.horizons:
+                results.append(take_turns(reference, inputs, horizon, threads, options))
+                print_result(results[-1])
     if options.json:
         report = {
             "processor": processor(),

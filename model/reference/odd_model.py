@@ -109,34 +109,7 @@ def odd_config() -> Json:
             "act": "gelu_erf",
             "take_block_index": [dino_depth - 2, siglip_depth - 2],
         },
-        "vision": {
-            "featurizer": {
-                "embed_dim": 24,
-                "depth": dino_depth,
-                "num_heads": 3,
-                "mlp_hidden": 96,
-                "patch_size": PATCH_PIXELS,
-                "class_token": True,
-                "reg_tokens": 2,
-                "layer_scale": True,
-            },
-            "fused_featurizer": {
-                "embed_dim": 36,
-                "depth": siglip_depth,
-                "num_heads": 4,
-                "mlp_hidden": 90,
-                "patch_size": PATCH_PIXELS,
-                "class_token": False,
-                "reg_tokens": 0,
-                "layer_scale": False,
-            },
-        },
         "fixture_separator_token_id": SEPARATOR,
-        "action_stream": {
-            "horizon": 4,
-            "separator_token_id": SEPARATOR,
-            "prompt_suffix_token_id": None,
-        },
     }
 
 

@@ -4,6 +4,7 @@
 //! the names of its published checkpoint and of any size; a checkpoint is a folder in Hugging
 //! Face's layout. Knows nothing of arms, cameras or threads.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod decode;

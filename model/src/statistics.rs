@@ -42,8 +42,8 @@ impl NormStats {
         self.0.is_empty()
     }
 
-    /// The datasets' names.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
+    /// Names of all datasets, sorted.
+    pub fn datasets(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 

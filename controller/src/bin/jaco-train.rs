@@ -4,7 +4,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, TrainVerb, Verb, exit};
 use jaco_controller::training::{Stage, train};
-use jaco_controller::words::in_full;
+use jaco_controller::words::{in_full, print};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,10 +29,5 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?);
     let summary = train(stage, args, &bar)?;
     bar.finish_and_clear();
-    if cli.json {
-        println!("{}", serde_json::to_string(&summary)?);
-    } else {
-        println!("{summary}");
-    }
-    Ok(())
+    print(cli.json, &summary)
 }

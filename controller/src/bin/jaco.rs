@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let done = match &cli.verb {
         Verb::Record(_) | Verb::Eval(_) => hand_to("jaco-lab"),
         Verb::Train(_) => hand_to("jaco-train"),
+        Verb::Policy(_) | Verb::Bench(_) => hand_to("jaco-policy"),
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -40,7 +41,7 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Reset => operate::request(&client, "/v1/reset", cli.json).await?,
         Verb::Run(args) => return operate::run::run(&client, args, cli.json).await,
         Verb::Demo(args) => return operate::demo::demo(args, cli.json).await,
-        Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) => {}
+        Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
     }
     Ok(true)
 }

@@ -6,7 +6,7 @@ use crate::checkpoint::Adapter;
 use crate::config::TextConfig;
 use crate::layers::{FusedLinear, Linear, cast, variable};
 use tch::nn::Path;
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -108,7 +108,8 @@ impl Layer {
     }
 }
 
-/// Root mean square norm, in float32 but for the product with the weight.
+/// Root mean square norm. Computes in float32; in a shorter element type the result is rounded
+/// once, where Hugging Face rounds before and after the product with the weight.
 #[derive(Debug)]
 pub(super) struct RmsNorm {
     weight: Tensor,
@@ -122,13 +123,7 @@ impl RmsNorm {
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let kind = x.f_kind()?;
-        if kind == Kind::Float {
-            let weight = cast(&self.weight, kind)?;
-            return x.f_rms_norm([self.width], Some(weight), self.eps);
-        }
-        let normed =
-            x.f_to_kind(Kind::Float)?.f_rms_norm::<Tensor>([self.width], None, self.eps)?;
-        normed.f_to_kind(kind)?.f_mul(&cast(&self.weight, kind)?)
+        let weight = cast(&self.weight, x.f_kind()?)?;
+        x.f_rms_norm([self.width], Some(weight), self.eps)
     }
 }

@@ -6,6 +6,7 @@ mod checkpoint;
 mod config;
 mod decoding;
 mod forward;
+mod golden;
 mod image;
 mod init;
 mod prompt;

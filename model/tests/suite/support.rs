@@ -41,9 +41,19 @@ impl Tensors {
         Self(file.iter().map(|(name, view)| (name.to_owned(), tensor(&view))).collect())
     }
 
+    #[track_caller]
     pub fn get(&self, name: &str) -> &Tensor {
-        &self.0[name]
+        self.0.get(name).unwrap_or_else(|| panic!("there is no tensor {name}"))
     }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+}
+
+/// The tensors of a safetensors file, by name.
+pub fn tensors_of(path: &Path) -> HashMap<String, Tensor> {
+    Tensors::read(path).0
 }
 
 pub fn tiny_inputs() -> Tensors {

@@ -1,0 +1,44 @@
+//! `jaco-policy`: the verbs of `jaco` about checkpoints: `policy` and `bench`.
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use jaco_controller::cli::policy::{BenchVerb, PolicyVerb};
+use jaco_controller::cli::{Cli, Verb, exit};
+use jaco_controller::policy::{ask, bench, folders};
+use jaco_controller::words::{in_full, print};
+use jaco_core::MonotonicClock;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match carry_out(&cli) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            eprintln!("jaco: {}", in_full(&error));
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn carry_out(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.verb {
+        Verb::Policy(PolicyVerb::Inspect(args)) => print(cli.json, &folders::inspect(args)?),
+        Verb::Policy(PolicyVerb::Ask(args)) => print(cli.json, &ask::ask(args, &MonotonicClock)?),
+        Verb::Policy(PolicyVerb::Merge(args)) => print(cli.json, &folders::merge(args)?),
+        Verb::Policy(PolicyVerb::Synth(args)) => {
+            let bar = bar("{elapsed_precise} [{bar:40}] {bytes}/{total_bytes} (eta {eta})")?;
+            print(cli.json, &folders::synth(args, &bar)?)
+        }
+        Verb::Bench(BenchVerb::Policy(args)) => {
+            let bar = bar("{elapsed_precise} [{bar:40}] {pos}/{len} inferences (eta {eta})")?;
+            let report = bench::bench(args, &MonotonicClock, &bar)?;
+            bar.finish_and_clear();
+            print(cli.json, &report)
+        }
+        _ => anyhow::bail!("jaco-policy knows `policy` and `bench` only; the others are jaco's"),
+    }
+}
+
+fn bar(template: &str) -> anyhow::Result<ProgressBar> {
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
+}

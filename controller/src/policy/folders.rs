@@ -1,0 +1,79 @@
+//! `jaco policy inspect`, `merge` and `synth`: checkpoint folders read and written.
+
+use crate::cli::policy::{InspectArgs, MergeArgs, SynthArgs};
+use indicatif::ProgressBar;
+use jaco_model::checkpoint::{self, Inspection, synth};
+use jaco_model::{
+    Adapter, Checkpoint, ImageProcessor, OpenVla, OpenVlaConfig, PromptTokenizer,
+};
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use tch::{Device, Kind};
+
+/// Carries out `jaco policy inspect`.
+pub fn inspect(args: &InspectArgs) -> anyhow::Result<Inspection> {
+    Ok(checkpoint::inspect(&args.dir)?)
+}
+
+/// What `jaco policy merge` and `synth` print.
+#[derive(Clone, Debug, Serialize)]
+pub struct Written {
+    /// The new folder.
+    pub dir: PathBuf,
+    /// Bytes of its weights.
+    pub weight_bytes: u64,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = self.weight_bytes as f64 / 1e6;
+        write!(f, "{}: {megabytes:.1} MB of weights", self.dir.display())
+    }
+}
+
+/// Carries out `jaco policy merge`.
+pub fn merge(args: &MergeArgs) -> anyhow::Result<Written> {
+    let dir = &args.checkpoint;
+    let config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
+    let statistics = checkpoint::read_statistics(dir, Some(&args.adapter), &config)?;
+    let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
+    let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
+    let images = ImageProcessor::read(&dir.join(checkpoint::PROCESSOR_FILE), side, strategy)?;
+    let kind = Kind::from(args.dtype);
+    let (variables, _model) = OpenVla::build(&config, Device::Cpu, kind)?;
+    checkpoint::read_weights(dir, &config, &variables)?;
+    Adapter::read(&args.adapter, &config, &variables)?.merge_into(&variables)?;
+    let merged = Checkpoint::new(&config, &variables, &tokenizer, &images, &statistics);
+    let max_shard_bytes = shard_bytes(args.max_shard_gb);
+    Checkpoint { kind, max_shard_bytes, ..merged }.save(&args.out)?;
+    written(&args.out)
+}
+
+/// Carries out `jaco policy synth`.
+pub fn synth(args: &SynthArgs, bar: &ProgressBar) -> anyhow::Result<Written> {
+    let config = synth::preset(args.like.name())?;
+    let (kind, max_shard_bytes) = (Kind::from(args.dtype), shard_bytes(args.max_shard_gb));
+    let mut progress = |done: u64, total: u64| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    synth::write(&config, kind, args.seed, &args.out, max_shard_bytes, &mut progress)?;
+    bar.finish_and_clear();
+    written(&args.out)
+}
+
+fn shard_bytes(gigabytes: f64) -> u64 {
+    (gigabytes * 1e9) as u64
+}
+
+fn written(dir: &Path) -> anyhow::Result<Written> {
+    let mut weight_bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|extension| extension == "safetensors") {
+            weight_bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(Written { dir: dir.to_owned(), weight_bytes })
+}
