@@ -59,14 +59,10 @@ fn new_mini(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let (variables, _) = OpenVla::init(&config, 0, Device::Cpu)?;
     let quantiles = ActionStatistics { q01: [-0.02; 7], q99: [0.02; 7], mask: [true; 7] };
     let dir = root.join("mini");
-    Checkpoint {
-        config: &config,
-        variables: &variables,
-        kind: Kind::BFloat16,
-        tokenizer: &PromptTokenizer::read(&mini.join("tokenizer.json"), &config)?,
-        images: &ImageProcessor::new(config.image_size() as usize),
-        statistics: &NormStats::single("still", quantiles),
-    }
-    .save(&dir)?;
+    let tokenizer = PromptTokenizer::read(&mini.join("tokenizer.json"), &config)?;
+    let images = ImageProcessor::new(config.image_size() as usize);
+    let statistics = NormStats::single("still", quantiles);
+    let checkpoint = Checkpoint::new(&config, &variables, &tokenizer, &images, &statistics);
+    Checkpoint { kind: Kind::BFloat16, ..checkpoint }.save(&dir)?;
     Ok(dir)
 }

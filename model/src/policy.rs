@@ -66,15 +66,10 @@ impl Policy {
 
     /// Writes the checkpoint to the new folder `dir`, weights stored as `kind`.
     pub fn save(&self, dir: &Path, kind: Kind) -> Result<(), ModelError> {
-        Checkpoint {
-            config: &self.config,
-            variables: &self.variables,
-            kind,
-            tokenizer: &self.tokenizer,
-            images: &self.images,
-            statistics: &self.norm_stats,
-        }
-        .save(dir)
+        let (config, variables) = (&self.config, &self.variables);
+        let checkpoint =
+            Checkpoint::new(config, variables, &self.tokenizer, &self.images, &self.norm_stats);
+        Checkpoint { kind, ..checkpoint }.save(dir)
     }
 
     /// Sizes and token ids.
