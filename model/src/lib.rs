@@ -22,7 +22,7 @@ pub mod tokens;
 pub mod train;
 pub mod vision;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Adapter, AdapterConfig, Checkpoint};
 pub use config::OpenVlaConfig;
 pub use decode::{DecodeMethod, DecodeRequest, Decoded, Timings};
 pub use error::ModelError;

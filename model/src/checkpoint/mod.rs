@@ -1,14 +1,16 @@
 //! Checkpoint folders in Hugging Face's layout: config.json, safetensors, tokenizer.json,
-//! preprocessor_config.json, dataset_statistics.json.
+//! preprocessor_config.json, dataset_statistics.json; and LoRA adapters in PEFT's.
 //!
 //! Owns reading weights into a model's variables, with one error that names every tensor that
-//! does not fit, and writing a folder that is there whole or not at all. Must never run a
-//! model.
+//! does not fit, writing folders that are there whole or not at all, adapters, invented
+//! checkpoints of any size, and telling what a folder holds. Must never run a model.
 
+pub mod adapter;
 mod compare;
 mod file;
 mod folder;
 mod locate;
+mod random;
 mod read;
 mod save;
 mod shapes;
@@ -16,6 +18,7 @@ mod shards;
 
 pub(crate) use folder::move_over;
 
+pub use adapter::{Adapter, AdapterConfig, LoraPair};
 pub use read::read_weights;
 pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
 pub use shapes::{Shapes, dead_tensors, wanted_tensors};

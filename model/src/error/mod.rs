@@ -3,8 +3,10 @@
 //! Owns the one error type of this package. Every variant says what was found, what was wanted
 //! and where. Must never carry a bare message where a number or a name is known.
 
+mod adapter;
 mod tensors;
 
+pub use adapter::AdapterError;
 pub use tensors::{IndexProblem, Misnamed, Misshapen, TensorMismatch};
 
 use jaco_core::codec::StatisticsError;
@@ -111,6 +113,22 @@ pub enum ModelError {
         path: PathBuf,
         /// All differences.
         mismatch: Box<TensorMismatch>,
+    },
+    /// An adapter cannot be read, or does not belong to the model.
+    #[error("{}: {source}", path.display())]
+    Adapter {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AdapterError,
+    },
+    /// There is no preset of this name.
+    #[error("no preset {name:?}; there are {}", available.join(", "))]
+    UnknownPreset {
+        /// The name asked for.
+        name: String,
+        /// All presets.
+        available: Vec<String>,
     },
     /// tokenizer.json cannot be used.
     #[error("{}: {problem}", path.display())]

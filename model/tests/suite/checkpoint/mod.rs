@@ -1,5 +1,6 @@
 //! Checkpoint folders, through the public door.
 
+mod adapter;
 mod files;
 mod names;
 mod reading;
