@@ -42,6 +42,11 @@ impl NormStats {
         self.0.is_empty()
     }
 
+    /// Names of all datasets, sorted.
+    pub fn datasets(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The statistics under `key`, or of the only dataset; checked to be usable.
     pub fn choose(&self, key: Option<&str>) -> Result<ActionStatistics, ModelError> {
         let available = || self.0.keys().cloned().collect::<Vec<_>>();

@@ -9,16 +9,19 @@ pub mod adapter;
 mod compare;
 mod file;
 mod folder;
+pub mod inspect;
 mod locate;
 mod random;
 mod read;
 mod save;
 mod shapes;
 mod shards;
+pub mod synth;
 
 pub(crate) use folder::move_over;
 
 pub use adapter::{Adapter, AdapterConfig, LoraPair};
+pub use inspect::{Inspection, inspect};
 pub use read::read_weights;
 pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
 pub use shapes::{Shapes, dead_tensors, wanted_tensors};

@@ -2,9 +2,11 @@
 
 mod adapter;
 mod files;
+mod inspect;
 mod names;
 mod reading;
 mod statistics;
+mod synth;
 mod writing;
 
 use crate::support::{fixtures, tiny_config};
