@@ -70,8 +70,7 @@ impl Golden {
         let mut config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
         config.action_stream.horizon = UNITS;
         config.check()?;
-        let (variables, mut model) = OpenVla::build(&config, Device::Cpu, Kind::Float)?;
-        model.fuse()?;
+        let (variables, mut model) = OpenVla::build_frozen(&config, Device::Cpu, Kind::Float)?;
         checkpoint::read_weights(dir, &config, &variables)?;
         if let Some(folder) = adapter {
             model.set_adapter(Some(&Adapter::read(folder, &config, &variables)?))?;

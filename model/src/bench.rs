@@ -16,12 +16,7 @@ const ROUNDS: usize = 5;
 
 /// Bytes that one decoding pass of `streams` branches reads behind `positions` positions: every
 /// weight of the decoder, the head's rows for the action tokens, keys and values.
-pub fn bytes_per_pass(
-    config: &OpenVlaConfig,
-    kind: Kind,
-    positions: usize,
-    streams: usize,
-) -> u64 {
+pub fn bytes_per_pass(config: &OpenVlaConfig, kind: Kind, positions: usize, streams: usize) -> u64 {
     let text = &config.text_config;
     let (hidden, inner) = (text.hidden_size, text.intermediate_size);
     let keys = text.key_value_heads() * text.head_dim();

@@ -2,17 +2,17 @@
 //!
 //! A layer computes in the element type of its input and casts its weights to it, so weights
 //! kept in float32 can be trained in bfloat16; where both agree the cast costs nothing.
-//! Variables are created holding zeros; values come from a checkpoint or from
-//! [`crate::openvla::OpenVla::init`].
+//! Variables are created holding whatever was in memory, so that gigabytes are not written twice;
+//! values come from a checkpoint or from [`crate::openvla::OpenVla::init`].
 
 use crate::checkpoint::Adapter;
 use crate::lora::Lora;
-use tch::nn::{Init, Path};
+use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
-/// A new variable of zeros called `name`.
+/// A new variable called `name`, without a value yet.
 pub(crate) fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor, TchError> {
-    path.f_var(name, shape, Init::Const(0.0))
+    Ok(path.add(name, Tensor::f_empty(shape, (path.kind(), path.device()))?, true))
 }
 
 /// The dotted name of the module at `path`, as checkpoints spell it.
@@ -104,16 +104,14 @@ impl FusedLinear {
         })
     }
 
-    /// Puts all weights into one matrix.
+    /// Puts all weights into one matrix. Their values are lost.
     pub(crate) fn fuse(&mut self) -> Result<(), TchError> {
         let _no_grad = tch::no_grad_guard();
         let (outputs, inputs) = (self.outputs(), self.weights[0].size2()?.1);
         let options = (self.weights[0].f_kind()?, self.weights[0].device());
-        let fused = Tensor::f_zeros([outputs.iter().sum(), inputs], options)?;
+        let fused = Tensor::f_empty([outputs.iter().sum(), inputs], options)?;
         for ((weight, rows), first) in self.weights.iter_mut().zip(&outputs).zip(firsts(&outputs)) {
-            let mut place = fused.f_narrow(0, first, *rows)?;
-            place.f_copy_(weight)?;
-            weight.f_set_data(&place)?;
+            weight.f_set_data(&fused.f_narrow(0, first, *rows)?)?;
         }
         self.fused = Some(fused);
         Ok(())

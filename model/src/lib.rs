@@ -23,7 +23,7 @@ pub mod tokens;
 pub mod train;
 pub mod vision;
 
-pub use checkpoint::{Adapter, Checkpoint, LoraPair};
+pub use checkpoint::{Adapter, AdapterConfig, Checkpoint, LoraPair};
 pub use config::OpenVlaConfig;
 pub use decode::{
     DecodeMethod, DecodeRequest, Decoded, Grammar, Stream, Timings, TokenValue, UnitConfidence,

@@ -24,7 +24,7 @@ pub struct OpenVla {
 }
 
 impl OpenVla {
-    /// Builds the tree under `path`, all variables zero, for a checked configuration.
+    /// Builds the tree under `path`, its variables without values, for a checked configuration.
     pub fn new(path: &Path, config: &OpenVlaConfig) -> Result<Self, ModelError> {
         let towers = config.towers();
         let vision = towers.featurizer.embed_dim + towers.fused_featurizer.embed_dim;
@@ -39,7 +39,8 @@ impl OpenVla {
         })
     }
 
-    /// A model and its variables in `kind` on `device`, all zero, for a checked configuration.
+    /// A model and its variables in `kind` on `device`, to be trained once values are there, for
+    /// a checked configuration.
     pub fn build(
         config: &OpenVlaConfig,
         device: Device,
@@ -48,6 +49,20 @@ impl OpenVla {
         let mut variables = VarStore::new(device);
         variables.set_kind(kind);
         let model = Self::new(&variables.root(), config)?;
+        Ok((variables, model))
+    }
+
+    /// [`OpenVla::build`] for a model whose weights are never trained; adapters on it can be.
+    /// Those products in the decoder that share their input are one, and the variables views of
+    /// one matrix, which costs no memory.
+    pub fn build_frozen(
+        config: &OpenVlaConfig,
+        device: Device,
+        kind: Kind,
+    ) -> Result<(VarStore, Self), ModelError> {
+        let (mut variables, mut model) = Self::build(config, device, kind)?;
+        model.language_model.fuse()?;
+        variables.freeze();
         Ok((variables, model))
     }
 
@@ -61,13 +76,6 @@ impl OpenVla {
         let (variables, model) = Self::build(config, device, Kind::Float)?;
         init::fill(&variables, config, seed)?;
         Ok((variables, model))
-    }
-
-    /// Makes one product of those in the decoder that share their input. Costs no memory: the
-    /// variables become views. Values may be read into them before or after; they can no longer
-    /// be trained.
-    pub fn fuse(&mut self) -> Result<(), TchError> {
-        self.language_model.fuse()
     }
 
     /// Lets `adapter` act on all maps that it has a share for, in place of any before; the

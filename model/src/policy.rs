@@ -104,10 +104,8 @@ impl OpenVlaPolicy {
             Device::Cpu => Kind::Float,
             _ => Kind::BFloat16,
         });
-        let (mut variables, mut model) = OpenVla::build(&config, options.device, kind)?;
-        model.fuse()?;
+        let (variables, mut model) = OpenVla::build_frozen(&config, options.device, kind)?;
         checkpoint::read_weights(dir, &config, &variables)?;
-        variables.freeze();
         if let Some(folder) = options.adapter {
             let adapter = Adapter::read(folder, &config, &variables)?;
             if options.merge_adapter {
@@ -131,15 +129,10 @@ impl OpenVlaPolicy {
 
     /// Writes the checkpoint to the new folder `dir`, weights stored as `kind`.
     pub fn save(&self, dir: &Path, kind: Kind) -> Result<(), ModelError> {
-        Checkpoint {
-            config: &self.config,
-            variables: &self.variables,
-            kind,
-            tokenizer: &self.tokenizer,
-            images: &self.images,
-            statistics: &self.norm_stats,
-        }
-        .save(dir)
+        let (config, variables) = (&self.config, &self.variables);
+        let checkpoint =
+            Checkpoint::new(config, variables, &self.tokenizer, &self.images, &self.norm_stats);
+        Checkpoint { kind, ..checkpoint }.save(dir)
     }
 
     /// Sizes and token ids.

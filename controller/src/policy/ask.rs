@@ -86,16 +86,17 @@ pub fn ask(args: &AskArgs, clock: &dyn Clock) -> anyhow::Result<Answer> {
 }
 
 fn answer_stream(stream: &Stream, codec: &ActionCodec) -> AnswerStream {
-    let actions = stream.units.iter().zip(&stream.confidence).enumerate().map(
-        |(i, (unit, confidence))| AnswerAction {
-            action: match &stream.values {
-                Some(values) => codec.decode_values(&values[i]),
-                None => codec.decode(unit),
-            },
-            score: confidence.score(),
-            entropy: confidence.entropy,
-        },
-    );
+    let actions =
+        stream.units.iter().zip(&stream.confidence).enumerate().map(|(i, (unit, confidence))| {
+            AnswerAction {
+                action: match &stream.values {
+                    Some(values) => codec.decode_values(&values[i]),
+                    None => codec.decode(unit),
+                },
+                score: confidence.score(),
+                entropy: confidence.entropy,
+            }
+        });
     AnswerStream {
         score: stream.score(),
         violations: stream.violations(),

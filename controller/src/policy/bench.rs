@@ -2,7 +2,7 @@
 //! what the memory's bandwidth allows.
 
 use super::decode_request;
-use super::report::{Memory, MedianMs, Report};
+use super::report::{MedianMs, Memory, Report};
 use crate::cli::policy::{BenchArgs, Geometry};
 use crate::shipped;
 use anyhow::{Context, ensure};
@@ -95,8 +95,7 @@ impl Subject {
 
     fn ask(&self, request: &DecodeRequest) -> anyhow::Result<Decoded> {
         let prompts = std::slice::from_ref(&self.prompt);
-        let mut answers =
-            decode(&self.model, &self.config, &self.pixel_values, prompts, request)?;
+        let mut answers = decode(&self.model, &self.config, &self.pixel_values, prompts, request)?;
         Ok(answers.swap_remove(0))
     }
 
@@ -155,20 +154,16 @@ type Loaded = (String, OpenVlaConfig, (VarStore, OpenVla));
 fn synthetic(geometry: Geometry, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
     let mut config = synth::preset(geometry.name())?;
     grow_horizon(&mut config, args);
-    let (mut variables, mut model) = OpenVla::build(&config, args.load.device, kind)?;
-    model.fuse()?;
+    let (variables, model) = OpenVla::build_frozen(&config, args.load.device, kind)?;
     synth::fill(&variables, 0)?;
-    variables.freeze();
     Ok((format!("random weights like {}", geometry.name()), config, (variables, model)))
 }
 
 fn from_folder(folder: &Path, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
     let mut config = OpenVlaConfig::read(&folder.join(checkpoint::CONFIG_FILE))?;
     grow_horizon(&mut config, args);
-    let (mut variables, mut model) = OpenVla::build(&config, args.load.device, kind)?;
-    model.fuse()?;
+    let (variables, mut model) = OpenVla::build_frozen(&config, args.load.device, kind)?;
     checkpoint::read_weights(folder, &config, &variables)?;
-    variables.freeze();
     if let Some(folder) = &args.load.adapter {
         let adapter = Adapter::read(folder, &config, &variables)?;
         if args.load.merge {
@@ -214,8 +209,7 @@ fn read_inputs(path: &Path, config: &OpenVlaConfig) -> anyhow::Result<(Tensor, V
 fn noise(config: &OpenVlaConfig, prompt_tokens: usize) -> anyhow::Result<(Tensor, Vec<i64>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let size = config.image_size();
-    let values: Vec<f32> =
-        (0..6 * size * size).map(|_| rng.random_range(-1.0f32..1.0)).collect();
+    let values: Vec<f32> = (0..6 * size * size).map(|_| rng.random_range(-1.0f32..1.0)).collect();
     let words = config.base_vocab() - config.n_action_bins;
     let bos = config.text_config.bos_token_id;
     let prompt = std::iter::once(bos)

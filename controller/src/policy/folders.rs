@@ -3,9 +3,7 @@
 use crate::cli::policy::{InspectArgs, MergeArgs, SynthArgs};
 use indicatif::ProgressBar;
 use jaco_model::checkpoint::{self, Inspection, synth};
-use jaco_model::{
-    Adapter, Checkpoint, ImageProcessor, OpenVla, OpenVlaConfig, PromptTokenizer,
-};
+use jaco_model::{Adapter, Checkpoint, ImageProcessor, OpenVla, OpenVlaConfig, PromptTokenizer};
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};

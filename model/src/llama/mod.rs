@@ -43,8 +43,8 @@ impl Llama {
         })
     }
 
-    /// Makes one product of those that share their input; see
-    /// [`OpenVla::fuse`](crate::OpenVla::fuse).
+    /// Makes one product of those that share their input. Values are lost; see
+    /// [`OpenVla::build_frozen`](crate::OpenVla::build_frozen).
     pub(crate) fn fuse(&mut self) -> Result<(), TchError> {
         self.layers.iter_mut().try_for_each(Layer::fuse)
     }

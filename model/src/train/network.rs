@@ -40,8 +40,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// The network that `start` asks for, without a head. With `Start::Resume` the weights are
-    /// zero until [`Network::restore`].
+    /// The network that `start` asks for, without a head. With `Start::Resume` the weights have
+    /// no values until [`Network::restore`].
     pub fn start(
         start: &Start,
         out: &Path,
@@ -175,21 +175,11 @@ impl Network {
         if next.exists() {
             fs::remove_dir_all(&next).map_err(TrainError::io(&next))?;
         }
-        Checkpoint {
-            config: &self.config,
-            variables: &self.variables,
-            kind,
-            tokenizer: &self.tokenizer,
-            images: &self.images,
-            statistics,
-        }
-        .save(&next)?;
-        for entry in fs::read_dir(&next).map_err(TrainError::io(&next))? {
-            let from = entry.map_err(TrainError::io(&next))?.path();
-            let to = out.join(from.file_name().unwrap_or_default());
-            fs::rename(&from, &to).map_err(TrainError::io(&to))?;
-        }
-        fs::remove_dir(&next).map_err(TrainError::io(&next))
+        let (config, variables) = (&self.config, &self.variables);
+        let checkpoint =
+            Checkpoint::new(config, variables, &self.tokenizer, &self.images, statistics);
+        Checkpoint { kind, ..checkpoint }.save(&next)?;
+        Ok(checkpoint::move_over(&next, out)?)
     }
 }
 

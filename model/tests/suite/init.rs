@@ -79,16 +79,12 @@ fn a_new_mini_policy_saves_loads_and_decodes() {
     let tokenizer = PromptTokenizer::read(&mini().join("tokenizer.json"), &config).unwrap();
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("mini");
-    Checkpoint {
-        config: &config,
-        variables: &variables,
-        kind: Kind::BFloat16,
-        tokenizer: &tokenizer,
-        images: &ImageProcessor::new(128, config.image_resize_strategy),
-        statistics: &serde_json::from_str(ONE_DATASET).unwrap(),
-    }
-    .save(&dir)
-    .unwrap();
+    let (images, statistics) = (
+        ImageProcessor::new(128, config.image_resize_strategy),
+        serde_json::from_str(ONE_DATASET).unwrap(),
+    );
+    let checkpoint = Checkpoint::new(&config, &variables, &tokenizer, &images, &statistics);
+    Checkpoint { kind: Kind::BFloat16, ..checkpoint }.save(&dir).unwrap();
     let size = std::fs::metadata(dir.join("model.safetensors")).unwrap().len();
     assert!(size < 5_000_000, "{size} bytes");
 

@@ -3,6 +3,12 @@
 //! Owns the one error type of this package. Every variant says what was found, what was wanted
 //! and where. Must never carry a bare message where a number or a name is known.
 
+mod adapter;
+mod tensors;
+
+pub use adapter::AdapterError;
+pub use tensors::{IndexProblem, Misnamed, Misshapen, TensorMismatch};
+
 use jaco_core::codec::StatisticsError;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -37,16 +43,61 @@ pub enum ModelError {
         /// What would be acceptable.
         wanted: String,
     },
-    /// A safetensors file is damaged.
-    #[error("{}: not a readable safetensors file: {source}", path.display())]
+    /// The header of a safetensors file is damaged.
+    #[error("{}: not a readable safetensors file: {source}; fetch it again", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
     },
+    /// A safetensors file is shorter or longer than its header says.
+    #[error(
+        "{}: {found} bytes, its header asks for {wanted}; fetch it again, or wait until it is \
+         copied", path.display()
+    )]
+    FileLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header asks for, itself included.
+        wanted: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// Weights are there only as pickle, which is a program and never run.
+    #[error(
+        "{}: {sign}: pickled weights can run code when they are read, so they never are; \
+         convert them to safetensors on a machine where you trust them: \
+         safetensors.torch.save_file(torch.load(.., weights_only=True), ..)", path.display()
+    )]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// How it was recognised.
+        sign: &'static str,
+    },
+    /// A folder has weights in one file and weights in shards.
+    #[error(
+        "{}: both {} and {} are there; remove the one that is out of date", dir.display(),
+        crate::checkpoint::WEIGHTS_FILE, crate::checkpoint::INDEX_FILE
+    )]
+    TwoSetsOfWeights {
+        /// The checkpoint folder.
+        dir: PathBuf,
+    },
+    /// The index and the shards beside it disagree.
+    #[error("{}: {problem}", path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// About what.
+        problem: IndexProblem,
+    },
     /// A tensor has an element type that weights cannot have.
-    #[error("{}: tensor {name} has element type {found}, wanted F32, BF16 or F16", path.display())]
+    #[error(
+        "{}: tensor {name} has element type {found}, wanted F32, BF16 or F16; quantised weights \
+         are not read", path.display()
+    )]
     ElementType {
         /// The file.
         path: PathBuf,
@@ -61,7 +112,23 @@ pub enum ModelError {
         /// The weights file or its index.
         path: PathBuf,
         /// All differences.
-        mismatch: TensorMismatch,
+        mismatch: Box<TensorMismatch>,
+    },
+    /// An adapter cannot be read, or does not belong to the model.
+    #[error("{}: {source}", path.display())]
+    Adapter {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AdapterError,
+    },
+    /// There is no preset of this name.
+    #[error("no preset {name:?}; there are {}", available.join(", "))]
+    UnknownPreset {
+        /// The name asked for.
+        name: String,
+        /// All presets.
+        available: Vec<String>,
     },
     /// tokenizer.json cannot be used.
     #[error("{}: {problem}", path.display())]
@@ -237,52 +304,5 @@ impl ModelError {
         wanted: impl Into<String>,
     ) -> ModelError {
         ModelError::Config { key: key.into(), found: found.to_string(), wanted: wanted.into() }
-    }
-}
-
-/// How the tensors of a checkpoint differ from those of the model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TensorMismatch {
-    /// Tensors of the model that the checkpoint lacks.
-    pub missing: Vec<String>,
-    /// Tensors of the checkpoint that the model lacks.
-    pub unexpected: Vec<String>,
-    /// Tensors of another shape than the model's.
-    pub misshapen: Vec<Misshapen>,
-}
-
-/// One tensor of a wrong shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misshapen {
-    /// Its name.
-    pub name: String,
-    /// The model's shape.
-    pub wanted: Vec<i64>,
-    /// The checkpoint's shape.
-    pub found: Vec<i64>,
-}
-
-impl TensorMismatch {
-    /// Whether there is no difference.
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
-    }
-}
-
-impl fmt::Display for TensorMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if !self.missing.is_empty() {
-            parts.push(format!("missing {}", self.missing.join(", ")));
-        }
-        if !self.unexpected.is_empty() {
-            parts.push(format!("unexpected {}", self.unexpected.join(", ")));
-        }
-        parts.extend(
-            self.misshapen
-                .iter()
-                .map(|m| format!("{} has shape {:?}, wanted {:?}", m.name, m.found, m.wanted)),
-        );
-        f.write_str(&parts.join("; "))
     }
 }

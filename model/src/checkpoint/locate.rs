@@ -1,0 +1,93 @@
+//! Which files hold the weights of a checkpoint: one file, or shards with an index.
+//!
+//! Owns the choice and the agreement between index and shards. Must never look at values.
+
+use super::file::WeightsFile;
+use super::{INDEX_FILE, WEIGHTS_FILE};
+use crate::error::{IndexProblem, ModelError};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// File name extensions under which weights are pickled.
+const PICKLES: [&str; 5] = ["bin", "ckpt", "pkl", "pt", "pth"];
+
+/// The index of shards, in Hugging Face's layout.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Index {
+    /// Carries `total_size` \[bytes\].
+    #[serde(default)]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// File name of the shard by tensor.
+    pub weight_map: BTreeMap<String, String>,
+}
+
+/// The files of a checkpoint's weights, open.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    /// The one file, or the index.
+    pub listing: PathBuf,
+    /// The one file, or all shards.
+    pub files: Vec<WeightsFile>,
+}
+
+impl Weights {
+    /// Opens the weights in `dir` and reads their headers.
+    pub fn open(dir: &Path) -> Result<Self, ModelError> {
+        let (index, single) = (dir.join(INDEX_FILE), dir.join(WEIGHTS_FILE));
+        match (index.exists(), single.exists()) {
+            (true, true) => Err(ModelError::TwoSetsOfWeights { dir: dir.to_owned() }),
+            (true, false) => Ok(Self { files: open_shards(dir, &index)?, listing: index }),
+            (false, true) => Ok(Self { files: vec![WeightsFile::open(&single)?], listing: single }),
+            (false, false) => Err(match pickled_file(dir) {
+                Some(path) => ModelError::Pickle { path, sign: "no safetensors are beside it" },
+                None => ModelError::io(&single)(std::io::ErrorKind::NotFound.into()),
+            }),
+        }
+    }
+}
+
+/// The first file in `dir` that holds pickled weights by its name.
+pub(super) fn pickled_file(dir: &Path) -> Option<PathBuf> {
+    let is_pickle = |path: &PathBuf| {
+        path.extension().and_then(OsStr::to_str).is_some_and(|e| PICKLES.contains(&e))
+    };
+    fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_pickle).min()
+}
+
+fn open_shards(dir: &Path, index_path: &Path) -> Result<Vec<WeightsFile>, ModelError> {
+    let text = fs::read(index_path).map_err(ModelError::io(index_path))?;
+    let index: Index = serde_json::from_slice(&text)
+        .map_err(|source| ModelError::Json { path: index_path.to_owned(), source })?;
+    let refuse = |problem| ModelError::Index { path: index_path.to_owned(), problem };
+    let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (tensor, shard) in index.weight_map {
+        shards.entry(shard).or_default().insert(tensor);
+    }
+    if shards.is_empty() {
+        return Err(refuse(IndexProblem::Empty));
+    }
+    let mut files = Vec::with_capacity(shards.len());
+    for (shard, listed) in shards {
+        let components: Vec<_> = Path::new(&shard).components().collect();
+        if !matches!(components[..], [Component::Normal(_)]) {
+            return Err(refuse(IndexProblem::Outside { shard }));
+        }
+        let path = dir.join(&shard);
+        if !path.exists() {
+            let tensors = listed.into_iter().collect();
+            return Err(refuse(IndexProblem::MissingShard { shard, tensors }));
+        }
+        let file = WeightsFile::open(&path)?;
+        let held: BTreeSet<_> = file.tensors().iter().map(|stored| stored.name.clone()).collect();
+        if held != listed {
+            let lacking = listed.difference(&held).cloned().collect();
+            let unlisted = held.difference(&listed).cloned().collect();
+            return Err(refuse(IndexProblem::Disagrees { shard, lacking, unlisted }));
+        }
+        files.push(file);
+    }
+    Ok(files)
+}

@@ -1,0 +1,67 @@
+//! Checkpoint folders in Hugging Face's layout: config.json, safetensors, tokenizer.json,
+//! preprocessor_config.json, dataset_statistics.json; and LoRA adapters in PEFT's.
+//!
+//! Owns reading weights into a model's variables, with one error that names every tensor that
+//! does not fit, writing folders that are there whole or not at all, adapters, invented
+//! checkpoints of any size, and telling what a folder holds. Must never run a model.
+
+pub mod adapter;
+mod compare;
+mod file;
+mod folder;
+pub mod inspect;
+mod locate;
+mod random;
+mod read;
+mod save;
+mod shapes;
+mod shards;
+pub mod synth;
+
+pub(crate) use folder::move_over;
+
+pub use adapter::{Adapter, AdapterConfig, LoraPair};
+pub use inspect::{Inspection, inspect};
+pub use read::read_weights;
+pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
+pub use shapes::{Shapes, dead_tensors, wanted_tensors};
+pub use shards::split_into_shards;
+
+use crate::config::OpenVlaConfig;
+use crate::error::ModelError;
+use crate::statistics::NormStats;
+use std::fs;
+use std::path::Path;
+
+/// The file of sizes and token ids.
+pub const CONFIG_FILE: &str = "config.json";
+/// The tokenizer of the prompt.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// The constants of the image processor; may be absent.
+pub const PROCESSOR_FILE: &str = "preprocessor_config.json";
+/// Action statistics; they override those of config.json; may be absent.
+pub const STATISTICS_FILE: &str = "dataset_statistics.json";
+/// The weights, if they are in one file.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// Which file holds which tensor, if the weights are in several.
+pub const INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the
+/// `adapter`, if there are any, go first.
+pub fn read_statistics(
+    dir: &Path,
+    adapter: Option<&Path>,
+    config: &OpenVlaConfig,
+) -> Result<NormStats, ModelError> {
+    let beside = adapter.map(|folder| folder.join(STATISTICS_FILE)).filter(|path| path.exists());
+    let path = beside.unwrap_or_else(|| dir.join(STATISTICS_FILE));
+    let statistics = match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => config.norm_stats.clone(),
+        read => serde_json::from_slice(&read.map_err(ModelError::io(&path))?)
+            .map_err(|source| ModelError::Json { path, source })?,
+    };
+    if statistics.is_empty() {
+        return Err(ModelError::NoStatistics { dir: dir.to_owned() });
+    }
+    Ok(statistics)
+}
