@@ -90,7 +90,7 @@ fn answer_stream(stream: &Stream, codec: &ActionCodec) -> AnswerStream {
         stream.units.iter().zip(&stream.confidence).enumerate().map(|(i, (unit, confidence))| {
             AnswerAction {
                 action: match &stream.values {
-                    Some(values) => codec.decode_values(&values[i]),
+                    Some(values) => codec.decode_values(&values[i].map(f64::from)),
                     None => codec.decode(unit),
                 },
                 score: confidence.score(),
