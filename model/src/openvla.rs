@@ -138,8 +138,7 @@ impl OpenVla {
         input_ids: &Tensor,
         cache: &mut KvCache,
     ) -> Result<Tensor, TchError> {
-        let hidden = self.language_model.forward(&self.embed(features, input_ids)?, Some(cache))?;
-        hidden.f_narrow(1, hidden.size3()?.1 - 1, 1)
+        self.language_model.prefill(&self.embed(features, input_ids)?, cache)
     }
 
     /// Runs further tokens `ids` \[B, T W\] of the cache's W branches, in the order \[T, W\],

@@ -6,7 +6,7 @@ use crate::checkpoint::Adapter;
 use crate::config::TextConfig;
 use crate::layers::{FusedLinear, Linear, cast, variable};
 use tch::nn::Path;
-use tch::{TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -56,15 +56,20 @@ impl Layer {
         self.down_proj.set_adapter(adapter)
     }
 
-    /// `x` \[B, T, hidden\] one layer on; `slot` holds keys and values if there is a cache.
+    /// `x` \[B, T, hidden\] one layer on; `slot` holds keys and values if there is a cache. With
+    /// `last_only` what comes back is \[B, 1, hidden\]: of the other positions only keys and
+    /// values are computed.
     pub(super) fn forward(
         &self,
         x: &Tensor,
         rope: &Rope,
         place: &Place,
         slot: Option<&mut (Tensor, Tensor)>,
+        last_only: bool,
     ) -> Result<Tensor, TchError> {
-        let x = x.f_add(&self.attend(&self.input_norm.forward(x)?, rope, place, slot)?)?;
+        let attended = self.attend(&self.input_norm.forward(x)?, rope, place, slot, last_only)?;
+        let x =
+            if last_only { last_position(x, 1)?.f_add(&attended)? } else { x.f_add(&attended)? };
         let gate_up = self.gate_up.forward(&self.post_attention_norm.forward(&x)?)?;
         let gate = gate_up.f_narrow(-1, 0, self.inner)?.f_silu()?;
         let inner = gate.f_mul(&gate_up.f_narrow(-1, self.inner, self.inner)?)?;
@@ -77,6 +82,7 @@ impl Layer {
         rope: &Rope,
         place: &Place,
         slot: Option<&mut (Tensor, Tensor)>,
+        last_only: bool,
     ) -> Result<Tensor, TchError> {
         let (batch, tokens, _) = x.size3()?;
         let (heads, groups) = (self.heads, self.key_value_heads);
@@ -86,7 +92,7 @@ impl Layer {
             .f_view([batch, tokens, heads + 2 * groups, self.head_dim])?
             .f_transpose(1, 2)?;
         let turned = rope.rotate(&qkv.f_narrow(1, 0, heads + groups)?)?;
-        let q = turned.f_narrow(1, 0, heads)?;
+        let mut q = turned.f_narrow(1, 0, heads)?;
         let mut k = turned.f_narrow(1, heads, groups)?;
         let mut v = qkv.f_narrow(1, heads + groups, groups)?;
         if let Some((keys, values)) = slot {
@@ -96,16 +102,25 @@ impl Layer {
             v = values.f_narrow(2, 0, place.slot + tokens)?;
         }
         let (mask, causal) = match &place.sight {
+            _ if last_only => (None, false),
             Sight::All => (None, false),
             Sight::Causal => (None, true),
             Sight::Mask(mask) => (Some(mask), false),
         };
+        if last_only {
+            q = last_position(&q, 2)?;
+        }
+        let queries = if last_only { 1 } else { tokens };
         let grouped = heads != groups;
         let y =
             Tensor::f_scaled_dot_product_attention(&q, &k, &v, mask, 0.0, causal, None, grouped)?;
         let width = heads * self.head_dim;
-        self.o_proj.forward(&y.f_transpose(1, 2)?.f_reshape([batch, tokens, width])?)
+        self.o_proj.forward(&y.f_transpose(1, 2)?.f_reshape([batch, queries, width])?)
     }
+}
+
+fn last_position(x: &Tensor, dimension: i64) -> Result<Tensor, TchError> {
+    x.f_narrow(dimension, x.size()[dimension as usize] - 1, 1)
 }
 
 /// Root mean square norm. Computes in float32; in a shorter element type the result is rounded
@@ -123,7 +138,13 @@ impl RmsNorm {
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let weight = cast(&self.weight, x.f_kind()?)?;
-        x.f_rms_norm([self.width], Some(weight), self.eps)
+        let kind = x.f_kind()?;
+        let weight = cast(&self.weight, kind)?;
+        if kind != Kind::Float || x.device() != Device::Cpu {
+            return x.f_rms_norm([self.width], Some(weight), self.eps);
+        }
+        // libtorch has no kernel for this on a CPU; its composition of others takes twice as long.
+        let mean_square = x.f_mul(x)?.f_mean_dim(&[-1i64][..], true, kind)?;
+        x.f_mul(&mean_square.f_add_scalar(self.eps)?.f_rsqrt()?)?.f_mul(&weight)
     }
 }

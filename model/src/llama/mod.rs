@@ -66,14 +66,25 @@ impl Llama {
         embeddings: &Tensor,
         cache: Option<&mut KvCache>,
     ) -> Result<Tensor, TchError> {
-        self.layers_forward(embeddings, cache, |_, _| ())
+        self.layers_forward(embeddings, cache, false, |_| ())
+    }
+
+    /// [`Llama::forward`] into an empty cache, of which only the last position is wanted:
+    /// \[B, 1, hidden\]. The last layer then computes no more than keys and values of the others.
+    pub(crate) fn prefill(
+        &self,
+        embeddings: &Tensor,
+        cache: &mut KvCache,
+    ) -> Result<Tensor, TchError> {
+        self.layers_forward(embeddings, Some(cache), true, |_| ())
     }
 
     /// [`Llama::forward`], and what each decoder layer was given: embeddings first, then the
     /// outputs of all layers but the last, and the final hidden states.
     pub fn hidden_states(&self, embeddings: &Tensor) -> Result<Vec<Tensor>, TchError> {
         let mut states = Vec::with_capacity(self.layers.len() + 1);
-        let last = self.layers_forward(embeddings, None, |_, x| states.push(x.shallow_clone()))?;
+        let last =
+            self.layers_forward(embeddings, None, false, |x| states.push(x.shallow_clone()))?;
         states.push(last);
         Ok(states)
     }
@@ -82,7 +93,8 @@ impl Llama {
         &self,
         embeddings: &Tensor,
         mut cache: Option<&mut KvCache>,
-        mut see: impl FnMut(usize, &Tensor),
+        last_only: bool,
+        mut see: impl FnMut(&Tensor),
     ) -> Result<Tensor, TchError> {
         let (_, tokens, _) = embeddings.size3()?;
         let place = match &mut cache {
@@ -92,9 +104,10 @@ impl Llama {
         let rope = self.rope.at(place.first_position, tokens / place.branches, place.branches)?;
         let mut x = embeddings.shallow_clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            see(i, &x);
+            see(&x);
             let slot = cache.as_mut().map(|cache| cache.layer(i));
-            x = layer.forward(&x, &rope, &place, slot)?;
+            let last_only = last_only && i + 1 == self.layers.len();
+            x = layer.forward(&x, &rope, &place, slot, last_only)?;
         }
         if let Some(cache) = cache {
             cache.advance(tokens);

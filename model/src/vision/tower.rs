@@ -136,9 +136,9 @@ impl Block {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let attended = self.attend(&self.norm1.forward(x)?)?;
-        let x = x.f_add(&scaled(attended, &self.scale1)?)?;
+        let x = add_scaled(x, &attended, &self.scale1)?;
         let hidden = self.fc1.forward(&self.norm2.forward(&x)?)?.f_gelu("none")?;
-        x.f_add(&scaled(self.fc2.forward(&hidden)?, &self.scale2)?)
+        add_scaled(&x, &self.fc2.forward(&hidden)?, &self.scale2)
     }
 
     fn attend(&self, x: &Tensor) -> Result<Tensor, TchError> {
@@ -156,9 +156,9 @@ impl Block {
     }
 }
 
-fn scaled(x: Tensor, scale: &Option<Tensor>) -> Result<Tensor, TchError> {
+fn add_scaled(x: &Tensor, branch: &Tensor, scale: &Option<Tensor>) -> Result<Tensor, TchError> {
     match scale {
-        Some(scale) => x.f_mul(&cast(scale, x.f_kind()?)?),
-        None => Ok(x),
+        Some(scale) => x.f_addcmul(branch, &cast(scale, x.f_kind()?)?),
+        None => x.f_add(branch),
     }
 }
