@@ -155,6 +155,9 @@ pub struct BenchArgs {
     /// Tokens in the prompt, without the picture's.
     #[arg(long, default_value_t = 29, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub prompt_tokens: u16,
+    /// Inferences before the first that counts: libtorch allocates and picks kernels in them.
+    #[arg(long, default_value_t = 3)]
+    pub warm_up: u32,
     /// Inferences that are measured.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,

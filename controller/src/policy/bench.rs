@@ -18,9 +18,6 @@ use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-/// Inferences before the first that counts: libtorch allocates and picks kernels in them.
-const WARM_UP: u32 = 3;
-
 /// Carries out `jaco bench policy`.
 pub fn bench(args: &BenchArgs, clock: &dyn Clock, bar: &ProgressBar) -> anyhow::Result<Report> {
     jaco_model::set_threads(i32::from(args.load.threads));
@@ -35,7 +32,7 @@ pub fn bench(args: &BenchArgs, clock: &dyn Clock, bar: &ProgressBar) -> anyhow::
     };
 
     let bandwidth = read_bandwidth_bytes_s(args.load.device, clock)?;
-    for _ in 0..WARM_UP {
+    for _ in 0..args.warm_up {
         subject.ask(&request)?;
     }
     let warm_bytes = resident_bytes()?;
