@@ -77,8 +77,14 @@ impl ActionCodec {
 
     /// The unit whose action is nearest to `action`; what lies beyond the quantiles is clipped.
     pub fn encode(&self, action: &Action) -> ActionUnit {
+        ActionUnit(self.encode_values(action).map(bin_of))
+    }
+
+    /// The normalised values of `action`, -1 the 1 % and 1 the 99 % quantile, clipped there; where
+    /// the mask is false, the value itself.
+    pub fn encode_values(&self, action: &Action) -> [f64; ACTION_DIMS] {
         let values = action.to_array();
-        ActionUnit(std::array::from_fn(|i| bin_of(self.normalize(i, values[i]))))
+        std::array::from_fn(|i| self.normalize(i, values[i]))
     }
 
     fn unnormalize(&self, i: usize, value: f64) -> f64 {
@@ -89,7 +95,7 @@ impl ActionCodec {
     fn normalize(&self, i: usize, value: f64) -> f64 {
         let s = &self.statistics;
         if s.mask[i] {
-            2.0 * (value - s.q01[i]) / (s.q99[i] - s.q01[i] + 1e-8) - 1.0
+            (2.0 * (value - s.q01[i]) / (s.q99[i] - s.q01[i] + 1e-8) - 1.0).clamp(-1.0, 1.0)
         } else {
             value
         }

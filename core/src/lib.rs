@@ -11,6 +11,7 @@ pub mod action;
 pub mod clock;
 pub mod codec;
 pub mod frame;
+pub mod gripper;
 pub mod pose;
 pub mod state;
 pub mod task;

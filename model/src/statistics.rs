@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// What LIBERO's datasets without standing still add to their names.
+const NO_NOOPS: &str = "_no_noops";
+
 /// Statistics of every dataset that a checkpoint was trained on, by dataset name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -47,13 +50,19 @@ impl NormStats {
         self.0.keys().map(String::as_str)
     }
 
-    /// The statistics under `key`, or of the only dataset; checked to be usable.
+    /// The statistics under `key`, or of the only dataset; checked to be usable. LIBERO's
+    /// fine-tunes name a suite with or without `_no_noops`: both find it.
     pub fn choose(&self, key: Option<&str>) -> Result<ActionStatistics, ModelError> {
         let available = || self.0.keys().cloned().collect::<Vec<_>>();
         let (key, entry) = match key {
-            Some(key) => self.0.get_key_value(key).ok_or_else(|| {
-                ModelError::UnknownStatistics { key: key.into(), available: available() }
-            })?,
+            Some(key) => self
+                .0
+                .get_key_value(key)
+                .or_else(|| self.0.get_key_value(&format!("{key}{NO_NOOPS}")))
+                .ok_or_else(|| ModelError::UnknownStatistics {
+                    key: key.into(),
+                    available: available(),
+                })?,
             None if self.0.len() > 1 => {
                 return Err(ModelError::AmbiguousStatistics { available: available() });
             }

@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod config;
+mod contexts;
 mod decoding;
 mod forward;
 mod golden;

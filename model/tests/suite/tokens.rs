@@ -63,7 +63,30 @@ fn values_in_the_units_of_a_dataset_match() {
             }
         }
     }
+    for name in ["libero_like", "bridge_like", "no_mask"] {
+        let codec = ActionCodec::new(statistics[name]).unwrap();
+        let actions = rows::<f64>(golden.get(&format!("unnorm.{name}")));
+        let expected = rows::<f64>(golden.get(&format!("renorm.{name}")));
+        for (action, expected) in actions.into_iter().zip(expected) {
+            let found = codec.encode_values(&Action::from_array(action));
+            for (found, expected) in found.into_iter().zip(expected) {
+                // The loader computes in float32.
+                assert!((found - expected).abs() < 1e-6, "{name}: {found} {expected}");
+            }
+        }
+    }
     assert!(ActionCodec::new(statistics["degenerate"]).is_err(), "q01 = q99 decodes nothing");
+}
+
+#[test]
+fn a_libero_environment_gets_its_own_gripper_command() {
+    let golden = golden();
+    let openings = rows::<f64>(golden.get("unnorm.libero_like"));
+    let commands = rows::<f64>(golden.get("libero_env_action"));
+    for (opening, command) in openings.into_iter().zip(commands) {
+        assert_eq!(opening[..6], command[..6]);
+        assert_eq!(jaco_core::gripper::libero_command(opening[6]), command[6], "{opening:?}");
+    }
 }
 
 #[test]
