@@ -7,6 +7,12 @@ fn main() {
         println!("cargo::rerun-if-env-changed={variable}");
         if let Ok(folder) = std::env::var(variable) {
             println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}{below}");
+            // No program calls into this library by name: the linker would leave it out, and
+            // libtorch would find no GPU.
+            let cuda = format!("{folder}/lib/libtorch_cuda.so");
+            if std::path::Path::new(&cuda).exists() {
+                println!("cargo::rustc-link-arg=-Wl,--no-as-needed,{cuda},--as-needed");
+            }
         }
     }
     println!("cargo::rustc-link-arg=-Wl,--as-needed");

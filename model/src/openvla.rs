@@ -46,6 +46,7 @@ impl OpenVla {
         device: Device,
         kind: Kind,
     ) -> Result<(VarStore, Self), ModelError> {
+        check_device(device)?;
         let mut variables = VarStore::new(device);
         variables.set_kind(kind);
         let model = Self::new(&variables.root(), config)?;
@@ -149,4 +150,11 @@ impl OpenVla {
         let width = cache.width();
         hidden.f_narrow(1, hidden.size3()?.1 - width, width)
     }
+}
+
+/// Refuses a GPU that is not there, in words.
+fn check_device(device: Device) -> Result<(), ModelError> {
+    let Device::Cuda(index) = device else { return Ok(()) };
+    let present = tch::Cuda::device_count().max(0) as usize;
+    if index < present { Ok(()) } else { Err(ModelError::NoGpu { index, present }) }
 }

@@ -285,6 +285,17 @@ pub enum ModelError {
         /// The folder.
         dir: PathBuf,
     },
+    /// A GPU that is not there.
+    #[error(
+        "cuda:{index}: libtorch finds {present} GPU(s); it must have been built with CUDA, and \
+         the driver must work (see docs/deploy.md)"
+    )]
+    NoGpu {
+        /// The GPU asked for.
+        index: usize,
+        /// GPUs there are.
+        present: usize,
+    },
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
