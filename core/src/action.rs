@@ -46,12 +46,15 @@ impl Action {
 pub struct ActionUnit(pub [u16; ACTION_DIMS]);
 
 /// Units for consecutive absolute steps, as the policy emitted them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ActionStream {
     /// The step, counted by the servo from mode entry, that the first unit is for.
     pub first_step: u64,
     /// The units for `first_step`, `first_step + 1`, ...
     pub units: Vec<ActionUnit>,
+    /// Normalised values, -1..=1, to execute instead of the centres of the units' bins: one row
+    /// for each unit, or empty = the centres.
+    pub values: Vec<[f32; ACTION_DIMS]>,
     /// Capture time of the frame that the policy saw, monotonic \[ns\].
     pub from_frame_ns: u64,
 }

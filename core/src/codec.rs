@@ -64,9 +64,15 @@ impl ActionCodec {
         &self.statistics
     }
 
-    /// The action that `unit` stands for.
+    /// The action that `unit` stands for: that of the centres of its bins.
     pub fn decode(&self, unit: &ActionUnit) -> Action {
-        Action::from_array(std::array::from_fn(|i| self.unnormalize(i, bin_centre(unit.0[i]))))
+        self.decode_values(&unit.0.map(bin_centre))
+    }
+
+    /// The action that normalised `values` stand for, -1 the 1 % and 1 the 99 % quantile; where
+    /// the mask is false, the value itself.
+    pub fn decode_values(&self, values: &[f64; ACTION_DIMS]) -> Action {
+        Action::from_array(std::array::from_fn(|i| self.unnormalize(i, values[i])))
     }
 
     /// The unit whose action is nearest to `action`; what lies beyond the quantiles is clipped.

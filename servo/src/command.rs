@@ -122,6 +122,29 @@ pub enum Refusal {
         /// The bin number.
         bin: u16,
     },
+    /// Refined values that do not belong to the units.
+    #[error(
+        "the stream for step {first_step} holds {rows} row(s) of values for {units} unit(s): \
+         one for each is due, or none"
+    )]
+    ValueRows {
+        /// The step it was for.
+        first_step: u64,
+        /// Rows of values.
+        rows: usize,
+        /// Units.
+        units: usize,
+    },
+    /// A refined value that no action is normalised to.
+    #[error("the value for step {step} in dimension {dimension} is {value}: not in -1..=1")]
+    BadValue {
+        /// The step of the unit.
+        step: u64,
+        /// The dimension at fault, 0..7.
+        dimension: usize,
+        /// The normalised value.
+        value: f32,
+    },
     /// Numbers that are not finite.
     #[error("{command} holds a number that is not finite: {values:?} (six of motion, gripper)")]
     NotFinite {

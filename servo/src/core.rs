@@ -44,8 +44,8 @@ use crate::limits::{Limits, LimitsError};
 use crate::mode::{HoldReason, Mode, StopReason};
 use crate::reference::Reference;
 use crate::report::{CompletedStep, Counters, Report, Setpoint};
+use crate::stream;
 use crate::watchdog::Watchdog;
-use jaco_core::codec::ACTION_BINS;
 use jaco_core::state::FINGERS;
 use jaco_core::{
     Action, ActionCodec, ActionStatistics, ActionStream, ArmState, Pose, STEP_S, TICK_S, Twist,
@@ -252,21 +252,14 @@ impl ServoCore {
 
     fn queue_stream(&mut self, stream: &ActionStream) -> Result<(), Refusal> {
         let codec = self.codec.expect("Policy mode is entered with a codec");
-        let first_step = stream.first_step;
-        if stream.units.is_empty() {
-            return Err(Refusal::EmptyStream { first_step });
+        self.executor.check(stream.first_step, stream.units.len())?;
+        stream::check(stream)?;
+        for action in stream::actions(stream, &codec) {
+            check_action("Stream", &action)?;
         }
-        self.executor.check(first_step, stream.units.len())?;
-        for (step, unit) in (first_step..).zip(&stream.units) {
-            let bad = unit.0.iter().position(|bin| !(1..=ACTION_BINS).contains(bin));
-            if let Some(dimension) = bad {
-                return Err(Refusal::UnknownBin { step, dimension, bin: unit.0[dimension] });
-            }
-            check_action("Stream", &codec.decode(unit))?;
-        }
-        for (step, unit) in (first_step..).zip(&stream.units) {
-            let from_frame_ns = Some(stream.from_frame_ns);
-            let queued = Queued { step, action: codec.decode(unit), from_frame_ns };
+        let from_frame_ns = Some(stream.from_frame_ns);
+        for (step, action) in (stream.first_step..).zip(stream::actions(stream, &codec)) {
+            let queued = Queued { step, action, from_frame_ns };
             self.executor.insert(queued, &mut self.counters);
         }
         Ok(())

@@ -21,6 +21,7 @@ pub mod process;
 pub mod reference;
 pub mod report;
 pub mod spawn;
+mod stream;
 pub mod watchdog;
 
 pub use crate::core::ServoCore;

@@ -26,7 +26,8 @@ fn start_policy(pause_when_empty: bool) -> Command {
 fn stream(first_step: u64, actions: &[Action]) -> Command {
     let codec = ActionCodec::new(statistics()).unwrap();
     let units = actions.iter().map(|action| codec.encode(action)).collect();
-    Command::Stream(ActionStream { first_step, units, from_frame_ns: 7_000 + first_step })
+    let from_frame_ns = 7_000 + first_step;
+    Command::Stream(ActionStream { first_step, units, values: vec![], from_frame_ns })
 }
 
 fn along_x(dx_m: f64) -> Action {
@@ -367,8 +368,9 @@ fn bad_commands_are_refused_with_their_numbers_and_change_nothing() {
     rig.command(start_policy(false));
     let before = rig.servo.report();
     let unit = |bin| ActionUnit([128, 128, 128, 128, 128, 128, bin]);
-    let units =
-        |first_step, units| Command::Stream(ActionStream { first_step, units, from_frame_ns: 0 });
+    let units = |first_step, units| {
+        Command::Stream(ActionStream { first_step, units, values: vec![], from_frame_ns: 0 })
+    };
     let refused = [
         (units(5, vec![]), Refusal::EmptyStream { first_step: 5 }),
         (

@@ -33,6 +33,17 @@ fn unit() -> impl Strategy<Value = ActionUnit> {
     proptest::array::uniform7(1..=256_u16).prop_map(ActionUnit)
 }
 
+/// Refined values; about one row in ten must be refused.
+fn values() -> impl Strategy<Value = [f32; 7]> {
+    let value = prop_oneof![70 => -1.0..=1.0_f32, 1 => Just(f32::NAN), 1 => Just(1.5_f32)];
+    proptest::array::uniform7(value)
+}
+
+/// Units without refined values.
+fn stream(first_step: u64, units: Vec<ActionUnit>) -> Command {
+    Command::Stream(ActionStream { first_step, units, values: vec![], from_frame_ns: 0 })
+}
+
 fn statistics() -> ActionStatistics {
     ActionStatistics {
         q01: [-0.2, -0.2, -0.2, -1.0, -1.0, -1.0, 0.0],
@@ -50,13 +61,12 @@ fn command() -> impl Strategy<Value = Command> {
             pause_when_empty,
         }),
         2 => Just(Command::StartMotion),
-        4 => (0..30_u64, proptest::collection::vec(unit(), 0..12)).prop_map(
-            |(first_step, units)| Command::Stream(ActionStream {
-                first_step,
-                units,
-                from_frame_ns: 0,
-            })
-        ),
+        4 => (0..30_u64, proptest::collection::vec((unit(), values()), 0..12), any::<bool>())
+            .prop_map(|(first_step, rows, refined)| {
+                let (units, mut values): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                values.truncate(if refined { units.len() } else { 0 });
+                Command::Stream(ActionStream { first_step, units, values, from_frame_ns: 0 })
+            }),
         6 => (0..30_u64, action()).prop_map(|(step, action)| Command::Motion { step, action }),
         3 => action().prop_map(|a| Command::Jog {
             twist: Twist {
@@ -146,7 +156,7 @@ proptest! {
             let first_step = (next + ahead).saturating_sub(2);
             if count > 0 {
                 let units = vec![ActionUnit([128; 7]); count as usize];
-                rig.command(Command::Stream(ActionStream { first_step, units, from_frame_ns: 0 }));
+                rig.command(stream(first_step, units));
                 sent += count;
             }
             for _ in 0..ticks {
@@ -178,8 +188,7 @@ proptest! {
             rig.command(Command::StartPolicy { statistics: statistics(), pause_when_empty: false });
             for part in order {
                 let units = units[part * 3..part * 3 + 3].to_vec();
-                let first_step = *part as u64 * 3;
-                rig.command(Command::Stream(ActionStream { first_step, units, from_frame_ns: 0 }));
+                rig.command(stream(*part as u64 * 3, units));
             }
             (0..12 * TICKS_PER_STEP).map(|_| rig.tick()).collect::<Vec<_>>()
         };

@@ -36,8 +36,14 @@ fn statistics() -> impl Strategy<Value = ActionStatistics> {
 
 fn stream() -> impl Strategy<Value = ActionStream> {
     let unit = proptest::array::uniform7(any::<u16>()).prop_map(ActionUnit);
-    (any::<u64>(), proptest::collection::vec(unit, 0..=64), any::<u64>()).prop_map(
-        |(first_step, units, from_frame_ns)| ActionStream { first_step, units, from_frame_ns },
+    let values = proptest::array::uniform7(number().prop_map(|value| value as f32));
+    let rows = proptest::collection::vec((unit, values), 0..=64);
+    (any::<u64>(), rows, any::<bool>(), any::<u64>()).prop_map(
+        |(first_step, rows, refined, from_frame_ns)| {
+            let (units, mut values): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+            values.truncate(if refined { units.len() } else { 0 });
+            ActionStream { first_step, units, values, from_frame_ns }
+        },
     )
 }
 
@@ -135,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..1200)) {
+    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
         let _ = CommandDecoder::default().decode(&bytes);
         let _ = decode_status(&bytes);
         let mut forged = bytes;
@@ -179,9 +185,34 @@ fn values_outside_an_enumeration_are_refused() {
 #[test]
 fn a_stream_that_no_queue_holds_is_not_sent() {
     let units = vec![ActionUnit([1; 7]); 65];
-    let stream = Command::Stream(ActionStream { first_step: 0, units, from_frame_ns: 0 });
-    let refused = encode_command(&stream, &mut [0; MAX_COMMAND_LEN]).unwrap_err();
+    let stream = ActionStream { first_step: 0, units, values: vec![], from_frame_ns: 0 };
+    let refused = encode_command(&Command::Stream(stream), &mut [0; MAX_COMMAND_LEN]).unwrap_err();
     assert_eq!(refused, MessageError::TooManyUnits { units: 65, most: 64 });
+}
+
+#[test]
+fn values_that_are_not_one_row_for_each_unit_are_not_sent() {
+    let (units, values) = (vec![ActionUnit([1; 7]); 3], vec![[0.0; 7]; 2]);
+    let stream = ActionStream { first_step: 0, units, values, from_frame_ns: 0 };
+    let refused = encode_command(&Command::Stream(stream), &mut [0; MAX_COMMAND_LEN]).unwrap_err();
+    assert_eq!(refused, MessageError::ValueRows { rows: 2, units: 3 });
+}
+
+/// The process that decodes runs in real time.
+#[test]
+fn the_decoder_keeps_its_vectors() {
+    let stream = |rows: usize| {
+        let (units, values) = (vec![ActionUnit([1; 7]); rows], vec![[0.5; 7]; rows]);
+        encoded(&Command::Stream(ActionStream { first_step: 0, units, values, from_frame_ns: 0 }))
+    };
+    let mut decoder = CommandDecoder::default();
+    let mut kept = Vec::new();
+    for packet in [stream(1), encoded(&Command::Heartbeat), stream(64), vec![], stream(3)] {
+        if let Ok(Command::Stream(stream)) = decoder.decode(&packet) {
+            kept.push((stream.units.as_ptr(), stream.values.as_ptr()));
+        }
+    }
+    assert_eq!(kept, [kept[0]; 3]);
 }
 
 #[test]

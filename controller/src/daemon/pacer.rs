@@ -9,8 +9,12 @@
 //!   units from that step on. The first `commit_steps` of them are already queued in the servo
 //!   and may be executed before the answer is there: they are forced as the decoder's prefix,
 //!   so that the new units continue what the arm really does.
+//!
+//! A policy that becomes unsure answers fewer units than H. Then sync looks again sooner; in
+//! async, what is queued for later steps stays until newer units replace it, and is what the next
+//! inference is forced to continue.
 
-use jaco_core::{ActionStream, ActionUnit};
+use jaco_core::{ACTION_DIMS, ActionStream, ActionUnit};
 use std::collections::BTreeMap;
 
 /// How units are executed while the policy thinks.
@@ -92,20 +96,24 @@ impl Pacer {
         Plan { first_step, forced }
     }
 
-    /// What to send of the `units` that were decoded for `plan`, forced ones included.
+    /// What to send of the `units` that were decoded for `plan` and of their refined `values`, if
+    /// there are any; both include the forced ones.
     pub fn decoded(
         &mut self,
         plan: &Plan,
         units: &[ActionUnit],
+        values: &[[f32; ACTION_DIMS]],
         from_frame_ns: u64,
     ) -> ActionStream {
         self.thinking = false;
-        let first_step = plan.first_step + plan.forced.len() as u64;
-        let units = units.get(plan.forced.len()..).unwrap_or_default().to_vec();
+        let forced = plan.forced.len();
+        let first_step = plan.first_step + forced as u64;
+        let units = units.get(forced..).unwrap_or_default().to_vec();
+        let values = values.get(forced..).unwrap_or_default().to_vec();
         for (step, unit) in (first_step..).zip(&units) {
             self.sent.insert(step, *unit);
         }
-        ActionStream { first_step, units, from_frame_ns }
+        ActionStream { first_step, units, values, from_frame_ns }
     }
 }
 
@@ -130,7 +138,7 @@ mod tests {
         let plan = pacer.plan(WAITING_AT_0).unwrap();
         assert_eq!(plan, Plan { first_step: 0, forced: vec![] });
         assert_eq!(pacer.plan(WAITING_AT_0), None, "one inference at a time");
-        let stream = pacer.decoded(&plan, &units(1, 4), 7);
+        let stream = pacer.decoded(&plan, &units(1, 4), &[], 7);
         assert_eq!((stream.first_step, stream.units.len(), stream.from_frame_ns), (0, 4, 7));
         assert_eq!(pacer.plan(began(0)), None);
         let waiting = StepClock { next_step: 4, step_began: false, waiting: true };
@@ -142,7 +150,7 @@ mod tests {
     fn a_report_from_before_the_units_arrived_starts_no_second_inference() {
         let mut pacer = Pacer::new(Pace::Sync, 4);
         let plan = pacer.plan(WAITING_AT_0).unwrap();
-        pacer.decoded(&plan, &units(1, 4), 0);
+        pacer.decoded(&plan, &units(1, 4), &[], 0);
         assert_eq!(pacer.plan(WAITING_AT_0), None);
     }
 
@@ -150,22 +158,65 @@ mod tests {
     fn async_forces_what_is_committed_and_sends_only_the_rest() {
         let mut pacer = Pacer::new(Pace::Async { commit_steps: 2 }, 4);
         let plan = pacer.plan(WAITING_AT_0).unwrap();
-        pacer.decoded(&plan, &units(1, 4), 0);
+        pacer.decoded(&plan, &units(1, 4), &[], 0);
         let plan = pacer.plan(began(1)).unwrap();
         assert_eq!(plan, Plan { first_step: 1, forced: units(2, 2) });
         let mut answer = units(2, 2);
         answer.extend(units(50, 2));
-        let stream = pacer.decoded(&plan, &answer, 0);
+        let values: Vec<_> = (0..4).map(|row| [row as f32 / 8.0; 7]).collect();
+        let stream = pacer.decoded(&plan, &answer, &values, 0);
         assert_eq!((stream.first_step, stream.units), (3, units(50, 2)));
+        assert_eq!(stream.values, values[2..]);
         let middle = StepClock { next_step: 2, step_began: false, waiting: false };
         assert_eq!(pacer.plan(middle), None, "observations are taken at step boundaries");
+    }
+
+    #[test]
+    fn sync_looks_again_as_soon_as_a_short_stream_is_used_up() {
+        let mut pacer = Pacer::new(Pace::Sync, 4);
+        let plan = pacer.plan(WAITING_AT_0).unwrap();
+        pacer.decoded(&plan, &units(1, 1), &[], 0);
+        assert_eq!(pacer.plan(began(0)), None);
+        let waiting = StepClock { next_step: 1, step_began: false, waiting: true };
+        assert_eq!(pacer.plan(waiting), Some(Plan { first_step: 1, forced: vec![] }));
+    }
+
+    #[test]
+    fn async_continues_a_short_stream_from_its_last_unit() {
+        let mut pacer = Pacer::new(Pace::Async { commit_steps: 3 }, 6);
+        let plan = pacer.plan(WAITING_AT_0).unwrap();
+        pacer.decoded(&plan, &units(1, 2), &[], 0);
+        let plan = pacer.plan(began(0)).unwrap();
+        assert_eq!(plan, Plan { first_step: 0, forced: units(1, 2) });
+        let stream = pacer.decoded(&plan, &units(1, 3), &[], 0);
+        assert_eq!((stream.first_step, stream.units), (2, units(3, 1)));
+        let plan = pacer.plan(began(2)).unwrap();
+        assert_eq!(plan, Plan { first_step: 2, forced: units(3, 1) });
+        assert_eq!(pacer.decoded(&plan, &units(3, 2), &[], 0).first_step, 3);
+        // The answer came after the last unit had been used up.
+        let plan = pacer.plan(began(5)).unwrap();
+        assert_eq!(plan, Plan { first_step: 6, forced: vec![] });
+    }
+
+    #[test]
+    fn what_a_short_stream_does_not_replace_stays_committed() {
+        let mut pacer = Pacer::new(Pace::Async { commit_steps: 3 }, 5);
+        let plan = pacer.plan(WAITING_AT_0).unwrap();
+        pacer.decoded(&plan, &units(10, 5), &[], 0);
+        let plan = Plan { first_step: 0, forced: units(10, 2) };
+        let mut answer = plan.forced.clone();
+        answer.extend(units(50, 1));
+        pacer.decoded(&plan, &answer, &[], 0);
+        let plan = pacer.plan(began(1)).unwrap();
+        let forced = [units(11, 1), units(50, 1), units(13, 1)].concat();
+        assert_eq!(plan, Plan { first_step: 1, forced });
     }
 
     #[test]
     fn a_starved_step_is_not_planned_for() {
         let mut pacer = Pacer::new(Pace::Async { commit_steps: 2 }, 4);
         let plan = pacer.plan(WAITING_AT_0).unwrap();
-        pacer.decoded(&plan, &units(1, 4), 0);
+        pacer.decoded(&plan, &units(1, 4), &[], 0);
         let plan = pacer.plan(began(4)).unwrap();
         assert_eq!(plan, Plan { first_step: 5, forced: vec![] });
     }
@@ -174,7 +225,7 @@ mod tests {
     fn at_least_one_unit_is_always_new() {
         let mut pacer = Pacer::new(Pace::Async { commit_steps: 9 }, 2);
         let plan = pacer.plan(WAITING_AT_0).unwrap();
-        pacer.decoded(&plan, &units(1, 2), 0);
+        pacer.decoded(&plan, &units(1, 2), &[], 0);
         assert_eq!(pacer.plan(began(0)).unwrap().forced.len(), 1);
     }
 }

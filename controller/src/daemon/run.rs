@@ -175,7 +175,9 @@ impl Drive<'_> {
     fn on_inference(&mut self, inference: &Inference) -> Option<Verdict> {
         let (plan, _) = self.thinking.take()?;
         let from_frame_ns = inference.frame.captured_ns;
-        let stream = self.pacer.decoded(&plan, &inference.decoded.best().units, from_frame_ns);
+        let best = inference.decoded.best();
+        let values = best.values.as_deref().unwrap_or_default();
+        let stream = self.pacer.decoded(&plan, &best.units, values, from_frame_ns);
         self.recorder.inference(
             &inference.frame,
             plan.first_step,

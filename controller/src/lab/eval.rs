@@ -120,11 +120,11 @@ fn policy_trial(
     let horizon = usize::from(args.horizon);
     lockstep.drive_by_units(policy.statistics())?;
     for step in 0..args.max_steps {
-        if step % u32::from(args.horizon) == 0 {
+        if lockstep.needs_units() {
             let seen = lockstep.observe(u64::from(step))?;
             let request = DecodeRequest::greedy(horizon);
             let decoded = policy.decode(&seen.frame, args.task.instruction(), &request)?;
-            lockstep.queue_units(u64::from(step), decoded.into_best().units)?;
+            lockstep.queue_stream(u64::from(step), decoded.into_best())?;
         }
         if lockstep.step()? {
             return Ok(Some(step + 1));

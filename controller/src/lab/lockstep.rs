@@ -2,9 +2,8 @@
 
 use anyhow::Context;
 use jaco_core::state::FINGERS;
-use jaco_core::{
-    Action, ActionStatistics, ActionStream, ActionUnit, Observation, TICKS_PER_STEP, Task,
-};
+use jaco_core::{Action, ActionStatistics, ActionStream, Observation, TICKS_PER_STEP, Task};
+use jaco_model::Stream;
 use jaco_servo::{Command, Limits, ServoCore};
 use jaco_sim::{Renderer, SceneTruth, Snapshot, StartPose, World, WorldOptions};
 
@@ -67,10 +66,16 @@ impl Lockstep {
         self.command(&Command::Motion { step, action })
     }
 
-    /// Queues `units` from `first_step` on.
-    pub fn queue_units(&mut self, first_step: u64, units: Vec<ActionUnit>) -> anyhow::Result<()> {
-        let from_frame_ns = self.world.now_ns();
-        self.command(&Command::Stream(ActionStream { first_step, units, from_frame_ns }))
+    /// Whether the coming step has no unit: all that were queued are used up.
+    pub fn needs_units(&self) -> bool {
+        self.servo.needs_action().is_some()
+    }
+
+    /// Queues what a policy answered, from `first_step` on.
+    pub fn queue_stream(&mut self, first_step: u64, stream: Stream) -> anyhow::Result<()> {
+        let Stream { units, values, .. } = stream;
+        let (values, from_frame_ns) = (values.unwrap_or_default(), self.world.now_ns());
+        self.command(&Command::Stream(ActionStream { first_step, units, values, from_frame_ns }))
     }
 
     /// Lets one step of 100 ms pass. Returns whether the task is done at its end.

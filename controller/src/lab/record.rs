@@ -203,7 +203,7 @@ fn follow(
         if step.is_multiple_of(horizon as u64) {
             let request = DecodeRequest::greedy(horizon);
             let decoded = policy.decode(&observation.frame, args.task.instruction(), &request)?;
-            lockstep.queue_units(step, decoded.into_best().units)?;
+            lockstep.queue_stream(step, decoded.into_best())?;
         }
         success = lockstep.step()?;
         let executed = lockstep.last_step().map_or(stream[0], |(asked, _)| asked);

@@ -20,14 +20,16 @@ const HOME: u8 = 10;
 
 const START_POLICY_LEN: usize = 2 * 8 * ACTION_DIMS + ACTION_DIMS + 1;
 const UNIT_LEN: usize = 2 * ACTION_DIMS;
-const STREAM_HEAD_LEN: usize = 8 + 8 + 2;
+const VALUES_LEN: usize = 4 * ACTION_DIMS;
+const STREAM_HEAD_LEN: usize = 8 + 8 + 2 + 1;
 const MOTION_LEN: usize = 8 + 8 * ACTION_DIMS;
 const JOG_LEN: usize = 8 * ACTION_DIMS;
 /// Units that one packet carries: as many as the servo queues.
 const MOST_UNITS: usize = QUEUE_STEPS;
 
 /// Bytes of the longest command packet.
-pub const MAX_COMMAND_LEN: usize = HEADER_LEN + STREAM_HEAD_LEN + MOST_UNITS * UNIT_LEN;
+pub const MAX_COMMAND_LEN: usize =
+    HEADER_LEN + STREAM_HEAD_LEN + MOST_UNITS * (UNIT_LEN + VALUES_LEN);
 
 /// Writes `command` into `buffer`; returns the packet.
 pub fn encode_command<'a>(
@@ -79,26 +81,39 @@ fn put_stream(writer: &mut Writer<'_>, stream: &ActionStream) -> Result<(), Mess
     if units > MOST_UNITS {
         return Err(MessageError::TooManyUnits { units, most: MOST_UNITS });
     }
+    let rows = stream.values.len();
+    if rows != 0 && rows != units {
+        return Err(MessageError::ValueRows { rows, units });
+    }
     writer.put_u64(stream.first_step);
     writer.put_u64(stream.from_frame_ns);
     writer.put_u16(units as u16);
+    writer.put_bool(rows != 0);
     for unit in &stream.units {
         unit.0.iter().for_each(|bin| writer.put_u16(*bin));
+    }
+    for row in &stream.values {
+        row.iter().for_each(|value| writer.put_f32(*value));
     }
     Ok(())
 }
 
-/// Decodes command packets. It keeps one vector for the units of streams, so that decoding
-/// allocates nothing.
+/// Decodes command packets. It keeps the vectors for units and values of streams, so that
+/// decoding allocates nothing.
 #[derive(Debug)]
 pub struct CommandDecoder {
     command: Command,
     spare_units: Vec<ActionUnit>,
+    spare_values: Vec<[f32; ACTION_DIMS]>,
 }
 
 impl Default for CommandDecoder {
     fn default() -> Self {
-        Self { command: Command::Heartbeat, spare_units: Vec::with_capacity(MOST_UNITS) }
+        Self {
+            command: Command::Heartbeat,
+            spare_units: Vec::with_capacity(MOST_UNITS),
+            spare_values: Vec::with_capacity(MOST_UNITS),
+        }
     }
 }
 
@@ -107,6 +122,7 @@ impl CommandDecoder {
     pub fn decode(&mut self, packet: &[u8]) -> Result<&Command, MessageError> {
         if let Command::Stream(stream) = &mut self.command {
             self.spare_units = std::mem::take(&mut stream.units);
+            self.spare_values = std::mem::take(&mut stream.values);
         }
         self.command = Command::Heartbeat;
         let (kind, mut reader) = Reader::open(packet)?;
@@ -141,9 +157,12 @@ impl CommandDecoder {
         if count > MOST_UNITS {
             return Err(MessageError::TooManyUnits { units: count, most: MOST_UNITS });
         }
-        reader.check_len(count * UNIT_LEN)?;
+        let rows = if reader.bool("values")? { count } else { 0 };
+        reader.check_len(count * UNIT_LEN + rows * VALUES_LEN)?;
         let mut units = std::mem::take(&mut self.spare_units);
+        let mut values = std::mem::take(&mut self.spare_values);
         units.clear();
+        values.clear();
         for _ in 0..count {
             let mut unit = ActionUnit([0; ACTION_DIMS]);
             for bin in &mut unit.0 {
@@ -151,7 +170,14 @@ impl CommandDecoder {
             }
             units.push(unit);
         }
-        Ok(ActionStream { first_step, units, from_frame_ns })
+        for _ in 0..rows {
+            let mut row = [0.0; ACTION_DIMS];
+            for value in &mut row {
+                *value = reader.f32()?;
+            }
+            values.push(row);
+        }
+        Ok(ActionStream { first_step, units, values, from_frame_ns })
     }
 }
 

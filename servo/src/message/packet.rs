@@ -5,7 +5,7 @@ use jaco_core::{ACTION_DIMS, Action, Pose, Twist};
 use nalgebra::{Quaternion, UnitQuaternion, Vector3};
 
 /// Version of the wire; changes with any change of any message.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Bytes before the payload.
 pub const HEADER_LEN: usize = 4;
 
@@ -41,6 +41,10 @@ impl<'a> Writer<'a> {
 
     pub fn put_bool(&mut self, value: bool) {
         self.put_u8(u8::from(value));
+    }
+
+    pub fn put_f32(&mut self, value: f32) {
+        self.put(&value.to_le_bytes());
     }
 
     pub fn put_f64(&mut self, value: f64) {
@@ -134,6 +138,10 @@ impl<'a> Reader<'a> {
             1 => Ok(true),
             value => Err(MessageError::Value { field, value: u64::from(value) }),
         }
+    }
+
+    pub fn f32(&mut self) -> Result<f32, MessageError> {
+        Ok(f32::from_le_bytes(self.take()?))
     }
 
     pub fn f64(&mut self) -> Result<f64, MessageError> {
