@@ -71,6 +71,18 @@ words! {
 }
 
 words! {
+    /// Element type that the policy computes in.
+    Dtype {
+        /// Single precision.
+        F32 = "f32",
+        /// Single precision's range in half the bytes.
+        Bf16 = "bf16",
+        /// Half precision.
+        F16 = "f16",
+    }
+}
+
+words! {
     /// The least severe log level that is written.
     Level {
         /// What stopped something.
