@@ -7,6 +7,8 @@
 //! | `jaco-lab` | lockstep simulation: recording, evaluation | [`lab`] |
 //! | `jaco-train` | training | [`lab`]'s sibling, [`training`] |
 //!
+//! The daemon and the laboratory load and ask policies through [`policy`].
+//!
 //! Holds no control or learning logic of its own: that is in `servo` and `model`.
 
 pub mod api;
@@ -15,6 +17,7 @@ pub mod client;
 pub mod daemon;
 pub mod lab;
 pub mod operate;
+pub mod policy;
 pub mod report;
 pub mod shipped;
 pub mod training;
