@@ -1,7 +1,8 @@
 //! The resolved configuration: every key has a value, the values fit together, and names carry
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
-use crate::words::{AngularFrame, Device, Execution, Level, LogFormat, Transport};
+use crate::decode::Decode;
+use crate::words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -175,14 +176,35 @@ pub enum Source {
 pub struct Policy {
     /// Folder of the checkpoint.
     pub checkpoint: PathBuf,
+    /// Dataset whose statistics decode the actions; None takes the only one there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<String>,
+    /// Folder of a PEFT adapter that acts on the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<PathBuf>,
+    /// Whether the adapter is added into the weights instead of acting beside them.
+    pub merge_adapter: bool,
     /// Where it runs.
     pub device: Device,
+    /// Element type that it computes in.
+    pub dtype: Dtype,
     /// Threads of one operator on the CPU.
     pub threads: usize,
     /// Name of the camera it sees through; always one of [`Config::cameras`].
     pub camera: String,
     /// Action units decoded from one picture, the forced ones included.
     pub horizon: usize,
+    /// How tokens are chosen.
+    pub decode: Decode,
+    /// With [`Decode::TopK`]: seed of the draws; each inference adds its number to it.
+    pub seed: u64,
+    /// Ends a stream before its first unit whose entropy is above this \[nats per token\]; the
+    /// first unit always stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_entropy: Option<f64>,
+    /// Whether actions are the means under the policy's probabilities instead of the centres of
+    /// the chosen bins.
+    pub expectation: bool,
     /// What the arm does meanwhile.
     pub execution: Execution,
     /// With [`Execution::Async`]: units already queued that are forced as the decoder's prefix.

@@ -2,6 +2,7 @@
 //! between keys. `jacod.toml` documents what stands here and a test holds the two together.
 
 use crate::config::{Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim, Source};
+use crate::decode::Decode;
 use crate::problem::ConfigError;
 use crate::section::{Document, Section};
 use crate::words::{AngularFrame, Device, Execution, Transport, Word};
@@ -14,6 +15,8 @@ const SOCKET_PATH_BYTES: usize = 107;
 const CAMERA_NAME_CHARS: usize = 32;
 /// Least extent of the workspace along each axis \[m\].
 const WORKSPACE_EXTENT_M: f64 = 0.05;
+/// Highest cut-off that makes a difference: 256 action tokens have at most 5.55 nats.
+const MOST_ENTROPY_NATS: f64 = 5.55;
 
 impl Config {
     /// Reads the configuration `text`. `name` is the file's name, for messages only.
@@ -216,14 +219,26 @@ impl Word for SourceKind {
 fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -> Option<Policy> {
     let s = &mut section;
     let checkpoint = path(s, "checkpoint").unwrap_or_else(|| paths.checkpoints().join("current"));
+    let statistics = s.text("statistics", anything);
+    let adapter = path(s, "adapter");
+    let merge_adapter = s.boolean("merge_adapter").unwrap_or(true);
     let device = s.text("device", |name| match name.parse::<Device>() {
         Ok(_) => Ok(()),
         Err(_) => Err("must be \"cpu\" or \"cuda:0\", \"cuda:1\", ...".to_owned()),
     });
     let device = device.and_then(|name| name.parse().ok()).unwrap_or(Device::Cpu);
+    let dtype = s.word("dtype").unwrap_or(device.default_dtype());
     let threads = s.integer("threads", 1..=256).unwrap_or(4);
     let written_camera = s.text("camera", anything);
     let horizon = s.integer("horizon", 1..=28).unwrap_or(4);
+    let decode = s.text("decode", |text| match text.parse::<Decode>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
+    let decode = decode.and_then(|text| text.parse().ok()).unwrap_or_default();
+    let seed = s.integer("seed", 0..=u64::from(u32::MAX)).unwrap_or(0);
+    let max_entropy = s.number("max_entropy", 0.0..=MOST_ENTROPY_NATS);
+    let expectation = s.boolean("expectation").unwrap_or(false);
     let execution = s.word("execution").unwrap_or(Execution::Sync);
     let commit_steps = s.integer("commit_steps", 0..=27).unwrap_or((horizon - 1).min(2));
     if execution == Execution::Async && commit_steps >= horizon {
@@ -244,7 +259,23 @@ fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -
         }
     };
     section.finish();
-    Some(Policy { checkpoint, device, threads, camera: camera?, horizon, execution, commit_steps })
+    Some(Policy {
+        checkpoint,
+        statistics,
+        adapter,
+        merge_adapter,
+        device,
+        dtype,
+        threads,
+        camera: camera?,
+        horizon,
+        decode,
+        seed,
+        max_entropy,
+        expectation,
+        execution,
+        commit_steps,
+    })
 }
 
 fn run(mut section: Section<'_>) -> Run {

@@ -71,6 +71,18 @@ words! {
 }
 
 words! {
+    /// Element type that the policy computes in.
+    Dtype {
+        /// Single precision.
+        F32 = "f32",
+        /// Single precision's range in half the bytes.
+        Bf16 = "bf16",
+        /// Half precision.
+        F16 = "f16",
+    }
+}
+
+words! {
     /// The least severe log level that is written.
     Level {
         /// What stopped something.
@@ -103,6 +115,16 @@ pub enum Device {
     Cpu,
     /// The NVIDIA GPU of this index.
     Cuda(usize),
+}
+
+impl Device {
+    /// The element type that suits it.
+    pub fn default_dtype(self) -> Dtype {
+        match self {
+            Device::Cpu => Dtype::F32,
+            Device::Cuda(_) => Dtype::Bf16,
+        }
+    }
 }
 
 impl fmt::Display for Device {

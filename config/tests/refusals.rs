@@ -116,6 +116,32 @@ fn an_unknown_word_lists_the_words() {
 }
 
 #[test]
+fn a_way_to_decode_that_there_is_not_lists_those_there_are() {
+    let allowed = "must be \"greedy\", \"top-k:K\" or \"top-k:K:TEMPERATURE\" (K 1 to 256, \
+                   TEMPERATURE above 0), or \"beam:WIDTH\" (WIDTH 1 to 64)";
+    for text in ["nucleus:0.9", "top-k:257", "beam:0"] {
+        assert_eq!(
+            message_with(&format!("[policy]\ndecode = \"{text}\"")),
+            format!("j.toml:2: policy.decode = \"{text}\": {allowed}")
+        );
+    }
+    assert_eq!(
+        message_with("[policy]\nmax_entropy = -0.5"),
+        "j.toml:2: policy.max_entropy = -0.5: must be 0 to 5.55"
+    );
+    assert_eq!(
+        message_with("[policy]\ndtype = \"int8\""),
+        "j.toml:2: policy.dtype = \"int8\": must be one of \"f32\", \"bf16\", \"f16\""
+    );
+    assert_eq!(
+        message_with("[policy]\nstatistics = \"\"\nadapter = 3\nexpectation = \"yes\""),
+        "j.toml:2: policy.statistics = \"\": must not be empty\n\
+         j.toml:3: policy.adapter = 3: must be text in quotes\n\
+         j.toml:4: policy.expectation = \"yes\": must be true or false"
+    );
+}
+
+#[test]
 fn an_absent_key_without_default_is_asked_for_at_its_section() {
     assert_eq!(
         message("\n[arm]\n[[camera]]\nname = \"front\"\nsource = \"v4l\""),

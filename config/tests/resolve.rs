@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_config::{
-    AngularFrame, Api, Arm, Camera, Config, Device, Execution, Level, Limits, Log, LogFormat,
-    Paths, Policy, Run, Sim, Source, Transport, Word,
+    AngularFrame, Api, Arm, Camera, Config, Decode, Device, Dtype, Execution, Level, Limits, Log,
+    LogFormat, Paths, Policy, Run, Sim, Source, Transport, Word,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -70,16 +70,46 @@ prop_compose! {
     }
 }
 
+fn decode() -> impl Strategy<Value = Decode> {
+    let top_k = (1..=256_u16, 1e-300..=1e300_f64);
+    prop_oneof![
+        Just(Decode::Greedy),
+        top_k.prop_map(|(k, temperature)| Decode::TopK { k, temperature }),
+        (1..=64_usize).prop_map(|width| Decode::Beam { width }),
+    ]
+}
+
 prop_compose! {
     fn policy()(
         checkpoint in path(),
+        (statistics, adapter) in (prop::option::of("[a-z_ ]{1,20}"), prop::option::of(path())),
+        (merge_adapter, expectation) in any::<(bool, bool)>(),
+        dtype in word::<Dtype>(),
+        (decode, seed) in (decode(), 0..=u64::from(u32::MAX)),
+        max_entropy in prop::option::of(0.0..=5.55),
         device in prop_oneof![Just(Device::Cpu), (0..64_usize).prop_map(Device::Cuda)],
         threads in 1..=256_usize,
         execution in word::<Execution>(),
         (horizon, commit_steps) in (1..=28_usize).prop_flat_map(|h| (Just(h), 0..h)),
     ) -> Policy {
         let camera = String::new();
-        Policy { checkpoint, device, threads, camera, horizon, execution, commit_steps }
+        Policy {
+            checkpoint,
+            statistics,
+            adapter,
+            merge_adapter,
+            device,
+            dtype,
+            threads,
+            camera,
+            horizon,
+            decode,
+            seed,
+            max_entropy,
+            expectation,
+            execution,
+            commit_steps,
+        }
     }
 }
 
@@ -133,6 +163,54 @@ fn the_policy_defaults_follow_the_other_sections() {
     assert_eq!(config.policy.commit_steps, 0);
     assert_eq!(config.camera("wrist").unwrap().source, Source::V4l { device: 3 });
     assert_eq!(config.camera("front"), None);
+}
+
+#[test]
+fn a_gpu_computes_in_half_the_bytes_unless_told_otherwise() {
+    let config = |policy: &str| {
+        let text = format!(
+            "[arm]\nsdk = \"s\"\n[[camera]]\nname = \"a\"\nsource = \"v4l\"\ndevice = 0\n\
+             [policy]\n{policy}"
+        );
+        Config::parse(&text, "t").unwrap().policy.dtype
+    };
+    assert_eq!(config("device = \"cpu\""), Dtype::F32);
+    assert_eq!(config("device = \"cuda:1\""), Dtype::Bf16);
+    assert_eq!(config("device = \"cuda:0\"\ndtype = \"f16\""), Dtype::F16);
+}
+
+#[test]
+fn ways_to_choose_tokens_read_back() {
+    for (text, decode) in [
+        ("greedy", Decode::Greedy),
+        ("top-k:5", Decode::TopK { k: 5, temperature: 1.0 }),
+        ("top-k:256:0.7", Decode::TopK { k: 256, temperature: 0.7 }),
+        ("beam:64", Decode::Beam { width: 64 }),
+    ] {
+        assert_eq!(text.parse(), Ok(decode));
+        assert_eq!(decode.to_string().parse(), Ok(decode));
+    }
+    for text in [
+        "",
+        "Greedy",
+        "greedy:1",
+        "top-k",
+        "top-k:",
+        "top-k:0",
+        "top-k:257",
+        "top-k:5:0",
+        "top-k:5:-1",
+        "top-k:5:inf",
+        "top-k:5:NaN",
+        "top-k:5:1:1",
+        "beam",
+        "beam:0",
+        "beam:65",
+        "beam:5:2",
+        "nucleus:0.9",
+    ] {
+        assert!(text.parse::<Decode>().is_err(), "{text:?} was taken for a way to decode");
+    }
 }
 
 #[test]

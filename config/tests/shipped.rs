@@ -71,7 +71,8 @@ fn the_reference_comments_state_the_defaults_too() {
     });
     let mut checked = 0;
     for (key, value, stated) in stated {
-        if matches!(key.as_str(), "serial" | "checkpoint" | "camera") {
+        let described = ["serial", "checkpoint", "statistics", "adapter", "camera", "max_entropy"];
+        if described.contains(&key.as_str()) {
             continue; // Their defaults are described, not values.
         }
         assert!(
@@ -80,7 +81,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 27);
+    assert_eq!(checked, 32);
 }
 
 #[test]
@@ -88,6 +89,9 @@ fn the_reference_mentions_every_key() {
     // Everything optional filled in, so that no key hides.
     let mut config = Config::parse(SIM, "sim.toml").unwrap();
     config.arm.serial = Some("PJ0".to_owned());
+    config.policy.statistics = Some("dataset".to_owned());
+    config.policy.adapter = Some("adapter".into());
+    config.policy.max_entropy = Some(1.0);
     config.cameras[0].source = Source::V4l { device: 0 };
     let mut keys = Vec::new();
     leaves(&toml::Value::try_from(&config).unwrap(), "", &mut keys);
@@ -134,7 +138,7 @@ fn the_documented_ranges_are_the_ranges() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 19);
+    assert_eq!(checked, 21);
 }
 
 /// Asserts that the line is refused with exactly the documented range.

@@ -82,6 +82,16 @@ pub struct CameraStatus {
 pub struct PolicyStatus {
     /// Its checkpoint folder.
     pub checkpoint: PathBuf,
+    /// Folder of the adapter that acts on it.
+    pub adapter: Option<PathBuf>,
+    /// Dataset whose statistics decode the actions.
+    pub statistics: String,
+    /// Where it runs: "cpu" or "cuda:N".
+    pub device: String,
+    /// Element type that it computes in: "f32", "bf16" or "f16".
+    pub dtype: String,
+    /// How its streams are decoded, in words.
+    pub decode: String,
     /// Longest stream that it was trained for, in units.
     pub horizon: usize,
 }

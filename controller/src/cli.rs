@@ -8,6 +8,7 @@ pub mod policy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::Task;
+use jaco_model::DecodeMethod;
 use policy::{BenchVerb, PolicyVerb};
 use std::path::PathBuf;
 
@@ -17,7 +18,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// It was carried out, but without success: a failed run, an error on the way.
     pub const FAILED: u8 = 1;
-    /// The command line is wrong (clap's own code).
+    /// Wrong command line (clap's own code), or unusable input that it names: a checkpoint, an
+    /// adapter, an instruction.
     pub const USAGE: u8 = 2;
     /// No daemon answers on the socket.
     pub const NO_DAEMON: u8 = 3;
@@ -25,7 +27,7 @@ pub mod exit {
     pub const REFUSED: u8 = 4;
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line or unusable input, \
                           3 no daemon answers on the socket, 4 the daemon refused.";
 
 /// Operate a Kinova Jaco2 through jacod, its controller daemon.
@@ -167,13 +169,6 @@ pub struct RecordArgs {
     pub jobs: Option<u16>,
 }
 
-/// How tokens are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Decode {
-    /// The most probable action token at every position.
-    Greedy,
-}
-
 /// Options of `jaco eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
@@ -192,12 +187,26 @@ pub struct EvalArgs {
     /// Action units executed per inference.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=28))]
     pub horizon: u8,
-    /// How tokens are chosen.
-    #[arg(long, value_enum, default_value_t = Decode::Greedy)]
-    pub decode: Decode,
+    /// How tokens are chosen: greedy, top-k:K, top-k:K:TEMPERATURE or beam:WIDTH. Draws are
+    /// seeded by the trial.
+    #[arg(long, value_name = "HOW", default_value_t = DecodeMethod::Greedy)]
+    pub decode: DecodeMethod,
+    /// Execute the means under the policy's probabilities instead of the centres of the chosen
+    /// bins.
+    #[arg(long)]
+    pub expectation: bool,
+    /// End a stream before its first unit of higher entropy, and look again [nats per token].
+    #[arg(long, value_name = "NATS", value_parser = nats)]
+    pub max_entropy: Option<f32>,
     /// Checkpoint folder [default: the shipped mini policy].
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
+    /// Folder of an adapter in PEFT's layout, which acts on the checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Dataset whose statistics decode the actions [default: the only one].
+    #[arg(long, value_name = "KEY")]
+    pub statistics: Option<String>,
     /// A trial fails after this many steps of 100 ms.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_steps: u32,
@@ -205,7 +214,9 @@ pub struct EvalArgs {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     /// Let the scripted expert act instead of a policy: what the task allows at best.
-    #[arg(long, conflicts_with = "checkpoint")]
+    #[arg(long, conflicts_with_all = [
+        "decode", "expectation", "max_entropy", "checkpoint", "adapter", "statistics",
+    ])]
     pub expert: bool,
 }
 
@@ -280,6 +291,13 @@ pub struct DemoArgs {
     /// Count successes over all attempts instead of stopping at the first.
     #[arg(long)]
     pub all: bool,
+}
+
+fn nats(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a number of nats from 0 on".to_owned()),
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -73,7 +73,9 @@ fn the_centres_as_values_are_what_the_units_alone_are() {
     let run = |values| {
         let mut rig = started();
         rig.command(stream(units.clone(), values));
-        (0..30).for_each(|_| drop(rig.tick()));
+        for _ in 0..30 {
+            rig.tick();
+        }
         rig.state.pose.position_m
     };
     // The values are single precision.

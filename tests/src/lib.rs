@@ -84,12 +84,18 @@ impl Drop for Sim {
 pub struct Rig {
     sim: Sim,
     daemon: Option<Child>,
+    configure: fn(&mut Config),
 }
 
 impl Rig {
     /// Starts `jaco-sim` and `jacod` and waits until both are ready.
     pub fn start() -> anyhow::Result<Self> {
-        let mut rig = Self { sim: Sim::start()?, daemon: None };
+        Self::start_with(|_| {})
+    }
+
+    /// As [`Rig::start`], the daemon's configuration changed by `configure`.
+    pub fn start_with(configure: fn(&mut Config)) -> anyhow::Result<Self> {
+        let mut rig = Self { sim: Sim::start()?, daemon: None, configure };
         rig.start_daemon()?;
         Ok(rig)
     }
@@ -171,6 +177,7 @@ impl Rig {
         config.arm.sdk = built("libjaco_sim_sdk.so")?;
         config.policy.checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/mini");
         config.sim = Some(jaco_config::Sim { socket: self.sim_socket() });
+        (self.configure)(&mut config);
         Ok(toml::to_string(&config)?)
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use jaco_config::Decode;
 use jaco_sim_link::ControlClient;
 use jaco_tests::Rig;
 use serde_json::Value;
@@ -12,6 +13,19 @@ const STILL_M_S: f64 = 0.005;
 
 fn mode(rig: &Rig) -> String {
     rig.jaco_json(&["status"]).unwrap()["mode"].as_str().unwrap().to_owned()
+}
+
+/// Lets the policy drive for `steps` steps, too few for the task; the report of it.
+fn report_of(rig: &Rig, execution: &str, steps: &str) -> (Value, std::path::PathBuf) {
+    let instruction = "put the blue cube on the green plate";
+    let output =
+        rig.jaco(&["run", instruction, "--max-steps", steps, "--execution", execution]).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{steps} steps are too few for the task");
+    let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcome["success"], false);
+    let folder = std::path::PathBuf::from(outcome["folder"].as_str().unwrap());
+    let report = std::fs::read(folder.join("report.json")).unwrap();
+    (serde_json::from_slice(&report).unwrap(), folder)
 }
 
 /// What `jaco` refuses, in words, and its exit code.
@@ -50,24 +64,8 @@ fn a_run_leaves_a_report_in_which_every_step_is_accounted_for() {
     let rig = Rig::start().unwrap();
     rig.jaco_json(&["home"]).unwrap();
     for execution in ["sync", "async"] {
-        let output = rig
-            .jaco(&[
-                "run",
-                "put the blue cube on the green plate",
-                "--horizon",
-                "4",
-                "--max-steps",
-                "30",
-                "--execution",
-                execution,
-            ])
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1), "30 steps are too few for the task");
-        let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(outcome["success"], false);
-        let folder = std::path::PathBuf::from(outcome["folder"].as_str().unwrap());
-        let report: Value =
-            serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap();
+        let (report, folder) = report_of(&rig, execution, "30");
+        assert_eq!(report["decode"]["method"], "greedy");
         let attempt = &report["attempts"][0];
         let count = |key: &str| attempt[key].as_u64().unwrap();
         assert_eq!(count("steps_executed") + count("starved_steps"), 30, "{attempt}");
@@ -79,6 +77,43 @@ fn a_run_leaves_a_report_in_which_every_step_is_accounted_for() {
             assert!(png.starts_with(b"\x89PNG"), "{picture}");
         }
     }
+}
+
+/// With every unit but the first cut off, streams are shorter than what was asked for.
+#[test]
+fn a_run_is_decoded_as_configured_and_copes_with_short_streams() {
+    let rig = Rig::start_with(|config| {
+        config.policy.decode = Decode::TopK { k: 3, temperature: 0.5 };
+        config.policy.seed = 7;
+        config.policy.expectation = true;
+        config.policy.max_entropy = Some(0.0);
+    })
+    .unwrap();
+    rig.jaco_json(&["home"]).unwrap();
+    let policy = &rig.jaco_json(&["status"]).unwrap()["policy"];
+    assert_eq!(policy["decode"], "top-k:3:0.5 from seed 7, means, cut off above 0 nats");
+    assert_eq!((&policy["device"], &policy["dtype"]), (&"cpu".into(), &"f32".into()));
+    for execution in ["sync", "async"] {
+        let (report, _) = report_of(&rig, execution, "20");
+        assert_eq!(report["decode"]["seed"], 7);
+        assert_eq!(report["checkpoint"]["statistics"], policy["statistics"]);
+        let attempt = &report["attempts"][0];
+        let count = |key: &str| attempt[key].as_u64().unwrap();
+        assert_eq!(count("steps_executed") + count("starved_steps"), 20, "{attempt}");
+        if execution == "sync" {
+            assert_eq!(count("starved_steps"), 0, "{attempt}");
+            let inferences = &attempt["inference"]["total"]["count"];
+            assert!(inferences.as_u64() >= Some(20), "one for each step: {attempt}");
+        }
+    }
+}
+
+#[test]
+fn statistics_that_the_checkpoint_lacks_are_told_with_the_setting_that_chooses_them() {
+    let rig = Rig::start_with(|config| config.policy.statistics = Some("taco".to_owned())).unwrap();
+    let faults = rig.jaco_json(&["status"]).unwrap()["faults"].to_string();
+    let advice = "set `statistics` in [policy] of the configuration";
+    assert!(faults.contains("no statistics under") && faults.contains(advice), "{faults}");
 }
 
 #[test]

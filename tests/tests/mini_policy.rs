@@ -35,6 +35,36 @@ fn the_shipped_policy_places_the_cube_more_often_than_not() {
 }
 
 #[test]
+fn the_result_names_how_streams_were_decoded_and_draws_repeat() {
+    let arguments = [
+        "eval",
+        "--sim",
+        "--task",
+        "place-block",
+        "--trials",
+        "2",
+        "--seed",
+        "5",
+        "--max-steps",
+        "8",
+        "--horizon",
+        "4",
+        "--decode",
+        "top-k:5:0.7",
+        "--expectation",
+        "--max-entropy",
+        "0",
+    ];
+    let result = jaco(&arguments);
+    assert_eq!(result["decode"], "top-k:5:0.7");
+    assert_eq!(result["expectation"], true);
+    assert_eq!(result["max_entropy"], 0.0);
+    assert_eq!(result["units_per_inference"], 1.0, "all but the first are cut off");
+    assert!(result["statistics"].is_string() && result["adapter"].is_null(), "{result}");
+    assert_eq!(jaco(&arguments), result);
+}
+
+#[test]
 fn what_the_expert_demonstrates_can_be_recorded_and_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -82,6 +112,24 @@ fn what_the_expert_demonstrates_can_be_recorded_and_trained_on() {
         &checkpoint,
     ]);
     assert_eq!(result["successes"], 0, "a policy of two steps knows nothing");
+}
+
+#[test]
+fn unusable_input_has_the_exit_code_of_a_wrong_command_line() {
+    let arguments = ["eval", "--sim", "--task", "place-block", "--trials", "1"];
+    for (option, value, words) in [
+        ("--checkpoint", "/nonexistent", "/nonexistent/config.json"),
+        ("--statistics", "taco", "no statistics under \"taco\""),
+        ("--horizon", "28", "the policy decodes 1 to 8 action units"),
+        ("--decode", "nucleus:0.9", "is none of greedy, top-k:K"),
+        ("--max-entropy", "-1", "a number of nats from 0 on"),
+    ] {
+        let mut command = Command::new(built("jaco").unwrap());
+        let output = command.args(arguments).arg(format!("{option}={value}")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(words), "{option} {value}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{option} {value}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::policy::{BenchVerb, PolicyVerb};
 use jaco_controller::cli::{Cli, Verb, exit};
-use jaco_controller::policy::{ask, bench, folders};
+use jaco_controller::policy_tool::{ask, bench, folders};
 use jaco_controller::words::{in_full, print};
 use jaco_core::MonotonicClock;
 use std::process::ExitCode;

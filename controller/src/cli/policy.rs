@@ -2,6 +2,7 @@
 //! libtorch, but no simulator and no daemon.
 
 use clap::{Args, Subcommand, ValueEnum};
+use jaco_config::{Dtype, Word};
 use jaco_model::DecodeMethod;
 use std::path::PathBuf;
 
@@ -30,10 +31,10 @@ pub struct InspectArgs {
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// Where the model runs: "cpu" or "cuda:N".
-    #[arg(long, default_value = "cpu", value_parser = device)]
-    pub device: tch::Device,
+    #[arg(long, default_value = "cpu")]
+    pub device: jaco_config::Device,
     /// Element type of the weights [default: f32 on the CPU, bf16 on a GPU].
-    #[arg(long)]
+    #[arg(long, value_parser = dtype)]
     pub dtype: Option<Dtype>,
     /// Threads of one operator on the CPU.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -105,7 +106,7 @@ pub struct MergeArgs {
     /// Folder to write; must not exist.
     pub out: PathBuf,
     /// Element type to store [default: bf16].
-    #[arg(long, default_value = "bf16")]
+    #[arg(long, default_value = "bf16", value_parser = dtype)]
     pub dtype: Dtype,
     /// Largest file of weights [GB].
     #[arg(long, default_value_t = 7.0, value_parser = shard_gb)]
@@ -122,7 +123,7 @@ pub struct SynthArgs {
     #[arg(long)]
     pub out: PathBuf,
     /// Element type to store.
-    #[arg(long, default_value = "bf16")]
+    #[arg(long, default_value = "bf16", value_parser = dtype)]
     pub dtype: Dtype,
     /// Seed of the weights.
     #[arg(long, default_value_t = 0)]
@@ -169,27 +170,6 @@ pub struct BenchArgs {
     pub decode: DecodeArgs,
 }
 
-/// Element types of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Dtype {
-    /// 32-bit floating point.
-    F32,
-    /// 16 bits with float32's range.
-    Bf16,
-    /// 16 bits, IEEE half precision.
-    F16,
-}
-
-impl From<Dtype> for tch::Kind {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => tch::Kind::Float,
-            Dtype::Bf16 => tch::Kind::BFloat16,
-            Dtype::F16 => tch::Kind::Half,
-        }
-    }
-}
-
 /// Known geometries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Geometry {
@@ -210,12 +190,9 @@ impl Geometry {
     }
 }
 
-fn device(text: &str) -> Result<tch::Device, String> {
-    match text.parse::<jaco_config::Device>() {
-        Ok(jaco_config::Device::Cpu) => Ok(tch::Device::Cpu),
-        Ok(jaco_config::Device::Cuda(index)) => Ok(tch::Device::Cuda(index)),
-        Err(error) => Err(error.to_string()),
-    }
+fn dtype(text: &str) -> Result<Dtype, String> {
+    let known = Dtype::ALL.iter().find(|dtype| dtype.name() == text);
+    known.copied().ok_or_else(|| "must be f32, bf16 or f16".to_owned())
 }
 
 fn shard_gb(text: &str) -> Result<f64, String> {

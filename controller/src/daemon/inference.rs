@@ -1,15 +1,32 @@
 //! The inference thread: the only owner of the policy. Takes a request, picks the frame, decodes,
 //! answers. Must never touch the arm or decide when to think.
 
+use crate::api::PolicyStatus;
 use crate::daemon::slot::Slot;
+use crate::policy::{Decoding, PolicyOptions};
+use crate::report::DecodeOptions;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jaco_core::{ActionStatistics, ActionUnit, Clock, Frame};
 use jaco_model::{DecodeRequest, Decoded, OpenVlaPolicy, Policy, PromptTokenizer};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tch::Device;
+
+/// The setting that chooses the statistics, for errors.
+const STATISTICS_SETTING: &str = "`statistics` in [policy] of the configuration";
+
+/// What the thread works with.
+#[derive(Clone, Debug)]
+pub struct InferenceOptions {
+    /// What is loaded.
+    pub policy: PolicyOptions,
+    /// How streams are decoded; draws are seeded from the first inference on.
+    pub decoding: Decoding,
+    /// Threads of one operator on the CPU.
+    pub threads: usize,
+    /// How long a request waits for a frame that is new enough.
+    pub frame_timeout: Duration,
+}
 
 /// One inference to make.
 #[derive(Clone, Debug)]
@@ -41,10 +58,10 @@ pub struct Inference {
 #[derive(Clone, Debug)]
 pub struct InferenceHandle {
     requests: Sender<InferenceRequest>,
-    /// The checkpoint's folder.
-    pub checkpoint: PathBuf,
-    /// Longest stream that the policy was trained for.
-    pub horizon: usize,
+    /// What was loaded, in the words of the API.
+    pub loaded: PolicyStatus,
+    /// How its streams are decoded.
+    pub decoding: Decoding,
     /// What its action tokens mean.
     pub statistics: ActionStatistics,
     tokenizer: PromptTokenizer,
@@ -63,26 +80,23 @@ impl InferenceHandle {
 }
 
 /// Loads the policy in a thread of its own, decodes once to warm up, and serves requests until
-/// every handle is gone. `frames` holds the newest frame of the policy's camera; a request waits
-/// for a frame that is new enough at most `frame_timeout`.
+/// every handle is gone. `frames` holds the newest frame of the policy's camera.
 pub fn start(
-    checkpoint: &Path,
-    device: Device,
-    threads: usize,
+    options: InferenceOptions,
     frames: Slot<Frame>,
-    frame_timeout: Duration,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<InferenceHandle> {
     let (requests, inbox) = bounded(1);
     let (loaded, when_loaded) = bounded(1);
-    let folder = checkpoint.to_owned();
+    let InferenceOptions { policy: wanted, decoding, .. } = options.clone();
+    let statistics_key = wanted.statistics_key(STATISTICS_SETTING)?;
     std::thread::Builder::new().name("inference".to_owned()).spawn(move || {
-        jaco_model::set_threads(threads as i32);
-        match load(&folder, device) {
+        jaco_model::set_threads(options.threads as i32);
+        match load(&options) {
             Ok(policy) => {
                 let facts = (policy.horizon(), policy.statistics(), policy.tokenizer().clone());
                 if loaded.send(Ok(facts)).is_ok() {
-                    serve(&policy, &inbox, &frames, frame_timeout, &*clock);
+                    serve(&policy, &options, &inbox, &frames, &*clock);
                 }
             }
             Err(error) => {
@@ -92,26 +106,41 @@ pub fn start(
     })?;
     let (horizon, statistics, tokenizer) =
         when_loaded.recv().context("the inference thread died while loading")??;
-    let checkpoint = checkpoint.to_owned();
-    Ok(InferenceHandle { requests, checkpoint, horizon, statistics, tokenizer })
+    let loaded = PolicyStatus {
+        checkpoint: wanted.checkpoint,
+        adapter: wanted.adapter,
+        statistics: statistics_key,
+        device: wanted.device.to_string(),
+        dtype: wanted.dtype.to_string(),
+        decode: DecodeOptions::from(&decoding).to_string(),
+        horizon,
+    };
+    Ok(InferenceHandle { requests, loaded, decoding, statistics, tokenizer })
 }
 
-fn load(folder: &Path, device: Device) -> anyhow::Result<OpenVlaPolicy> {
-    let policy = OpenVlaPolicy::load(folder, device)?;
+fn load(options: &InferenceOptions) -> anyhow::Result<OpenVlaPolicy> {
+    let policy = options.policy.load()?;
     // The first pass through libtorch allocates and picks kernels: not in front of an operator.
-    policy.warm_up(&DecodeRequest::greedy(policy.horizon()))?;
+    // An empty picture may make a policy unsure, so nothing is cut off.
+    let all = Decoding { max_entropy: None, ..options.decoding };
+    policy.warm_up(&all.request(policy.horizon(), 0))?;
     Ok(policy)
 }
 
 fn serve(
     policy: &dyn Policy,
+    options: &InferenceOptions,
     inbox: &Receiver<InferenceRequest>,
     frames: &Slot<Frame>,
-    frame_timeout: Duration,
     clock: &dyn Clock,
 ) {
-    for wanted in inbox {
-        let answer = infer(policy, &wanted, frames, frame_timeout, clock);
+    for (number, wanted) in (0..).zip(inbox) {
+        let request = DecodeRequest {
+            forced: &wanted.forced,
+            clock: Some(clock),
+            ..options.decoding.request(wanted.horizon, number)
+        };
+        let answer = infer(policy, &wanted, &request, frames, options.frame_timeout, clock);
         // Nobody listens any more when the run was stopped meanwhile.
         let _ = wanted.answer.send(answer);
     }
@@ -120,6 +149,7 @@ fn serve(
 fn infer(
     policy: &dyn Policy,
     wanted: &InferenceRequest,
+    request: &DecodeRequest,
     frames: &Slot<Frame>,
     frame_timeout: Duration,
     clock: &dyn Clock,
@@ -132,13 +162,8 @@ fn infer(
         )
     })?;
     let began_ns = clock.now_ns();
-    let request = DecodeRequest {
-        forced: &wanted.forced,
-        clock: Some(clock),
-        ..DecodeRequest::greedy(wanted.horizon)
-    };
     policy
-        .decode(&frame, &wanted.instruction, &request)
+        .decode(&frame, &wanted.instruction, request)
         .map(|decoded| Inference { decoded, frame, began_ns })
         .map_err(|error| format!("inference failed: {error}"))
 }

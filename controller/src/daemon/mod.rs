@@ -15,10 +15,12 @@ pub mod server;
 pub mod servo;
 pub mod slot;
 
-use crate::api::{self, CameraStatus, Mode, PolicyStatus, RunEvent, RunRequest, Status, Verdict};
+use crate::api::{self, CameraStatus, Mode, RunEvent, RunRequest, Status, Verdict};
+use crate::policy::{Decoding, PolicyOptions};
+use crate::words::in_full;
 use camera::CameraHandle;
 use crossbeam_channel::Sender;
-use inference::InferenceHandle;
+use inference::{InferenceHandle, InferenceOptions};
 use jaco_config::{Config, Execution};
 use jaco_core::Clock;
 use jaco_servo::mode::{Mode as ServoMode, StopReason};
@@ -54,8 +56,17 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<(Arc<Daemo
         .map(|camera| camera::start(camera, sim_socket.clone(), Arc::clone(&clock)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let inference = start_inference(&config, &cameras, Arc::clone(&clock));
-    if let Err(reason) = &inference {
-        tracing::error!("no policy: {reason}");
+    match &inference {
+        Ok(InferenceHandle { loaded, .. }) => tracing::info!(
+            checkpoint = %loaded.checkpoint.display(),
+            adapter = loaded.adapter.as_ref().map(|folder| folder.display().to_string()),
+            statistics = loaded.statistics.as_str(),
+            device = loaded.device.as_str(),
+            dtype = loaded.dtype.as_str(),
+            decode = loaded.decode.as_str(),
+            "policy loaded"
+        ),
+        Err(reason) => tracing::error!("no policy: {reason}"),
     }
     let running = Mutex::new(None);
     let daemon = Daemon { config, clock, servo, cameras, inference, running };
@@ -73,15 +84,13 @@ fn start_inference(
         .find(|camera| *camera.name == *policy.camera)
         .ok_or_else(|| format!("there is no camera {}", policy.camera))?;
     let stale_after_ms = config.camera(&policy.camera).map_or(500, |camera| camera.stale_after_ms);
-    inference::start(
-        &policy.checkpoint,
-        device(policy.device),
-        policy.threads,
-        camera.frames.clone(),
-        Duration::from_millis(stale_after_ms),
-        clock,
-    )
-    .map_err(|error| format!("{error:#}"))
+    let options = InferenceOptions {
+        policy: PolicyOptions::from(policy),
+        decoding: Decoding::from(policy),
+        threads: policy.threads,
+        frame_timeout: Duration::from_millis(stale_after_ms),
+    };
+    inference::start(options, camera.frames.clone(), clock).map_err(|error| in_full(&error))
 }
 
 impl Daemon {
@@ -130,7 +139,7 @@ impl Daemon {
         let folder = RunFolder::open_or_create(
             &self.config.paths.runs(),
             request.run_id.as_deref(),
-            &inference.checkpoint,
+            &inference,
             &plan,
         )
         .map_err(|error| format!("{error:#}"))?;
@@ -202,10 +211,7 @@ impl Daemon {
                     fault: camera.fault.get().map(|fault| (*fault).clone()).unwrap_or_default(),
                 })
                 .collect(),
-            policy: self.inference.as_ref().ok().map(|policy| PolicyStatus {
-                checkpoint: policy.checkpoint.clone(),
-                horizon: policy.horizon,
-            }),
+            policy: self.inference.as_ref().ok().map(|policy| policy.loaded.clone()),
             sim_socket: self.config.sim.as_ref().map(|sim| sim.socket.clone()),
         }
     }
@@ -228,10 +234,10 @@ impl Daemon {
         }
         policy.check(instruction)?;
         let horizon = request.horizon.unwrap_or(configured.horizon);
-        if !(1..=policy.horizon).contains(&horizon) {
+        let trained = policy.loaded.horizon;
+        if !(1..=trained).contains(&horizon) {
             return Err(format!(
-                "horizon {horizon} is outside 1..={}, what the policy was trained for",
-                policy.horizon
+                "horizon {horizon} is outside 1..={trained}, what the policy was trained for"
             ));
         }
         let execution = request.execution.unwrap_or(match configured.execution {
@@ -264,13 +270,6 @@ impl Daemon {
 
     fn running(&self) -> std::sync::MutexGuard<'_, Option<Sender<Verdict>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn device(device: jaco_config::Device) -> tch::Device {
-    match device {
-        jaco_config::Device::Cpu => tch::Device::Cpu,
-        jaco_config::Device::Cuda(index) => tch::Device::Cuda(index),
     }
 }
 

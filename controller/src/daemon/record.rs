@@ -2,12 +2,13 @@
 //! run's folder at its end. Must never slow the run: nothing touches the disk before its end.
 
 use crate::api::{Placement, Progress, Verdict};
+use crate::daemon::inference::InferenceHandle;
 use crate::daemon::pacer::Pace;
 use crate::daemon::run::RunPlan;
 use crate::report::Verdict as Tally;
 use crate::report::{
-    Attempt, Checkpoint, FrameKeeper, Heading, InferenceDigest, KeptFrame, Latencies, Outcome,
-    PathSample, RunReport, StepTiming, contact_sheet, path_plot, replace_file,
+    Attempt, Checkpoint, DecodeOptions, FrameKeeper, Heading, InferenceDigest, KeptFrame,
+    Latencies, Outcome, PathSample, RunReport, StepTiming, contact_sheet, path_plot, replace_file,
 };
 use anyhow::{Context, ensure};
 use jaco_config::Execution;
@@ -35,9 +36,10 @@ impl RunFolder {
     pub fn open_or_create(
         runs: &Path,
         id: Option<&str>,
-        checkpoint: &Path,
+        policy: &InferenceHandle,
         plan: &RunPlan,
     ) -> anyhow::Result<Self> {
+        let (loaded, decode) = (&policy.loaded, DecodeOptions::from(&policy.decoding));
         if let Some(id) = id {
             ensure!(
                 id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)),
@@ -52,6 +54,7 @@ impl RunFolder {
                 report.instruction,
                 report.horizon
             );
+            ensure!(report.decode == decode, "run {id} was decoded otherwise: {}", report.decode);
             return Ok(Self { path, report });
         }
         let started_utc = utc(SystemTime::now());
@@ -59,7 +62,7 @@ impl RunFolder {
         let path = runs.join(&run);
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot create the run's folder {}", path.display()))?;
-        let weights = std::fs::metadata(checkpoint.join("model.safetensors"));
+        let weights = std::fs::metadata(loaded.checkpoint.join("model.safetensors"));
         let report = RunReport {
             run,
             started_utc,
@@ -67,9 +70,12 @@ impl RunFolder {
             task: None,
             seed: 0,
             checkpoint: Checkpoint {
-                path: checkpoint.to_owned(),
+                path: loaded.checkpoint.clone(),
                 weights_bytes: weights.map(|file| file.len()).unwrap_or_default(),
+                adapter: loaded.adapter.clone(),
+                statistics: loaded.statistics.clone(),
             },
+            decode,
             horizon: plan.horizon,
             execution: match plan.pace {
                 Pace::Sync => Execution::Sync,

@@ -1,23 +1,22 @@
 //! `jaco eval`: how often a policy succeeds, in lockstep.
 //!
 //! One trial = one placement that recording cannot draw; the policy sees the camera's picture
-//! and the instruction, nothing else. All H units of a stream are executed before it looks
-//! again. The verdict is the simulation's task test.
+//! and the instruction, nothing else. All units of a stream are executed before it looks again.
+//! The verdict is the simulation's task test.
 
 use super::jobs;
 use super::lockstep::Lockstep;
 use super::seeds::{Purpose, episode_seed};
 use crate::cli::EvalArgs;
+use crate::policy::{Decoding, PolicyOptions};
 use crate::report::wilson_95;
 use crate::shipped;
 use indicatif::ProgressBar;
 use jaco_core::Task;
-use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
+use jaco_model::{OpenVlaPolicy, Policy};
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use serde::Serialize;
 use std::ops::ControlFlow;
-use std::path::Path;
-use tch::Device;
 
 /// What `jaco eval --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -36,34 +35,44 @@ pub struct Evaluation {
     pub mean_steps: Option<f64>,
     /// Seed of the placements.
     pub seed: u64,
-    /// Units executed per inference.
+    /// Units asked for at each inference.
     pub horizon: u8,
+    /// Units that came, mean over all inferences; none for the expert.
+    pub units_per_inference: Option<f64>,
     /// How tokens were chosen, or "expert".
     pub decode: String,
+    /// Whether means were executed instead of bins' centres.
+    pub expectation: bool,
+    /// Entropy above which streams ended \[nats per token\].
+    pub max_entropy: Option<f32>,
     /// Checkpoint evaluated; none for the expert.
     pub checkpoint: Option<String>,
+    /// Adapter that acted on it.
+    pub adapter: Option<String>,
+    /// Dataset whose statistics decoded the actions; none for the expert.
+    pub statistics: Option<String>,
     /// Steps to success of each trial in order; none = failed.
     pub steps: Vec<Option<u32>>,
 }
 
 /// Carries out `jaco eval`.
 pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Evaluation> {
-    let checkpoint = match (&args.checkpoint, args.expert) {
-        (_, true) => None,
-        (Some(folder), false) => Some(folder.clone()),
-        (None, false) => Some(shipped::mini_policy()?),
-    };
+    let policy = options(args)?;
+    let key = |options: &PolicyOptions| options.statistics_key("--statistics");
+    let statistics = policy.as_ref().map(key).transpose()?;
     bar.set_length(u64::from(args.trials));
-    let mut steps = Vec::new();
+    let (mut steps, mut inferences, mut units) = (Vec::new(), 0, 0);
     jobs::in_order(
         jobs,
         u64::from(args.trials),
         || {
-            let mut player = Player::new(checkpoint.as_deref())?;
+            let mut player = Player::new(policy.as_ref())?;
             Ok(move |number| player.trial(args, number))
         },
-        |_, result| {
-            steps.push(result);
+        |_, trial: Trial| {
+            steps.push(trial.steps);
+            inferences += trial.inferences;
+            units += trial.units;
             bar.inc(1);
             bar.set_message(format!("{} succeeded", steps.iter().flatten().count()));
             Ok(ControlFlow::Continue(()))
@@ -81,10 +90,40 @@ pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
             .then(|| done.iter().map(|&n| f64::from(n)).sum::<f64>() / f64::from(successes)),
         seed: args.seed,
         horizon: args.horizon,
-        decode: if args.expert { "expert" } else { "greedy" }.to_owned(),
-        checkpoint: checkpoint.map(|folder| folder.display().to_string()),
+        units_per_inference: (inferences > 0).then(|| units as f64 / inferences as f64),
+        decode: if args.expert { "expert".to_owned() } else { args.decode.to_string() },
+        expectation: args.expectation,
+        max_entropy: args.max_entropy,
+        checkpoint: policy.as_ref().map(|policy| policy.checkpoint.display().to_string()),
+        adapter: args.adapter.as_ref().map(|folder| folder.display().to_string()),
+        statistics,
         steps,
     })
+}
+
+/// The policy to evaluate; none for the expert.
+fn options(args: &EvalArgs) -> anyhow::Result<Option<PolicyOptions>> {
+    if args.expert {
+        return Ok(None);
+    }
+    let checkpoint = match &args.checkpoint {
+        Some(folder) => folder.clone(),
+        None => shipped::mini_policy()?,
+    };
+    Ok(Some(PolicyOptions {
+        adapter: args.adapter.clone(),
+        statistics: args.statistics.clone(),
+        ..PolicyOptions::on_cpu(checkpoint)
+    }))
+}
+
+/// What came of a trial.
+#[derive(Default)]
+struct Trial {
+    /// Steps to success, or none.
+    steps: Option<u32>,
+    inferences: u64,
+    units: u64,
 }
 
 /// Who acts in the trials of one thread.
@@ -94,19 +133,17 @@ struct Player {
 }
 
 impl Player {
-    fn new(checkpoint: Option<&Path>) -> anyhow::Result<Self> {
-        let policy =
-            checkpoint.map(|folder| OpenVlaPolicy::load(folder, Device::Cpu)).transpose()?;
+    fn new(policy: Option<&PolicyOptions>) -> anyhow::Result<Self> {
+        let policy = policy.map(PolicyOptions::load).transpose()?;
         let image_size = policy.as_ref().map_or(128, |policy| policy.image_size());
         Ok(Self { lockstep: Lockstep::new(image_size)?, policy })
     }
 
-    /// Steps to success, or none.
-    fn trial(&mut self, args: &EvalArgs, number: u64) -> anyhow::Result<Option<u32>> {
+    fn trial(&mut self, args: &EvalArgs, number: u64) -> anyhow::Result<Trial> {
         let seed = episode_seed(Purpose::Evaluation, args.seed, number);
         self.lockstep.reset(args.task, seed, StartPose::Home)?;
         match &self.policy {
-            Some(policy) => policy_trial(&mut self.lockstep, policy, args),
+            Some(policy) => policy_trial(&mut self.lockstep, policy, args, seed),
             None => expert_trial(&mut self.lockstep, args, seed),
         }
     }
@@ -116,36 +153,41 @@ fn policy_trial(
     lockstep: &mut Lockstep,
     policy: &OpenVlaPolicy,
     args: &EvalArgs,
-) -> anyhow::Result<Option<u32>> {
-    let horizon = usize::from(args.horizon);
+    seed: u64,
+) -> anyhow::Result<Trial> {
+    let (method, max_entropy) = (args.decode, args.max_entropy);
+    let decoding = Decoding { method, expectation: args.expectation, max_entropy }.seeded(seed);
+    let mut trial = Trial::default();
     lockstep.drive_by_units(policy.statistics())?;
     for step in 0..args.max_steps {
         if lockstep.needs_units() {
             let seen = lockstep.observe(u64::from(step))?;
-            let request = DecodeRequest::greedy(horizon);
+            let request = decoding.request(usize::from(args.horizon), trial.inferences);
             let decoded = policy.decode(&seen.frame, args.task.instruction(), &request)?;
-            lockstep.queue_stream(u64::from(step), decoded.into_best())?;
+            let stream = decoded.into_best();
+            trial.inferences += 1;
+            trial.units += stream.units.len() as u64;
+            lockstep.queue_stream(u64::from(step), stream)?;
         }
         if lockstep.step()? {
-            return Ok(Some(step + 1));
+            trial.steps = Some(step + 1);
+            break;
         }
     }
-    Ok(None)
+    Ok(trial)
 }
 
-fn expert_trial(
-    lockstep: &mut Lockstep,
-    args: &EvalArgs,
-    seed: u64,
-) -> anyhow::Result<Option<u32>> {
+fn expert_trial(lockstep: &mut Lockstep, args: &EvalArgs, seed: u64) -> anyhow::Result<Trial> {
+    let mut trial = Trial::default();
     let mut expert = Expert::new(args.task, ExpertOptions::with_seed(seed));
     lockstep.drive_by_actions()?;
     for step in 0..args.max_steps {
         let action = expert.act(&lockstep.truth());
         lockstep.queue_action(u64::from(step), action)?;
         if lockstep.step()? {
-            return Ok(Some(step + 1));
+            trial.steps = Some(step + 1);
+            break;
         }
     }
-    Ok(None)
+    Ok(trial)
 }

@@ -74,6 +74,16 @@ fn in_words(status: &Status) -> String {
     }
     if let Some(policy) = &status.policy {
         line("policy", format!("{} (H <= {})", policy.checkpoint.display(), policy.horizon));
+        if let Some(adapter) = &policy.adapter {
+            line("adapter", adapter.display().to_string());
+        }
+        line(
+            "decoding",
+            format!(
+                "{}; statistics of {}; {} on {}",
+                policy.decode, policy.statistics, policy.dtype, policy.device
+            ),
+        );
     }
     text
 }

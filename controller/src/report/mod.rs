@@ -20,6 +20,6 @@ pub use heading::Heading;
 pub use histogram::{Digest, Latencies};
 pub use path_plot::{PathSample, StepTiming, path_plot};
 pub use run_report::{
-    Attempt, Checkpoint, InferenceDigest, Outcome, REPORT_FILE, ReportError, RunReport, Verdict,
-    wilson_95,
+    Attempt, Checkpoint, DecodeOptions, InferenceDigest, Outcome, REPORT_FILE, ReportError,
+    RunReport, Verdict, wilson_95,
 };

@@ -27,6 +27,8 @@ pub struct RunReport {
     pub seed: u64,
     /// The policy.
     pub checkpoint: Checkpoint,
+    /// How its streams were decoded.
+    pub decode: DecodeOptions,
     /// Action units decoded from one picture.
     pub horizon: usize,
     /// What the arm did while the policy decoded.
@@ -44,6 +46,40 @@ pub struct Checkpoint {
     pub path: PathBuf,
     /// Size of its weights \[bytes\]; tells apart what overwrote one another under one path.
     pub weights_bytes: u64,
+    /// Folder of the adapter that acted on it.
+    pub adapter: Option<PathBuf>,
+    /// Dataset whose statistics decoded the actions.
+    pub statistics: String,
+}
+
+/// How streams were decoded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecodeOptions {
+    /// How tokens were chosen, as in the configuration.
+    pub method: String,
+    /// Seed of the draws; None where none were made.
+    pub seed: Option<u64>,
+    /// Whether actions were means instead of bins' centres.
+    pub expectation: bool,
+    /// Entropy above which streams ended \[nats per token\].
+    pub max_entropy: Option<f32>,
+}
+
+/// In words: `top-k:5:1 from seed 7, means, cut off above 1.5 nats`.
+impl fmt::Display for DecodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.method)?;
+        if let Some(seed) = self.seed {
+            write!(f, " from seed {seed}")?;
+        }
+        if self.expectation {
+            f.write_str(", means")?;
+        }
+        match self.max_entropy {
+            Some(nats) => write!(f, ", cut off above {nats} nats"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One attempt at the task.
@@ -269,11 +305,18 @@ impl fmt::Display for RunReport {
         writeln!(f, "  started      {}, {task}, seed {}", self.started_utc, self.seed)?;
         writeln!(
             f,
-            "  policy       {} ({} bytes), horizon {}, {}",
+            "  policy       {} ({} bytes), statistics of {}",
             self.checkpoint.path.display(),
             self.checkpoint.weights_bytes,
-            self.horizon,
-            self.execution
+            self.checkpoint.statistics
+        )?;
+        if let Some(adapter) = &self.checkpoint.adapter {
+            writeln!(f, "  adapter      {}", adapter.display())?;
+        }
+        writeln!(
+            f,
+            "  decoding     horizon {}, {}, {}",
+            self.horizon, self.execution, self.decode
         )?;
         self.attempts.iter().enumerate().try_for_each(|(index, a)| {
             writeln!(f, "attempt {} (seed {}): {}, {}", index + 1, a.seed, a.outcome, a.detail)?;
@@ -344,7 +387,18 @@ mod tests {
             instruction: Task::PlaceBlock.instruction().to_owned(),
             task: Some(Task::PlaceBlock),
             seed: u64::MAX,
-            checkpoint: Checkpoint { path: "checkpoints/mini".into(), weights_bytes: 3_700_000 },
+            checkpoint: Checkpoint {
+                path: "checkpoints/mini".into(),
+                weights_bytes: 3_700_000,
+                adapter: Some("checkpoints/adapter".into()),
+                statistics: "place-block".to_owned(),
+            },
+            decode: DecodeOptions {
+                method: "top-k:5:0.7".to_owned(),
+                seed: Some(u64::MAX),
+                expectation: true,
+                max_entropy: Some(1.1),
+            },
             horizon: 4,
             execution: Execution::Async,
             verdict: Verdict::of(&attempts),
@@ -369,6 +423,8 @@ mod tests {
             serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         assert_eq!(json["task"], "place-block");
         assert_eq!(json["execution"], "async");
+        assert_eq!(json["checkpoint"]["statistics"], "place-block");
+        assert_eq!(json["decode"]["method"], "top-k:5:0.7");
         assert_eq!(json["attempts"][0]["outcome"], "success");
         assert_eq!(json["attempts"][0]["lateness_100hz"]["max_us"], 4575);
         assert_eq!(json["verdict"]["successes"], 1);

@@ -1,9 +1,9 @@
 //! The wire between the daemon and the servo: one message in one SOCK_SEQPACKET packet.
 //!
 //! Every packet is a header of four bytes (version, kind, two zeros) and a payload whose length
-//! its kind fixes (a stream's by its number of units and whether it has refined values); integers and floats are little-endian.
-//! A packet of another version, kind or length, or with a value that no enumeration has, is
-//! refused whole. Nothing here allocates but the decoder, once.
+//! its kind fixes (a stream's by its number of units, and by whether it has refined values);
+//! integers and floats are little-endian. A packet of another version, kind or length, or with a
+//! value that no enumeration has, is refused whole. Nothing here allocates but the decoder, once.
 
 mod command;
 mod note;

@@ -1,10 +1,10 @@
 //! `jaco policy ask`: one picture, one instruction, the actions that the policy would take.
 
-use super::{decode_request, load_options};
+use super::{decode_request, policy_options};
 use crate::cli::policy::AskArgs;
 use anyhow::{Context, ensure};
 use jaco_core::{Action, ActionCodec, Clock, Frame};
-use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy, Stream, Timings};
+use jaco_model::{DecodeRequest, Policy, Stream, Timings};
 use serde::Serialize;
 use std::fmt;
 use std::fs::File;
@@ -71,8 +71,7 @@ impl From<Timings> for ElapsedMs {
 pub fn ask(args: &AskArgs, clock: &dyn Clock) -> anyhow::Result<Answer> {
     let frame = read_png(&args.image)?;
     jaco_model::set_threads(i32::from(args.load.threads));
-    let options = load_options(&args.load, args.statistics.as_deref());
-    let policy = OpenVlaPolicy::load_with(&args.checkpoint, &options)?;
+    let policy = policy_options(&args.checkpoint, &args.load, args.statistics.as_deref()).load()?;
     let request =
         DecodeRequest { clock: Some(clock), ..decode_request(&args.decode, policy.horizon()) };
     let decoded = policy.decode(&frame, &args.instruction, &request)?;

@@ -1,22 +1,9 @@
 //! What a measurement of a policy says, for people and as JSON.
 
+use jaco_config::Device;
 use jaco_model::Timings;
 use serde::Serialize;
 use std::fmt;
-
-/// Where a policy ran.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct DeviceName(String);
-
-impl From<tch::Device> for DeviceName {
-    fn from(device: tch::Device) -> Self {
-        Self(match device {
-            tch::Device::Cuda(index) => format!("cuda:{index}"),
-            other => format!("{other:?}").to_lowercase(),
-        })
-    }
-}
 
 /// What `jaco bench policy --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +13,7 @@ pub struct Report {
     /// Numbers in the model.
     pub parameters: u64,
     /// Where it ran.
-    pub device: DeviceName,
+    pub device: Device,
     /// Element type of weights and computation.
     pub dtype: String,
     /// Threads of one operator on the CPU.
@@ -126,7 +113,7 @@ impl fmt::Display for Report {
             f,
             "{} on {}, {}, {} thread(s): {:.1} M parameters, {:.1} MB",
             self.policy,
-            self.device.0,
+            self.device,
             self.dtype,
             self.threads,
             self.parameters as f64 / 1e6,

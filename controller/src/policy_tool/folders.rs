@@ -1,13 +1,14 @@
 //! `jaco policy inspect`, `merge` and `synth`: checkpoint folders read and written.
 
 use crate::cli::policy::{InspectArgs, MergeArgs, SynthArgs};
+use crate::policy::kind;
 use indicatif::ProgressBar;
 use jaco_model::checkpoint::{self, Inspection, synth};
 use jaco_model::{Adapter, Checkpoint, ImageProcessor, OpenVla, OpenVlaConfig, PromptTokenizer};
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tch::{Device, Kind};
+use tch::Device;
 
 /// Carries out `jaco policy inspect`.
 pub fn inspect(args: &InspectArgs) -> anyhow::Result<Inspection> {
@@ -38,7 +39,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<Written> {
     let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
     let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
     let images = ImageProcessor::read(&dir.join(checkpoint::PROCESSOR_FILE), side, strategy)?;
-    let kind = Kind::from(args.dtype);
+    let kind = kind(args.dtype);
     let (variables, _model) = OpenVla::build(&config, Device::Cpu, kind)?;
     checkpoint::read_weights(dir, &config, &variables)?;
     Adapter::read(&args.adapter, &config, &variables)?.merge_into(&variables)?;
@@ -51,7 +52,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<Written> {
 /// Carries out `jaco policy synth`.
 pub fn synth(args: &SynthArgs, bar: &ProgressBar) -> anyhow::Result<Written> {
     let config = synth::preset(args.like.name())?;
-    let (kind, max_shard_bytes) = (Kind::from(args.dtype), shard_bytes(args.max_shard_gb));
+    let (kind, max_shard_bytes) = (kind(args.dtype), shard_bytes(args.max_shard_gb));
     let mut progress = |done: u64, total: u64| {
         bar.set_length(total);
         bar.set_position(done);

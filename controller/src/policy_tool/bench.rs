@@ -4,6 +4,7 @@
 use super::decode_request;
 use super::report::{MedianMs, Memory, Report};
 use crate::cli::policy::{BenchArgs, Geometry};
+use crate::policy::{kind, torch_device};
 use crate::shipped;
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
@@ -16,13 +17,13 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use tch::nn::VarStore;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// Carries out `jaco bench policy`.
 pub fn bench(args: &BenchArgs, clock: &dyn Clock, bar: &ProgressBar) -> anyhow::Result<Report> {
     jaco_model::set_threads(i32::from(args.load.threads));
     // libtorch's own code and first allocations are no part of a checkpoint's memory.
-    let _first = Tensor::f_zeros([1], (Kind::Float, args.load.device))?;
+    let _first = Tensor::f_zeros([1], (Kind::Float, torch_device(args.load.device)))?;
     let before_bytes = resident_bytes()?;
     let subject = Subject::load(args)?;
     let loaded_bytes = resident_bytes()?;
@@ -31,7 +32,7 @@ pub fn bench(args: &BenchArgs, clock: &dyn Clock, bar: &ProgressBar) -> anyhow::
         ..decode_request(&args.decode, subject.config.action_stream.horizon)
     };
 
-    let bandwidth = read_bandwidth_bytes_s(args.load.device, clock)?;
+    let bandwidth = read_bandwidth_bytes_s(torch_device(args.load.device), clock)?;
     for _ in 0..args.warm_up {
         subject.ask(&request)?;
     }
@@ -67,11 +68,8 @@ struct Subject {
 
 impl Subject {
     fn load(args: &BenchArgs) -> anyhow::Result<Self> {
-        let device = args.load.device;
-        let kind = args.load.dtype.map_or_else(
-            || if device == Device::Cpu { Kind::Float } else { Kind::BFloat16 },
-            Kind::from,
-        );
+        let device = torch_device(args.load.device);
+        let kind = kind(args.load.dtype.unwrap_or_else(|| args.load.device.default_dtype()));
         let (name, config, (variables, model)) = match args.synth {
             Some(geometry) => synthetic(geometry, args, kind)?,
             None => {
@@ -126,7 +124,7 @@ impl Subject {
             policy: self.name.clone(),
             parameters: self.variables.variables().values().map(Tensor::numel).sum::<usize>()
                 as u64,
-            device: args.load.device.into(),
+            device: args.load.device,
             dtype: format!("{:?}", self.kind),
             threads: args.load.threads,
             horizon: units,
@@ -151,7 +149,7 @@ type Loaded = (String, OpenVlaConfig, (VarStore, OpenVla));
 fn synthetic(geometry: Geometry, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
     let mut config = synth::preset(geometry.name())?;
     grow_horizon(&mut config, args);
-    let (variables, model) = OpenVla::build_frozen(&config, args.load.device, kind)?;
+    let (variables, model) = OpenVla::build_frozen(&config, torch_device(args.load.device), kind)?;
     synth::fill(&variables, 0)?;
     Ok((format!("random weights like {}", geometry.name()), config, (variables, model)))
 }
@@ -159,7 +157,8 @@ fn synthetic(geometry: Geometry, args: &BenchArgs, kind: Kind) -> anyhow::Result
 fn from_folder(folder: &Path, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
     let mut config = OpenVlaConfig::read(&folder.join(checkpoint::CONFIG_FILE))?;
     grow_horizon(&mut config, args);
-    let (variables, mut model) = OpenVla::build_frozen(&config, args.load.device, kind)?;
+    let (variables, mut model) =
+        OpenVla::build_frozen(&config, torch_device(args.load.device), kind)?;
     checkpoint::read_weights(folder, &config, &variables)?;
     if let Some(folder) = &args.load.adapter {
         let adapter = Adapter::read(folder, &config, &variables)?;

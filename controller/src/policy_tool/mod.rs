@@ -7,17 +7,23 @@ pub mod folders;
 mod report;
 
 use crate::cli::policy::{DecodeArgs, LoadArgs};
-use jaco_model::{DecodeMethod, DecodeRequest, Grammar, LoadOptions, TokenValue};
-use tch::Kind;
+use crate::policy::PolicyOptions;
+use jaco_model::{DecodeMethod, DecodeRequest, Grammar, TokenValue};
+use std::path::Path;
 
-/// How a checkpoint is loaded by these options, and with these statistics.
-pub fn load_options<'a>(args: &'a LoadArgs, statistics: Option<&'a str>) -> LoadOptions<'a> {
-    LoadOptions {
-        device: args.device,
-        kind: args.dtype.map(Kind::from),
-        statistics,
-        adapter: args.adapter.as_deref(),
+/// What these options load, with the statistics of this dataset.
+pub fn policy_options(
+    checkpoint: &Path,
+    args: &LoadArgs,
+    statistics: Option<&str>,
+) -> PolicyOptions {
+    PolicyOptions {
+        checkpoint: checkpoint.to_owned(),
+        adapter: args.adapter.clone(),
         merge_adapter: args.merge,
+        statistics: statistics.map(str::to_owned),
+        device: args.device,
+        dtype: args.dtype.unwrap_or_else(|| args.device.default_dtype()),
     }
 }
 
