@@ -2,7 +2,7 @@
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
 use crate::decode::Decode;
-use crate::words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport};
+use crate::words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, View};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -192,6 +192,8 @@ pub struct Policy {
     pub threads: usize,
     /// Name of the camera it sees through; always one of [`Config::cameras`].
     pub camera: String,
+    /// What is done to the camera's pictures first.
+    pub view: View,
     /// Action units decoded from one picture, the forced ones included.
     pub horizon: usize,
     /// How tokens are chosen.

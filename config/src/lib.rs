@@ -19,5 +19,5 @@ pub use config::{Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim,
 pub use decode::{Decode, UnknownDecode};
 pub use problem::{ConfigError, Fault, Problem};
 pub use words::{
-    AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, UnknownDevice, Word,
+    AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, UnknownDevice, View, Word,
 };

@@ -5,7 +5,7 @@ use crate::config::{Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, S
 use crate::decode::Decode;
 use crate::problem::ConfigError;
 use crate::section::{Document, Section};
-use crate::words::{AngularFrame, Device, Execution, Transport, Word};
+use crate::words::{AngularFrame, Device, Execution, Transport, View, Word};
 use std::path::PathBuf;
 use toml::de::DeTable;
 
@@ -230,6 +230,7 @@ fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -
     let dtype = s.word("dtype").unwrap_or(device.default_dtype());
     let threads = s.integer("threads", 1..=256).unwrap_or(4);
     let written_camera = s.text("camera", anything);
+    let view = s.word("view").unwrap_or(View::Plain);
     let horizon = s.integer("horizon", 1..=28).unwrap_or(4);
     let decode = s.text("decode", |text| match text.parse::<Decode>() {
         Ok(_) => Ok(()),
@@ -263,6 +264,7 @@ fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -
         checkpoint,
         statistics,
         adapter,
+        view,
         merge_adapter,
         device,
         dtype,

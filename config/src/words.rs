@@ -83,6 +83,21 @@ words! {
 }
 
 words! {
+    /// What is done to a camera's picture before the checkpoint's own image processor sees it.
+    View {
+        /// Nothing.
+        Plain = "plain",
+        /// JPEG and Lanczos, as in OpenVLA's evaluation on the Bridge set-up.
+        Bridge = "bridge",
+        /// The same and the middle nine tenths of the area, for checkpoints trained with
+        /// `image_aug`.
+        Cropped = "cropped",
+        /// The same, turned by 180 degrees first, as in OpenVLA's evaluation on LIBERO.
+        Libero = "libero",
+    }
+}
+
+words! {
     /// The least severe log level that is written.
     Level {
         /// What stopped something.

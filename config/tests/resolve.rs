@@ -4,7 +4,7 @@
 
 use jaco_config::{
     AngularFrame, Api, Arm, Camera, Config, Decode, Device, Dtype, Execution, Level, Limits, Log,
-    LogFormat, Paths, Policy, Run, Sim, Source, Transport, Word,
+    LogFormat, Paths, Policy, Run, Sim, Source, Transport, View, Word,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -84,7 +84,7 @@ prop_compose! {
         checkpoint in path(),
         (statistics, adapter) in (prop::option::of("[a-z_ ]{1,20}"), prop::option::of(path())),
         (merge_adapter, expectation) in any::<(bool, bool)>(),
-        dtype in word::<Dtype>(),
+        (dtype, view) in (word::<Dtype>(), word::<View>()),
         (decode, seed) in (decode(), 0..=u64::from(u32::MAX)),
         max_entropy in prop::option::of(0.0..=5.55),
         device in prop_oneof![Just(Device::Cpu), (0..64_usize).prop_map(Device::Cuda)],
@@ -102,6 +102,7 @@ prop_compose! {
             dtype,
             threads,
             camera,
+            view,
             horizon,
             decode,
             seed,

@@ -4,10 +4,11 @@
 //! translation of settings into the model's words; must never hold a policy itself.
 
 use crate::report::DecodeOptions;
-use jaco_config::{Decode, Device, Dtype};
+use jaco_config::{Decode, Device, Dtype, View};
 use jaco_model::checkpoint::{CONFIG_FILE, read_statistics};
 use jaco_model::{
-    DecodeMethod, DecodeRequest, LoadOptions, ModelError, OpenVlaConfig, OpenVlaPolicy, TokenValue,
+    DecodeMethod, DecodeRequest, LiberoView, LoadOptions, ModelError, OpenVlaConfig, OpenVlaPolicy,
+    TokenValue,
 };
 use std::path::PathBuf;
 use tch::Kind;
@@ -23,6 +24,8 @@ pub struct PolicyOptions {
     pub merge_adapter: bool,
     /// Dataset whose statistics decode the actions; none = the only one.
     pub statistics: Option<String>,
+    /// What is done to frames first.
+    pub view: View,
     /// Where it runs.
     pub device: Device,
     /// Element type that it computes in.
@@ -37,6 +40,7 @@ impl PolicyOptions {
             adapter: None,
             merge_adapter: true,
             statistics: None,
+            view: View::Plain,
             device: Device::Cpu,
             dtype: Dtype::F32,
         }
@@ -48,6 +52,7 @@ impl PolicyOptions {
             device: torch_device(self.device),
             kind: Some(kind(self.dtype)),
             statistics: self.statistics.as_deref(),
+            view: model_view(self.view),
             adapter: self.adapter.as_deref(),
             merge_adapter: self.merge_adapter,
         };
@@ -81,6 +86,7 @@ impl From<&jaco_config::Policy> for PolicyOptions {
             adapter: policy.adapter.clone(),
             merge_adapter: policy.merge_adapter,
             statistics: policy.statistics.clone(),
+            view: policy.view,
             device: policy.device,
             dtype: policy.dtype,
         }
@@ -92,6 +98,16 @@ pub fn torch_device(device: Device) -> tch::Device {
     match device {
         Device::Cpu => tch::Device::Cpu,
         Device::Cuda(index) => tch::Device::Cuda(index),
+    }
+}
+
+/// The model's word for a view.
+fn model_view(view: View) -> Option<LiberoView> {
+    match view {
+        View::Plain => None,
+        View::Bridge => Some(LiberoView::BRIDGE),
+        View::Cropped => Some(LiberoView { rotate: false, ..LiberoView::LIBERO }),
+        View::Libero => Some(LiberoView::LIBERO),
     }
 }
 

@@ -8,12 +8,13 @@ use crate::checkpoint::{self, Adapter, Checkpoint};
 use crate::config::OpenVlaConfig;
 use crate::decode::{DecodeRequest, Decoded, Stopwatch, Timings, decode, decode_timed};
 use crate::error::ModelError;
-use crate::image::ImageProcessor;
+use crate::image::{ImageProcessor, LiberoView};
 use crate::openvla::OpenVla;
 use crate::prompt::PromptTokenizer;
 use crate::statistics::NormStats;
 use jaco_core::codec::bin_centre;
 use jaco_core::{ActionStatistics, Frame};
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::path::Path;
 use tch::nn::VarStore;
@@ -59,6 +60,8 @@ pub struct LoadOptions<'a> {
     pub kind: Option<Kind>,
     /// Dataset whose statistics decode the actions; absent = the only one.
     pub statistics: Option<&'a str>,
+    /// What is done to frames before the image processor sees them.
+    pub view: Option<LiberoView>,
     /// Folder of an adapter in PEFT's layout.
     pub adapter: Option<&'a Path>,
     /// Whether the adapter is added into the weights, which costs nothing at each token, instead
@@ -69,7 +72,14 @@ pub struct LoadOptions<'a> {
 impl LoadOptions<'_> {
     /// The checkpoint as it is, on `device`.
     pub fn plain(device: Device) -> Self {
-        Self { device, kind: None, statistics: None, adapter: None, merge_adapter: false }
+        Self {
+            device,
+            kind: None,
+            statistics: None,
+            view: None,
+            adapter: None,
+            merge_adapter: false,
+        }
     }
 }
 
@@ -81,6 +91,7 @@ pub struct OpenVlaPolicy {
     model: OpenVla,
     tokenizer: PromptTokenizer,
     images: ImageProcessor,
+    view: Option<LiberoView>,
     norm_stats: NormStats,
     statistics: ActionStatistics,
 }
@@ -114,7 +125,8 @@ impl OpenVlaPolicy {
                 model.set_adapter(Some(&adapter))?;
             }
         }
-        Ok(Self { config, variables, model, tokenizer, images, norm_stats, statistics })
+        let view = options.view;
+        Ok(Self { config, variables, model, tokenizer, images, view, norm_stats, statistics })
     }
 
     /// Reads an adapter for this checkpoint.
@@ -161,6 +173,14 @@ impl OpenVlaPolicy {
         self.variables.variables().values().map(bytes).sum::<usize>() as u64
     }
 
+    /// What the image processor is given of `frame`.
+    fn seen<'a>(&self, frame: &'a Frame) -> Result<Cow<'a, Frame>, ModelError> {
+        match self.view {
+            Some(view) => Ok(Cow::Owned(view.apply(frame, self.config.image_size() as usize)?)),
+            None => Ok(Cow::Borrowed(frame)),
+        }
+    }
+
     /// Decodes once for nobody: the first pass through libtorch allocates and picks kernels.
     pub fn warm_up(&self, request: &DecodeRequest) -> Result<(), ModelError> {
         let size = self.config.image_size();
@@ -197,7 +217,9 @@ impl Policy for OpenVlaPolicy {
             .iter()
             .map(|(_, instruction)| self.tokenizer.encode(instruction))
             .collect::<Result<Vec<_>, _>>()?;
-        let frames: Vec<&Frame> = items.iter().map(|(frame, _)| *frame).collect();
+        let frames =
+            items.iter().map(|(frame, _)| self.seen(frame)).collect::<Result<Vec<_>, _>>()?;
+        let frames: Vec<&Frame> = frames.iter().map(AsRef::as_ref).collect();
         let pixel_values = self
             .images
             .pixel_values(&frames, self.variables.device())?

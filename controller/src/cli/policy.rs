@@ -2,7 +2,7 @@
 //! libtorch, but no simulator and no daemon.
 
 use clap::{Args, Subcommand, ValueEnum};
-use jaco_config::{Dtype, Word};
+use jaco_config::{Dtype, View, Word};
 use jaco_model::DecodeMethod;
 use std::path::PathBuf;
 
@@ -34,8 +34,12 @@ pub struct LoadArgs {
     #[arg(long, default_value = "cpu")]
     pub device: jaco_config::Device,
     /// Element type of the weights [default: f32 on the CPU, bf16 on a GPU].
-    #[arg(long, value_parser = dtype)]
+    #[arg(long, value_parser = word::<Dtype>)]
     pub dtype: Option<Dtype>,
+    /// What is done to the picture first, as `view` in jacod's configuration: plain, bridge,
+    /// cropped or libero.
+    #[arg(long, default_value = "plain", value_parser = word::<View>)]
+    pub view: View,
     /// Threads of one operator on the CPU.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
@@ -106,7 +110,7 @@ pub struct MergeArgs {
     /// Folder to write; must not exist.
     pub out: PathBuf,
     /// Element type to store [default: bf16].
-    #[arg(long, default_value = "bf16", value_parser = dtype)]
+    #[arg(long, default_value = "bf16", value_parser = word::<Dtype>)]
     pub dtype: Dtype,
     /// Largest file of weights [GB].
     #[arg(long, default_value_t = 7.0, value_parser = shard_gb)]
@@ -123,7 +127,7 @@ pub struct SynthArgs {
     #[arg(long)]
     pub out: PathBuf,
     /// Element type to store.
-    #[arg(long, default_value = "bf16", value_parser = dtype)]
+    #[arg(long, default_value = "bf16", value_parser = word::<Dtype>)]
     pub dtype: Dtype,
     /// Seed of the weights.
     #[arg(long, default_value_t = 0)]
@@ -190,9 +194,12 @@ impl Geometry {
     }
 }
 
-fn dtype(text: &str) -> Result<Dtype, String> {
-    let known = Dtype::ALL.iter().find(|dtype| dtype.name() == text);
-    known.copied().ok_or_else(|| "must be f32, bf16 or f16".to_owned())
+fn word<W: Word>(text: &str) -> Result<W, String> {
+    let known = W::ALL.iter().find(|word| word.name() == text);
+    known.copied().ok_or_else(|| {
+        let names: Vec<&str> = W::ALL.iter().map(|word| word.name()).collect();
+        format!("must be one of {}", names.join(", "))
+    })
 }
 
 fn shard_gb(text: &str) -> Result<f64, String> {

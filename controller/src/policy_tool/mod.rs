@@ -22,6 +22,7 @@ pub fn policy_options(
         adapter: args.adapter.clone(),
         merge_adapter: args.merge,
         statistics: statistics.map(str::to_owned),
+        view: args.view,
         device: args.device,
         dtype: args.dtype.unwrap_or_else(|| args.device.default_dtype()),
     }

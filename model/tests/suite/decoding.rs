@@ -4,7 +4,7 @@ use crate::support::{ask, head_scaled_checkpoint, logits_of, picture, tiny_check
 use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ActionUnit, Clock};
 use jaco_model::{
-    ActionVocab, DecodeRequest, LoadOptions, ModelError, OpenVlaPolicy, Policy, Timings,
+    ActionVocab, DecodeRequest, LiberoView, LoadOptions, ModelError, OpenVlaPolicy, Policy, Timings,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use tch::{Device, Kind};
@@ -171,6 +171,22 @@ fn bfloat16_decodes() {
     let stream = ask(&policy, 1, &DecodeRequest::greedy(4));
     assert_eq!(stream.units.len(), 4);
     assert!(stream.confidence.iter().all(|unit| unit.score() <= 0.0));
+}
+
+#[test]
+fn a_view_is_what_the_policy_sees() {
+    let checkpoint = tiny_checkpoint();
+    let view = LiberoView::LIBERO;
+    let options = LoadOptions { view: Some(view), ..LoadOptions::plain(Device::Cpu) };
+    let through = OpenVlaPolicy::load_with(checkpoint.path(), &options).unwrap();
+    let (plain, request) = (policy(), DecodeRequest::greedy(3));
+    let frame = picture(90, 60, 4);
+    let prepared = view.apply(&frame, 56).unwrap();
+    let decode = |policy: &OpenVlaPolicy, frame| {
+        policy.decode(frame, INSTRUCTION, &request).unwrap().into_best()
+    };
+    assert_eq!(decode(&through, &frame), decode(&plain, &prepared));
+    assert_ne!(decode(&through, &frame), decode(&plain, &frame));
 }
 
 #[test]
