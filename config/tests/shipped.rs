@@ -81,7 +81,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 32);
+    assert_eq!(checked, 33);
 }
 
 #[test]
