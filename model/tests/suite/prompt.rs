@@ -1,6 +1,6 @@
 //! Prompts as text and as tokens of the mini policy's tokenizer.
 
-use crate::support::mini;
+use crate::support::{fixtures, mini};
 use jaco_core::Task;
 use jaco_model::prompt::prompt_text;
 use jaco_model::{ModelError, OpenVlaConfig, PromptTokenizer};
@@ -67,4 +67,39 @@ fn a_tokenizer_without_bos_is_refused() {
     fs::write(&path, "{}").unwrap();
     let error = PromptTokenizer::read(&path, &config).unwrap_err();
     assert!(matches!(error, ModelError::Tokenizer { .. }), "{error}");
+}
+
+/// Golden ids by an independent implementation of the published tokenizer.
+#[test]
+fn prompts_have_the_ids_of_the_published_tokenizer() {
+    let folder = fixtures().join("llama-tokenizer");
+    let published: OpenVlaConfig = serde_json::from_str("{}").unwrap();
+    let tokenizer = PromptTokenizer::read(&folder.join("tokenizer.json"), &published).unwrap();
+    let golden: Vec<Golden> =
+        serde_json::from_str(&fs::read_to_string(folder.join("prompts.json")).unwrap()).unwrap();
+    assert_eq!(golden.len(), 7);
+    for Golden { instruction, ids } in golden {
+        let wanted: Vec<i64> = ids.into_iter().chain([29871]).collect();
+        assert_eq!(tokenizer.encode(&instruction).unwrap(), wanted, "{instruction}");
+    }
+    // The last 256 tokens of the vocabulary are rare characters that OpenVLA made into actions.
+    let error = tokenizer.encode("put the 茶 cup down").unwrap_err().to_string();
+    assert!(error.contains("token 31954, one of the action tokens from 31744"), "{error}");
+}
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    instruction: String,
+    ids: Vec<i64>,
+}
+
+#[test]
+fn instructions_without_words_or_with_far_too_many_are_refused() {
+    let tokenizer = tokenizer(None);
+    for empty in ["", "  ", "\n"] {
+        let error = tokenizer.encode(empty).unwrap_err().to_string();
+        assert!(error.contains("is empty"), "{error}");
+    }
+    let error = tokenizer.encode(&"push ".repeat(2000)).unwrap_err().to_string();
+    assert!(error.contains("9999 characters") && error.len() < 300, "{error}");
 }
