@@ -14,6 +14,7 @@ use anyhow::{Context, ensure};
 use jaco_config::Execution;
 use jaco_core::{Frame, STEP_NS, TICK_NS};
 use jaco_model::Timings;
+use jaco_model::checkpoint::weight_file_bytes;
 use jaco_servo::ServoStatus;
 use nalgebra::Vector3;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,6 @@ impl RunFolder {
         let path = runs.join(&run);
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot create the run's folder {}", path.display()))?;
-        let weights = std::fs::metadata(loaded.checkpoint.join("model.safetensors"));
         let report = RunReport {
             run,
             started_utc,
@@ -71,7 +71,7 @@ impl RunFolder {
             seed: 0,
             checkpoint: Checkpoint {
                 path: loaded.checkpoint.clone(),
-                weights_bytes: weights.map(|file| file.len()).unwrap_or_default(),
+                weights_bytes: weight_file_bytes(&loaded.checkpoint)?,
                 adapter: loaded.adapter.clone(),
                 statistics: loaded.statistics.clone(),
             },

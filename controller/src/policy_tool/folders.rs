@@ -67,12 +67,6 @@ fn shard_bytes(gigabytes: f64) -> u64 {
 }
 
 fn written(dir: &Path) -> anyhow::Result<Written> {
-    let mut weight_bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|extension| extension == "safetensors") {
-            weight_bytes += entry.metadata()?.len();
-        }
-    }
+    let weight_bytes = checkpoint::weight_file_bytes(dir)?;
     Ok(Written { dir: dir.to_owned(), weight_bytes })
 }

@@ -46,6 +46,19 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// Which file holds which tensor, if the weights are in several.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 
+/// Bytes of all files of weights in `dir`.
+pub fn weight_file_bytes(dir: &Path) -> Result<u64, ModelError> {
+    let io = |source| ModelError::Io { path: dir.to_owned(), source };
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.path().extension().is_some_and(|extension| extension == "safetensors") {
+            bytes += entry.metadata().map_err(io)?.len();
+        }
+    }
+    Ok(bytes)
+}
+
 /// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the
 /// `adapter`, if there are any, go first.
 pub fn read_statistics(
