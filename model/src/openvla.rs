@@ -153,7 +153,7 @@ impl OpenVla {
 }
 
 /// Refuses a GPU that is not there, in words.
-fn check_device(device: Device) -> Result<(), ModelError> {
+pub fn check_device(device: Device) -> Result<(), ModelError> {
     let Device::Cuda(index) = device else { return Ok(()) };
     let present = tch::Cuda::device_count().max(0) as usize;
     if index < present { Ok(()) } else { Err(ModelError::NoGpu { index, present }) }

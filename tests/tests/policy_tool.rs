@@ -246,6 +246,12 @@ fn statistics_that_are_missing_or_ambiguous_list_what_there_is() {
 }
 
 #[test]
+fn a_file_is_no_checkpoint_folder() {
+    let said = refusal(&["policy", "inspect", &format!("{}/model.safetensors", shipped())]);
+    assert!(said.contains("name the folder"), "{said}");
+}
+
+#[test]
 fn what_exists_is_never_overwritten() {
     let synthetic = Synthetic::new();
     let said = refusal(&["policy", "synth", "--like", "mini", "--out", synthetic.name()]);

@@ -12,6 +12,7 @@ use jaco_core::{ACTION_DIMS, Clock};
 use jaco_model::bench::{bytes_per_pass, read_bandwidth_bytes_s};
 use jaco_model::checkpoint::{self, synth};
 use jaco_model::decode::decode;
+use jaco_model::openvla::check_device;
 use jaco_model::{Adapter, DecodeRequest, Decoded, Grammar, OpenVla, OpenVlaConfig, Timings};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,6 +23,7 @@ use tch::{Kind, Tensor};
 /// Carries out `jaco bench policy`.
 pub fn bench(args: &BenchArgs, clock: &dyn Clock, bar: &ProgressBar) -> anyhow::Result<Report> {
     jaco_model::set_threads(i32::from(args.load.threads));
+    check_device(torch_device(args.load.device))?;
     // libtorch's own code and first allocations are no part of a checkpoint's memory.
     let _first = Tensor::f_zeros([1], (Kind::Float, torch_device(args.load.device)))?;
     let before_bytes = resident_bytes()?;

@@ -125,6 +125,9 @@ pub struct AdapterSummary {
 
 /// What `dir` holds; it must have a config.json or an adapter.
 pub fn inspect(dir: &Path) -> Result<Inspection, ModelError> {
+    if dir.is_file() {
+        return Err(ModelError::NotAFolder { path: dir.to_owned() });
+    }
     let adapters = adapters(dir)?;
     let has = |name: &str| dir.join(name).exists();
     let only_adapters = !adapters.is_empty() && !has(WEIGHTS_FILE) && !has(INDEX_FILE);

@@ -25,6 +25,12 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file where the folder of a checkpoint or adapter was meant.
+    #[error("{}: is a file; name the folder that holds config.json and the weights", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// A JSON file does not have the expected structure.
     #[error("{}: {source}", path.display())]
     Json {
