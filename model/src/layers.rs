@@ -7,8 +7,9 @@
 
 use crate::checkpoint::Adapter;
 use crate::lora::Lora;
+use crate::tensor::{cast, firsts};
 use tch::nn::Path;
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 /// A new variable called `name`, without a value yet.
 pub(crate) fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor, TchError> {
@@ -18,12 +19,6 @@ pub(crate) fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor,
 /// The dotted name of the module at `path`, as checkpoints spell it.
 pub(crate) fn module_name(path: &Path) -> String {
     path.components().collect::<Vec<_>>().join(".")
-}
-
-/// `x` in the element type `kind`.
-pub(crate) fn cast(x: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
-    // libtorch's own check costs a dispatch, which counts where a token is many small operations.
-    if x.f_kind()? == kind { Ok(x.shallow_clone()) } else { x.f_to_kind(kind) }
 }
 
 /// `y = x Wᵀ + b`, with W stored as `weight` \[outputs, inputs\], and an adapter's share if there
@@ -156,11 +151,6 @@ impl FusedLinear {
     fn outputs(&self) -> Vec<i64> {
         self.weights.iter().map(|weight| weight.size()[0]).collect()
     }
-}
-
-/// Where parts of these sizes begin when put side by side.
-pub(crate) fn firsts(sizes: &[i64]) -> impl Iterator<Item = i64> {
-    sizes.iter().scan(0, |next, size| Some(std::mem::replace(next, *next + size)))
 }
 
 /// Layer norm over the last dimension.

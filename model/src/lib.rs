@@ -19,6 +19,7 @@ pub mod policy;
 mod projector;
 pub mod prompt;
 pub mod statistics;
+mod tensor;
 pub mod tokens;
 pub mod train;
 pub mod vision;

@@ -5,7 +5,7 @@
 //! it is. Must never read files or change the base's weights.
 
 use crate::checkpoint::{Adapter, LoraPair};
-use crate::layers::{cast, firsts};
+use crate::tensor::{cast, firsts};
 use tch::{Kind, TchError, Tensor};
 
 /// The adapter of one map.

@@ -11,6 +11,7 @@ mod file;
 mod folder;
 pub mod inspect;
 mod locate;
+pub(crate) mod names;
 mod random;
 mod read;
 mod save;
@@ -22,6 +23,9 @@ pub(crate) use folder::move_over;
 
 pub use adapter::{Adapter, AdapterConfig, LoraPair};
 pub use inspect::{Inspection, inspect};
+pub use names::{
+    CONFIG_FILE, INDEX_FILE, PROCESSOR_FILE, STATISTICS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
+};
 pub use read::read_weights;
 pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
 pub use shapes::{Shapes, dead_tensors, wanted_tensors};
@@ -32,19 +36,6 @@ use crate::error::ModelError;
 use crate::statistics::NormStats;
 use std::fs;
 use std::path::Path;
-
-/// The file of sizes and token ids.
-pub const CONFIG_FILE: &str = "config.json";
-/// The tokenizer of the prompt.
-pub const TOKENIZER_FILE: &str = "tokenizer.json";
-/// The constants of the image processor; may be absent.
-pub const PROCESSOR_FILE: &str = "preprocessor_config.json";
-/// Action statistics; they override those of config.json; may be absent.
-pub const STATISTICS_FILE: &str = "dataset_statistics.json";
-/// The weights, if they are in one file.
-pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// Which file holds which tensor, if the weights are in several.
-pub const INDEX_FILE: &str = "model.safetensors.index.json";
 
 /// Bytes of all files of weights in `dir`.
 pub fn weight_file_bytes(dir: &Path) -> Result<u64, ModelError> {

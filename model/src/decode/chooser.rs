@@ -3,8 +3,9 @@
 //! Owns the choice alone. Nothing here waits for the device.
 
 use super::request::{DecodeMethod, DecodeRequest};
-use crate::layers::{Linear, cast};
+use crate::layers::Linear;
 use crate::openvla::OpenVla;
+use crate::tensor::cast;
 use crate::tokens::ActionVocab;
 use jaco_core::codec::ACTION_BINS;
 use rand::{RngExt, SeedableRng};

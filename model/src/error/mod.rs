@@ -85,7 +85,7 @@ pub enum ModelError {
     /// A folder has weights in one file and weights in shards.
     #[error(
         "{}: both {} and {} are there; remove the one that is out of date", dir.display(),
-        crate::checkpoint::WEIGHTS_FILE, crate::checkpoint::INDEX_FILE
+        crate::checkpoint::names::WEIGHTS_FILE, crate::checkpoint::names::INDEX_FILE
     )]
     TwoSetsOfWeights {
         /// The checkpoint folder.

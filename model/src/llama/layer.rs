@@ -4,7 +4,8 @@ use super::cache::{Place, Sight};
 use super::rope::Rope;
 use crate::checkpoint::Adapter;
 use crate::config::TextConfig;
-use crate::layers::{FusedLinear, Linear, cast, variable};
+use crate::layers::{FusedLinear, Linear, variable};
+use crate::tensor::cast;
 use tch::nn::Path;
 use tch::{Device, Kind, TchError, Tensor};
 

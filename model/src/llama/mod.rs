@@ -11,7 +11,8 @@ pub use cache::KvCache;
 
 use crate::checkpoint::Adapter;
 use crate::config::TextConfig;
-use crate::layers::{Linear, cast, variable};
+use crate::layers::{Linear, variable};
+use crate::tensor::cast;
 use cache::Place;
 use layer::{Layer, RmsNorm};
 use rope::Rope;

@@ -2,7 +2,7 @@
 //! `(x[i], x[i + d/2])` by `p theta^(-2i/d)`. Computes in float32.
 
 use crate::config::TextConfig;
-use crate::layers::cast;
+use crate::tensor::cast;
 use tch::{Device, Kind, TchError, Tensor};
 
 #[derive(Debug)]

@@ -7,8 +7,9 @@
 
 use crate::checkpoint::Adapter;
 use crate::config::TowerConfig;
-use crate::layers::{LayerNorm, Linear, cast, module_name, variable};
+use crate::layers::{LayerNorm, Linear, module_name, variable};
 use crate::lora::Lora;
+use crate::tensor::cast;
 use tch::nn::Path;
 use tch::{TchError, Tensor};
 

@@ -1,0 +1,14 @@
+//! Names of the files in a checkpoint folder.
+
+/// The file of sizes and token ids.
+pub const CONFIG_FILE: &str = "config.json";
+/// The tokenizer of the prompt.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// The constants of the image processor; may be absent.
+pub const PROCESSOR_FILE: &str = "preprocessor_config.json";
+/// Action statistics; they override those of config.json; may be absent.
+pub const STATISTICS_FILE: &str = "dataset_statistics.json";
+/// The weights, if they are in one file.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// Which file holds which tensor, if the weights are in several.
+pub const INDEX_FILE: &str = "model.safetensors.index.json";
