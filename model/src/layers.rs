@@ -71,8 +71,8 @@ impl Linear {
 
 /// Several maps of the same input without bias, their outputs side by side.
 ///
-/// Once fused, the variables are views of one matrix: one product instead of several, at no
-/// memory of its own. Fused weights cannot be trained; adapters on them can.
+/// If they are frozen, the variables are views of one matrix: one product instead of several, at
+/// no memory of its own. Such weights cannot be trained; adapters on them can.
 #[derive(Debug)]
 pub(crate) struct FusedLinear {
     modules: Vec<String>,
@@ -85,31 +85,36 @@ pub(crate) struct FusedLinear {
 
 impl FusedLinear {
     /// The maps `name` with so many outputs, below `path`.
-    pub(crate) fn new(path: &Path, inputs: i64, parts: &[(&str, i64)]) -> Result<Self, TchError> {
+    pub(crate) fn new(
+        path: &Path,
+        inputs: i64,
+        parts: &[(&str, i64)],
+        frozen: bool,
+    ) -> Result<Self, TchError> {
+        let outputs: Vec<i64> = parts.iter().map(|(_, outputs)| *outputs).collect();
+        let options = (path.kind(), path.device());
+        let fused = match frozen {
+            true => Some(Tensor::f_empty([outputs.iter().sum(), inputs], options)?),
+            false => None,
+        };
         let weights = parts
             .iter()
-            .map(|(name, outputs)| variable(&(path / *name), "weight", &[*outputs, inputs]))
-            .collect::<Result<_, _>>()?;
+            .zip(firsts(&outputs))
+            .map(|((name, outputs), first)| match &fused {
+                Some(fused) => {
+                    let rows = fused.f_narrow(0, first, *outputs)?;
+                    Ok((path / *name).add("weight", rows, true))
+                }
+                None => variable(&(path / *name), "weight", &[*outputs, inputs]),
+            })
+            .collect::<Result<_, TchError>>()?;
         Ok(Self {
             modules: parts.iter().map(|(name, _)| module_name(&(path / *name))).collect(),
             weights,
-            fused: None,
+            fused,
             loras: parts.iter().map(|_| None).collect(),
             lora: None,
         })
-    }
-
-    /// Puts all weights into one matrix. Their values are lost.
-    pub(crate) fn fuse(&mut self) -> Result<(), TchError> {
-        let _no_grad = tch::no_grad_guard();
-        let (outputs, inputs) = (self.outputs(), self.weights[0].size2()?.1);
-        let options = (self.weights[0].f_kind()?, self.weights[0].device());
-        let fused = Tensor::f_empty([outputs.iter().sum(), inputs], options)?;
-        for ((weight, rows), first) in self.weights.iter_mut().zip(&outputs).zip(firsts(&outputs)) {
-            weight.f_set_data(&fused.f_narrow(0, first, *rows)?)?;
-        }
-        self.fused = Some(fused);
-        Ok(())
     }
 
     /// \[.., inputs\] to \[.., sum of outputs\].

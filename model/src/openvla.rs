@@ -26,6 +26,10 @@ pub struct OpenVla {
 impl OpenVla {
     /// Builds the tree under `path`, its variables without values, for a checked configuration.
     pub fn new(path: &Path, config: &OpenVlaConfig) -> Result<Self, ModelError> {
+        Self::with(path, config, false)
+    }
+
+    fn with(path: &Path, config: &OpenVlaConfig, frozen: bool) -> Result<Self, ModelError> {
         let towers = config.towers();
         let vision = towers.featurizer.embed_dim + towers.fused_featurizer.embed_dim;
         Ok(Self {
@@ -35,7 +39,7 @@ impl OpenVla {
                 vision,
                 config.text_config.hidden_size,
             )?,
-            language_model: Llama::new(&(path / "language_model"), &config.text_config)?,
+            language_model: Llama::new(&(path / "language_model"), &config.text_config, frozen)?,
         })
     }
 
@@ -46,23 +50,21 @@ impl OpenVla {
         device: Device,
         kind: Kind,
     ) -> Result<(VarStore, Self), ModelError> {
-        check_device(device)?;
-        let mut variables = VarStore::new(device);
-        variables.set_kind(kind);
+        let variables = new_store(device, kind)?;
         let model = Self::new(&variables.root(), config)?;
         Ok((variables, model))
     }
 
     /// [`OpenVla::build`] for a model whose weights are never trained; adapters on it can be.
     /// Those products in the decoder that share their input are one, and the variables views of
-    /// one matrix, which costs no memory.
+    /// one matrix.
     pub fn build_frozen(
         config: &OpenVlaConfig,
         device: Device,
         kind: Kind,
     ) -> Result<(VarStore, Self), ModelError> {
-        let (mut variables, mut model) = Self::build(config, device, kind)?;
-        model.language_model.fuse()?;
+        let mut variables = new_store(device, kind)?;
+        let model = Self::with(&variables.root(), config, true)?;
         variables.freeze();
         Ok((variables, model))
     }
@@ -157,4 +159,11 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
     let Device::Cuda(index) = device else { return Ok(()) };
     let present = tch::Cuda::device_count().max(0) as usize;
     if index < present { Ok(()) } else { Err(ModelError::NoGpu { index, present }) }
+}
+
+fn new_store(device: Device, kind: Kind) -> Result<VarStore, ModelError> {
+    check_device(device)?;
+    let mut variables = VarStore::new(device);
+    variables.set_kind(kind);
+    Ok(variables)
 }

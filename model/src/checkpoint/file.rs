@@ -161,8 +161,8 @@ pub(crate) fn kind_of(dtype: Dtype) -> Option<Kind> {
 fn pickle_sign(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [b'P', b'K', 3, 4, ..] => Some("not safetensors but a zip archive with a pickle in it"),
-        // A header length of this kind would be of less than 1.5 kB and follow with zeros.
-        [0x80, 2..=5, rest @ ..] if rest.iter().take(6).any(|&byte| byte != 0) => {
+        // The same two bytes may begin a header's length; then the header follows, which is JSON.
+        [0x80, 2..=5, ..] if bytes.get(LENGTH_BYTES) != Some(&b'{') => {
             Some("not safetensors but a pickle")
         }
         _ => None,

@@ -130,7 +130,8 @@ pub fn inspect(dir: &Path) -> Result<Inspection, ModelError> {
     }
     let adapters = adapters(dir)?;
     let has = |name: &str| dir.join(name).exists();
-    let only_adapters = !adapters.is_empty() && !has(WEIGHTS_FILE) && !has(INDEX_FILE);
+    let only_adapters = !adapters.is_empty()
+        && ![CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE].iter().any(|name| has(name));
     let model = if only_adapters { None } else { Some(model(dir)?) };
     Ok(Inspection { dir: dir.to_owned(), model, adapters })
 }

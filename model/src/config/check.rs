@@ -5,10 +5,15 @@ use super::{OpenVlaConfig, TowerConfig, UNIT_TOKENS, default_arch, default_bins}
 use crate::error::ModelError;
 use serde_json::Value;
 
+/// Far beyond the largest models, and small enough that products of two fit 64 bits.
+const WIDEST: i64 = 1 << 24;
+const DEEPEST: i64 = 4096;
+
 impl OpenVlaConfig {
     /// Whether a model can be built; the error names the key at fault.
     pub fn check(&self) -> Result<(), ModelError> {
         self.check_fixed_keys()?;
+        self.check_bounds()?;
         self.check_vision()?;
         self.check_text()?;
         self.check_stream()
@@ -22,17 +27,63 @@ impl OpenVlaConfig {
         if !self.use_fused_vision_backbone {
             return Err(ModelError::config("use_fused_vision_backbone", false, "must be true"));
         }
+        // OpenVLA names the activations of its towers only to replace timm's, and replaces none.
+        let overrides = self.rest.get("timm_override_act_layers").and_then(Value::as_array);
+        if let Some(found) = overrides.into_iter().flatten().find(|found| !found.is_null()) {
+            return Err(ModelError::config("timm_override_act_layers", found, "only null"));
+        }
         if self.n_action_bins != default_bins() {
             return Err(ModelError::config("n_action_bins", self.n_action_bins, "must be 256"));
         }
         Ok(())
     }
 
+    /// Sizes so far from any model's that computing with them would overflow.
+    pub(super) fn check_bounds(&self) -> Result<(), ModelError> {
+        let text = &self.text_config;
+        let mut sizes = vec![
+            ("image_sizes".to_owned(), self.image_sizes[0].max(self.image_sizes[1]), WIDEST),
+            ("pad_to_multiple_of".to_owned(), self.pad_to_multiple_of.saturating_add(1), WIDEST),
+        ];
+        for (leaf, size, most) in [
+            ("vocab_size", text.vocab_size, WIDEST),
+            ("hidden_size", text.hidden_size, WIDEST),
+            ("intermediate_size", text.intermediate_size, WIDEST),
+            ("num_hidden_layers", text.num_hidden_layers, DEEPEST),
+            ("num_attention_heads", text.num_attention_heads, WIDEST),
+            ("num_key_value_heads", text.key_value_heads(), WIDEST),
+            ("max_position_embeddings", text.max_position_embeddings as i64, WIDEST),
+        ] {
+            sizes.push((format!("text_config.{leaf}"), size, most));
+        }
+        let towers = self.towers();
+        for (name, tower) in
+            [("featurizer", towers.featurizer), ("fused_featurizer", towers.fused_featurizer)]
+        {
+            for (leaf, size, most) in [
+                ("embed_dim", tower.embed_dim, WIDEST),
+                ("num_heads", tower.num_heads, WIDEST),
+                ("mlp_hidden", tower.mlp_hidden, WIDEST),
+                ("patch_size", tower.patch_size, WIDEST),
+                ("depth", tower.depth, DEEPEST),
+                ("reg_tokens", tower.reg_tokens.saturating_add(1), WIDEST),
+            ] {
+                sizes.push((format!("vision.{name}.{leaf}"), size, most));
+            }
+        }
+        for (key, size, most) in sizes {
+            if !(1..=most).contains(&size) {
+                return Err(ModelError::config(key, size, format!("must be in 1..={most}")));
+            }
+        }
+        Ok(())
+    }
+
     fn check_vision(&self) -> Result<(), ModelError> {
         let [size, other] = self.image_sizes;
-        if size != other || size <= 0 {
+        if size != other {
             let found = format!("[{size}, {other}]");
-            return Err(ModelError::config("image_sizes", found, "two equal positive sizes"));
+            return Err(ModelError::config("image_sizes", found, "two equal sizes"));
         }
         let published = [TowerConfig::DINOV2_LARGE, TowerConfig::SIGLIP_SO400M];
         for (id, tower) in self.timm_model_ids.iter().zip(published) {
@@ -46,17 +97,9 @@ impl OpenVlaConfig {
             [("featurizer", towers.featurizer), ("fused_featurizer", towers.fused_featurizer)]
         {
             let key = |leaf: &str| format!("vision.{name}.{leaf}");
-            positive(&key("embed_dim"), tower.embed_dim)?;
-            positive(&key("num_heads"), tower.num_heads)?;
-            positive(&key("mlp_hidden"), tower.mlp_hidden)?;
-            positive(&key("patch_size"), tower.patch_size)?;
             if tower.depth < 2 {
                 let wanted = "at least 2: the last block is never run";
                 return Err(ModelError::config(key("depth"), tower.depth, wanted));
-            }
-            if tower.reg_tokens < 0 {
-                let wanted = "must not be negative";
-                return Err(ModelError::config(key("reg_tokens"), tower.reg_tokens, wanted));
             }
             divides(&key("num_heads"), tower.num_heads, "embed_dim", tower.embed_dim)?;
             divides(&key("patch_size"), tower.patch_size, "image_sizes", size)?;
@@ -75,11 +118,12 @@ impl OpenVlaConfig {
     fn check_text(&self) -> Result<(), ModelError> {
         let text = &self.text_config;
         let key = |leaf: &str| format!("text_config.{leaf}");
-        positive(&key("hidden_size"), text.hidden_size)?;
-        positive(&key("intermediate_size"), text.intermediate_size)?;
-        positive(&key("num_hidden_layers"), text.num_hidden_layers)?;
-        positive(&key("num_attention_heads"), text.num_attention_heads)?;
-        positive(&key("num_key_value_heads"), text.key_value_heads())?;
+        for (leaf, value) in [("rms_norm_eps", text.rms_norm_eps), ("rope_theta", text.rope_theta)]
+        {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(ModelError::config(key(leaf), value, "must be positive and finite"));
+            }
+        }
         let (heads, groups) = (text.num_attention_heads, text.key_value_heads());
         divides(&key("num_attention_heads"), heads, "hidden_size", text.hidden_size)?;
         divides(&key("num_key_value_heads"), groups, "num_attention_heads", heads)?;
@@ -91,6 +135,7 @@ impl OpenVlaConfig {
             ("rope_scaling", Value::Null),
             ("tie_word_embeddings", Value::Bool(false)),
             ("attention_bias", Value::Bool(false)),
+            ("hidden_act", Value::String("silu".into())),
         ] {
             if let Some(found) = text.rest.get(leaf).filter(|found| **found != neutral) {
                 let wanted = format!("only {neutral} is supported");
@@ -102,7 +147,7 @@ impl OpenVlaConfig {
 
     fn check_stream(&self) -> Result<(), ModelError> {
         let (base, text, stream) = (self.base_vocab(), &self.text_config, &self.action_stream);
-        if self.pad_to_multiple_of < 0 || base <= self.n_action_bins {
+        if base <= self.n_action_bins {
             let wanted = format!("more than pad_to_multiple_of + {} rows", self.n_action_bins);
             return Err(ModelError::config("text_config.vocab_size", text.vocab_size, wanted));
         }
@@ -137,10 +182,6 @@ impl OpenVlaConfig {
         }
         Ok(())
     }
-}
-
-fn positive(key: &str, value: i64) -> Result<(), ModelError> {
-    if value > 0 { Ok(()) } else { Err(ModelError::config(key, value, "must be positive")) }
 }
 
 fn divides(key: &str, divisor: i64, of: &str, value: i64) -> Result<(), ModelError> {

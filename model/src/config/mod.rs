@@ -149,6 +149,7 @@ impl OpenVlaConfig {
         // Golden folders of the reference say it so.
         let separator = config.rest.remove("fixture_separator_token_id");
         if let Some(separator) = separator.and_then(|value| value.as_i64()) {
+            config.check_bounds()?;
             config.action_stream.separator_token_id = separator;
             let words = 0..config.base_vocab() - config.n_action_bins;
             let suffix = &mut config.action_stream.prompt_suffix_token_id;

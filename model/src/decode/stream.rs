@@ -5,7 +5,8 @@ use jaco_core::{ACTION_DIMS, ActionUnit};
 /// The streams that answer one picture and instruction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
-    /// Best first for beam search, in the order of drawing for samples; never empty.
+    /// Best first for beam search (as long as nothing was cut off), in the order of drawing for
+    /// samples; never empty.
     pub streams: Vec<Stream>,
     /// Where the time went; present if a clock was given. A batch shares one measurement.
     pub timings: Option<Timings>,

@@ -39,13 +39,15 @@ impl Trace {
         self.choices.last().map(|choice| &choice.tokens)
     }
 
-    /// Whether every branch's newest unit is less certain than `max_entropy`. Waits for the
-    /// device.
+    /// Whether the newest unit of every stream is less certain than `max_entropy`. Branches may
+    /// have changed parents within the unit, so the surest branch counts at each position: a
+    /// lower bound. Waits for the device.
     pub(super) fn all_unsure(&self, per_unit: usize, max_entropy: f32) -> Result<bool, TchError> {
         let newest = &self.choices[self.choices.len() - per_unit..][..ACTION_DIMS];
         let logits: Vec<&Tensor> = newest.iter().map(|choice| &choice.logits).collect();
         let entropies = self.entropies(&Tensor::f_stack(&logits, 0)?)?;
-        let least = entropies.f_mean_dim(&[0i64][..], false, Kind::Float)?.f_min()?;
+        let surest = entropies.f_amin(&[2i64][..], false)?;
+        let least = surest.f_mean_dim(&[0i64][..], false, Kind::Float)?.f_min()?;
         Ok(least.f_double_value(&[])? > f64::from(max_entropy))
     }
 
@@ -98,15 +100,7 @@ impl Trace {
                 .collect();
             Tensor::f_from_slice(&values)?.f_reshape(shape)?.f_to_device(device)
         };
-        // The first choice is made from one hidden state, which all branches share.
-        let logits = self
-            .choices
-            .iter()
-            .map(|choice| {
-                let [_, _, count] = <[i64; 3]>::from(choice.logits.size3()?);
-                choice.logits.f_expand([shape[1], shape[2], count], false)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let logits: Vec<&Tensor> = self.choices.iter().map(|choice| &choice.logits).collect();
         let mut logits = Tensor::f_stack(&logits, 0)?;
         if self.choices.iter().any(|choice| choice.parents.is_some()) {
             let rows = of_steps(|step| step.row)?.f_unsqueeze(3)?.f_expand_as(&logits)?;
@@ -169,6 +163,11 @@ impl Trace {
         for first in (0..history.len()).step_by(per_unit) {
             let positions = first..first + per_unit;
             let actions = first..first + ACTION_DIMS;
+            if let Some(at) = positions.clone().find(|&at| !of(&numbers.log_probs, at).is_finite())
+            {
+                let unit = request.forced.len() + first / per_unit;
+                return Err(ModelError::NotFinite { unit, dimension: at - first });
+            }
             let entropy = actions.clone().map(|at| of(&numbers.entropies, at)).sum::<f32>()
                 / ACTION_DIMS as f32;
             let unsure = request.max_entropy.is_some_and(|most| entropy > most);

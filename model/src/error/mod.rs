@@ -251,6 +251,17 @@ pub enum ModelError {
         /// The cut-off.
         max_entropy: f32,
     },
+    /// The model computed something that is no number.
+    #[error(
+        "action unit {unit}, token {dimension}: the policy's probabilities are no numbers: its \
+         weights are damaged, or the element type is too narrow for it (try bf16 or f32)"
+    )]
+    NotFinite {
+        /// Index of the unit in the stream.
+        unit: usize,
+        /// The token in the unit, 0..8.
+        dimension: usize,
+    },
     /// An action unit holds a number that is no bin.
     #[error("action unit {unit}: bin {bin} in dimension {dimension} is not one of 1..=256")]
     Bin {

@@ -24,30 +24,26 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn new(path: &Path, config: &TextConfig) -> Result<Self, TchError> {
+    pub(super) fn new(path: &Path, config: &TextConfig, frozen: bool) -> Result<Self, TchError> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (heads, groups, dim) =
             (config.num_attention_heads, config.key_value_heads(), config.head_dim());
         let (attention, mlp) = (path / "self_attn", path / "mlp");
         let eps = config.rms_norm_eps;
         let qkv = [("q_proj", heads * dim), ("k_proj", groups * dim), ("v_proj", groups * dim)];
+        let gate_up = [("gate_proj", inner), ("up_proj", inner)];
         Ok(Self {
             input_norm: RmsNorm::new(&(path / "input_layernorm"), hidden, eps)?,
-            qkv: FusedLinear::new(&attention, hidden, &qkv)?,
+            qkv: FusedLinear::new(&attention, hidden, &qkv, frozen)?,
             o_proj: Linear::without_bias(&(&attention / "o_proj"), heads * dim, hidden)?,
             post_attention_norm: RmsNorm::new(&(path / "post_attention_layernorm"), hidden, eps)?,
-            gate_up: FusedLinear::new(&mlp, hidden, &[("gate_proj", inner), ("up_proj", inner)])?,
+            gate_up: FusedLinear::new(&mlp, hidden, &gate_up, frozen)?,
             down_proj: Linear::without_bias(&(&mlp / "down_proj"), inner, hidden)?,
             heads,
             key_value_heads: groups,
             head_dim: dim,
             inner,
         })
-    }
-
-    pub(super) fn fuse(&mut self) -> Result<(), TchError> {
-        self.qkv.fuse()?;
-        self.gate_up.fuse()
     }
 
     pub(super) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {

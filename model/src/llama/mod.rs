@@ -30,24 +30,18 @@ pub struct Llama {
 }
 
 impl Llama {
-    pub(crate) fn new(path: &Path, config: &TextConfig) -> Result<Self, TchError> {
+    pub(crate) fn new(path: &Path, config: &TextConfig, frozen: bool) -> Result<Self, TchError> {
         let (model, hidden) = (path / "model", config.hidden_size);
         let embedding = &model / "embed_tokens";
         Ok(Self {
             embed_tokens: variable(&embedding, "weight", &[config.vocab_size, hidden])?,
             layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::new(&(&model / "layers" / i), config))
+                .map(|i| Layer::new(&(&model / "layers" / i), config, frozen))
                 .collect::<Result<_, _>>()?,
             norm: RmsNorm::new(&(&model / "norm"), hidden, config.rms_norm_eps)?,
             lm_head: Linear::without_bias(&(path / "lm_head"), hidden, config.vocab_size)?,
             rope: Rope::new(config, path.device())?,
         })
-    }
-
-    /// Makes one product of those that share their input. Values are lost; see
-    /// [`OpenVla::build_frozen`](crate::OpenVla::build_frozen).
-    pub(crate) fn fuse(&mut self) -> Result<(), TchError> {
-        self.layers.iter_mut().try_for_each(Layer::fuse)
     }
 
     pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
