@@ -86,6 +86,8 @@ pub struct PolicyStatus {
     pub adapter: Option<PathBuf>,
     /// Dataset whose statistics decode the actions.
     pub statistics: String,
+    /// What is done to pictures first, as in the configuration.
+    pub view: String,
     /// Where it runs: "cpu" or "cuda:N".
     pub device: String,
     /// Element type that it computes in: "f32", "bf16" or "f16".

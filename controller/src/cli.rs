@@ -7,6 +7,7 @@
 pub mod policy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jaco_config::View;
 use jaco_core::Task;
 use jaco_model::DecodeMethod;
 use policy::{BenchVerb, PolicyVerb};
@@ -207,6 +208,10 @@ pub struct EvalArgs {
     /// Dataset whose statistics decode the actions [default: the only one].
     #[arg(long, value_name = "KEY")]
     pub statistics: Option<String>,
+    /// What is done to pictures first, as `view` in jacod's configuration: plain, bridge, cropped
+    /// or libero.
+    #[arg(long, default_value = "plain", value_parser = policy::word::<View>)]
+    pub view: View,
     /// A trial fails after this many steps of 100 ms.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_steps: u32,
@@ -215,7 +220,7 @@ pub struct EvalArgs {
     pub jobs: Option<u16>,
     /// Let the scripted expert act instead of a policy: what the task allows at best.
     #[arg(long, conflicts_with_all = [
-        "decode", "expectation", "max_entropy", "checkpoint", "adapter", "statistics",
+        "decode", "expectation", "max_entropy", "checkpoint", "adapter", "statistics", "view",
     ])]
     pub expert: bool,
 }
@@ -293,7 +298,7 @@ pub struct DemoArgs {
     pub all: bool,
 }
 
-fn nats(text: &str) -> Result<f32, String> {
+pub(crate) fn nats(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         _ => Err("must be a number of nats from 0 on".to_owned()),

@@ -3,6 +3,7 @@
 //! Daemon and laboratory load and ask through this file, so that both mean the same. Owns the
 //! translation of settings into the model's words; must never hold a policy itself.
 
+use crate::cli::exit;
 use crate::report::DecodeOptions;
 use jaco_config::{Decode, Device, Dtype, View};
 use jaco_model::checkpoint::{CONFIG_FILE, read_statistics};
@@ -10,6 +11,7 @@ use jaco_model::{
     DecodeMethod, DecodeRequest, LiberoView, LoadOptions, ModelError, OpenVlaConfig, OpenVlaPolicy,
     TokenValue,
 };
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use tch::Kind;
 
@@ -195,18 +197,33 @@ impl From<&Decoding> for DecodeOptions {
     }
 }
 
+/// The exit code that stands for `error`; `otherwise` if it is neither the model's nor libtorch's.
+pub fn exit_code(error: &anyhow::Error, otherwise: u8) -> u8 {
+    for cause in error.chain() {
+        match cause.downcast_ref::<ModelError>() {
+            Some(error) if is_unusable_input(error) => return exit::USAGE,
+            Some(_) => return exit::FAILED,
+            None if cause.is::<tch::TchError>() => return exit::FAILED,
+            None => {}
+        }
+    }
+    otherwise
+}
+
 /// Whether `error` is about what a user gave (a checkpoint, an adapter, an instruction, an
-/// option) and not about the program that uses it.
+/// option) and not about the machine or the program that uses it.
 pub fn is_unusable_input(error: &ModelError) -> bool {
-    !matches!(
-        error,
+    match error {
+        ModelError::Io { source, .. } => {
+            !matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+        }
         ModelError::Torch(_)
-            | ModelError::Frame { .. }
-            | ModelError::Bin { .. }
-            | ModelError::NotAnAction { .. }
-            | ModelError::TooManyForced { .. }
-            | ModelError::UnequalPrompts { .. }
-    )
+        | ModelError::Bin { .. }
+        | ModelError::NotAnAction { .. }
+        | ModelError::TooManyForced { .. }
+        | ModelError::UnequalPrompts { .. } => false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -253,6 +270,17 @@ mod tests {
             "no statistics under \"taco\"; the checkpoint has bridge, fractal: set --statistics"
         );
         assert!(error.downcast_ref::<ModelError>().is_some_and(is_unusable_input));
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_not_there_is_unusable_input_and_a_broken_world_is_not() {
+        let missing = PolicyOptions::on_cpu("/nonexistent".into()).load().unwrap_err();
+        assert!(missing.to_string().contains("/nonexistent/config.json"), "{missing}");
+        let wrapped = anyhow::Error::new(missing).context("trial 3");
+        assert_eq!(exit_code(&wrapped, exit::FAILED), exit::USAGE);
+        let full = ModelError::Io { path: "out".into(), source: ErrorKind::StorageFull.into() };
+        assert_eq!(exit_code(&full.into(), exit::USAGE), exit::FAILED);
+        assert_eq!(exit_code(&anyhow::anyhow!("no renderer"), exit::FAILED), exit::FAILED);
     }
 
     #[test]

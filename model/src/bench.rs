@@ -6,7 +6,6 @@
 
 use crate::config::OpenVlaConfig;
 use jaco_core::Clock;
-use jaco_core::codec::ACTION_BINS;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Large enough to lie in no cache.
@@ -15,15 +14,21 @@ const GPU_BUFFER_BYTES: i64 = 4 << 30;
 const ROUNDS: usize = 5;
 
 /// Bytes that one decoding pass of `streams` branches reads behind `positions` positions: every
-/// weight of the decoder, the head's rows for the action tokens, keys and values.
-pub fn bytes_per_pass(config: &OpenVlaConfig, kind: Kind, positions: usize, streams: usize) -> u64 {
+/// weight of the decoder, `head_rows` of the head, keys and values.
+pub fn bytes_per_pass(
+    config: &OpenVlaConfig,
+    kind: Kind,
+    positions: usize,
+    streams: usize,
+    head_rows: i64,
+) -> u64 {
     let text = &config.text_config;
     let (hidden, inner) = (text.hidden_size, text.intermediate_size);
     let keys = text.key_value_heads() * text.head_dim();
     let attention = 2 * hidden * hidden + 2 * hidden * keys;
     let layer = attention + 3 * hidden * inner + 2 * hidden + 2 * keys * positions as i64;
     let embeddings = hidden * streams as i64;
-    let head = hidden * i64::from(ACTION_BINS);
+    let head = hidden * head_rows;
     let numbers = text.num_hidden_layers * layer + embeddings + hidden + head;
     numbers as u64 * kind.elt_size_in_bytes() as u64
 }
@@ -54,9 +59,9 @@ mod tests {
         // 32 layers of 202,383,360 numbers, norms included, the last norm, 256 rows of the head
         // and one of the embedding table.
         let weights = 32 * 202_383_360u64 + 4096 + 257 * 4096;
-        assert_eq!(bytes_per_pass(&config, Kind::BFloat16, 0, 1), 2 * weights);
+        assert_eq!(bytes_per_pass(&config, Kind::BFloat16, 0, 1, 256), 2 * weights);
         // Half a mebibyte of keys and values for each position.
-        let position = bytes_per_pass(&config, Kind::BFloat16, 1, 1) - 2 * weights;
+        let position = bytes_per_pass(&config, Kind::BFloat16, 1, 1, 256) - 2 * weights;
         assert_eq!(position, 1 << 19);
     }
 }

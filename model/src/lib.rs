@@ -32,7 +32,7 @@ pub use decode::{
 pub use error::ModelError;
 pub use image::{ImageProcessor, LiberoView, ResizeStrategy};
 pub use openvla::OpenVla;
-pub use policy::{LoadOptions, OpenVlaPolicy, Policy};
+pub use policy::{LoadOptions, OpenVlaPolicy, Policy, load_model};
 pub use prompt::PromptTokenizer;
 pub use statistics::NormStats;
 pub use tokens::ActionVocab;

@@ -1,7 +1,7 @@
 //! Policies: frames and instructions in, action units out.
 //!
-//! Owns the one trait by which the daemon, evaluation and training ask a policy, and the policy
-//! that is a checkpoint on this machine: image processor, tokenizer, model and statistics joined.
+//! Owns the one trait by which all ask a policy (the daemon for runs, the laboratory for evaluation and
+//! for states to train on), and the policy that is a checkpoint on this machine: image processor, tokenizer, model and statistics joined.
 //! What comes in is checked here, once. Must never read a clock of its own.
 
 use crate::checkpoint::{self, Adapter, Checkpoint};
@@ -115,16 +115,8 @@ impl OpenVlaPolicy {
             Device::Cpu => Kind::Float,
             _ => Kind::BFloat16,
         });
-        let (variables, mut model) = OpenVla::build_frozen(&config, options.device, kind)?;
-        checkpoint::read_weights(dir, &config, &variables)?;
-        if let Some(folder) = options.adapter {
-            let adapter = Adapter::read(folder, &config, &variables)?;
-            if options.merge_adapter {
-                adapter.merge_into(&variables)?;
-            } else {
-                model.set_adapter(Some(&adapter))?;
-            }
-        }
+        let adapter = options.adapter.map(|folder| (folder, options.merge_adapter));
+        let (variables, model) = load_model(dir, &config, options.device, kind, adapter)?;
         let view = options.view;
         Ok(Self { config, variables, model, tokenizer, images, view, norm_stats, statistics })
     }
@@ -139,7 +131,8 @@ impl OpenVlaPolicy {
         Ok(self.model.set_adapter(adapter)?)
     }
 
-    /// Writes the checkpoint to the new folder `dir`, weights stored as `kind`.
+    /// Writes the checkpoint to the new folder `dir`, weights stored as `kind`. An adapter that acts
+    /// beside the weights is not part of it.
     pub fn save(&self, dir: &Path, kind: Kind) -> Result<(), ModelError> {
         let (config, variables) = (&self.config, &self.variables);
         let checkpoint =
@@ -167,12 +160,6 @@ impl OpenVlaPolicy {
         &self.images
     }
 
-    /// Bytes of all weights in memory.
-    pub fn weight_bytes(&self) -> u64 {
-        let bytes = |weight: &Tensor| weight.numel() * weight.kind().elt_size_in_bytes();
-        self.variables.variables().values().map(bytes).sum::<usize>() as u64
-    }
-
     /// What the image processor is given of `frame`.
     fn seen<'a>(&self, frame: &'a Frame) -> Result<Cow<'a, Frame>, ModelError> {
         match self.view {
@@ -189,6 +176,28 @@ impl OpenVlaPolicy {
         let prompt = vec![self.config.text_config.bos_token_id; 16];
         decode(&self.model, &self.config, &picture, &[prompt], request).map(drop)
     }
+}
+
+/// The frozen model of `config` with the weights in `dir`, in `kind` on `device`; and with an
+/// adapter's folder, whether it is added into the weights instead of acting beside them.
+pub fn load_model(
+    dir: &Path,
+    config: &OpenVlaConfig,
+    device: Device,
+    kind: Kind,
+    adapter: Option<(&Path, bool)>,
+) -> Result<(VarStore, OpenVla), ModelError> {
+    let (variables, mut model) = OpenVla::build_frozen(config, device, kind)?;
+    checkpoint::read_weights(dir, config, &variables)?;
+    if let Some((folder, merge)) = adapter {
+        let adapter = Adapter::read(folder, config, &variables)?;
+        if merge {
+            adapter.merge_into(&variables)?;
+        } else {
+            model.set_adapter(Some(&adapter))?;
+        }
+    }
+    Ok((variables, model))
 }
 
 impl Policy for OpenVlaPolicy {

@@ -7,7 +7,7 @@ use tch::nn::Path;
 use tch::{TchError, Tensor};
 
 /// Hidden width of the projector as a multiple of the vision width.
-const EXPANSION: i64 = 4;
+pub(crate) const EXPANSION: i64 = 4;
 
 /// Three linear maps with erf-GELU between them.
 #[derive(Debug)]

@@ -52,7 +52,8 @@ impl PromptTokenizer {
 
     /// Token ids of the prompt for `instruction`: BOS first, the configured suffix last.
     ///
-    /// Refuses an instruction that is empty or long beyond reason, and words that the tokenizer does not know, as the policy cannot have learnt them.
+    /// Refuses an instruction that is empty or long beyond reason, and words that the tokenizer does
+    /// not know, as the policy cannot have learnt them.
     pub fn encode(&self, instruction: &str) -> Result<Vec<i64>, ModelError> {
         let refuse = |problem: String| {
             let start: String = instruction.chars().take(SHOWN_CHARS).collect();

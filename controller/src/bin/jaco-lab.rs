@@ -3,7 +3,8 @@
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, Verb, exit};
-use jaco_controller::lab::{self, eval, record};
+use jaco_controller::lab::{eval, record};
+use jaco_controller::policy::exit_code;
 use jaco_controller::words::in_full;
 use serde::Serialize;
 use std::num::NonZero;
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
             eprintln!("jaco: {}", in_full(&error));
-            ExitCode::from(lab::exit_code(&error))
+            ExitCode::from(exit_code(&error, exit::FAILED))
         }
     }
 }

@@ -4,6 +4,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::policy::{BenchVerb, PolicyVerb};
 use jaco_controller::cli::{Cli, Verb, exit};
+use jaco_controller::policy::exit_code;
 use jaco_controller::policy_tool::{ask, bench, folders};
 use jaco_controller::words::{in_full, print};
 use jaco_core::MonotonicClock;
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
             eprintln!("jaco: {}", in_full(&error));
-            ExitCode::from(exit::USAGE)
+            ExitCode::from(exit_code(&error, exit::USAGE))
         }
     }
 }

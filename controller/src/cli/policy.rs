@@ -36,10 +36,6 @@ pub struct LoadArgs {
     /// Element type of the weights [default: f32 on the CPU, bf16 on a GPU].
     #[arg(long, value_parser = word::<Dtype>)]
     pub dtype: Option<Dtype>,
-    /// What is done to the picture first, as `view` in jacod's configuration: plain, bridge,
-    /// cropped or libero.
-    #[arg(long, default_value = "plain", value_parser = word::<View>)]
-    pub view: View,
     /// Threads of one operator on the CPU.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
@@ -74,7 +70,7 @@ pub struct DecodeArgs {
     #[arg(long)]
     pub expectation: bool,
     /// End a stream before its first unit of a higher entropy [nats per token].
-    #[arg(long)]
+    #[arg(long, value_name = "NATS", value_parser = super::nats)]
     pub max_entropy: Option<f32>,
 }
 
@@ -92,6 +88,10 @@ pub struct AskArgs {
     /// Dataset whose statistics decode the actions [default: the only one].
     #[arg(long)]
     pub statistics: Option<String>,
+    /// What is done to the picture first, as `view` in jacod's configuration: plain, bridge,
+    /// cropped or libero.
+    #[arg(long, default_value = "plain", value_parser = word::<View>)]
+    pub view: View,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub load: LoadArgs,
@@ -109,7 +109,7 @@ pub struct MergeArgs {
     pub adapter: PathBuf,
     /// Folder to write; must not exist.
     pub out: PathBuf,
-    /// Element type to store [default: bf16].
+    /// Element type to store.
     #[arg(long, default_value = "bf16", value_parser = word::<Dtype>)]
     pub dtype: Dtype,
     /// Largest file of weights [GB].
@@ -151,7 +151,7 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with = "synth")]
     pub checkpoint: Option<PathBuf>,
     /// Random weights of a known geometry, made in place on the device.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "adapter")]
     pub synth: Option<Geometry>,
     /// safetensors file with `pixel_values` [1, 6, S, S] and `input_ids` [1, T]
     /// [default: noise, and a prompt of --prompt-tokens].
@@ -194,7 +194,7 @@ impl Geometry {
     }
 }
 
-fn word<W: Word>(text: &str) -> Result<W, String> {
+pub(super) fn word<W: Word>(text: &str) -> Result<W, String> {
     let known = W::ALL.iter().find(|word| word.name() == text);
     known.copied().ok_or_else(|| {
         let names: Vec<&str> = W::ALL.iter().map(|word| word.name()).collect();

@@ -110,6 +110,7 @@ pub fn start(
         checkpoint: wanted.checkpoint,
         adapter: wanted.adapter,
         statistics: statistics_key,
+        view: wanted.view.to_string(),
         device: wanted.device.to_string(),
         dtype: wanted.dtype.to_string(),
         decode: DecodeOptions::from(&decoding).to_string(),

@@ -61,6 +61,7 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<(Arc<Daemo
             checkpoint = %loaded.checkpoint.display(),
             adapter = loaded.adapter.as_ref().map(|folder| folder.display().to_string()),
             statistics = loaded.statistics.as_str(),
+            view = loaded.view.as_str(),
             device = loaded.device.as_str(),
             dtype = loaded.dtype.as_str(),
             decode = loaded.decode.as_str(),

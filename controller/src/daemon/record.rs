@@ -41,6 +41,14 @@ impl RunFolder {
         plan: &RunPlan,
     ) -> anyhow::Result<Self> {
         let (loaded, decode) = (&policy.loaded, DecodeOptions::from(&policy.decoding));
+        let checkpoint = Checkpoint {
+            path: loaded.checkpoint.clone(),
+            weights_bytes: weight_file_bytes(&loaded.checkpoint)?,
+            adapter: loaded.adapter.clone(),
+            statistics: loaded.statistics.clone(),
+            view: loaded.view.clone(),
+            dtype: loaded.dtype.clone(),
+        };
         if let Some(id) = id {
             ensure!(
                 id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)),
@@ -54,6 +62,11 @@ impl RunFolder {
                 "run {id} was asked something else: {:?} with H = {}",
                 report.instruction,
                 report.horizon
+            );
+            ensure!(
+                report.checkpoint == checkpoint,
+                "run {id} was made with another policy, or one loaded otherwise: {}",
+                report.checkpoint.path.display()
             );
             ensure!(report.decode == decode, "run {id} was decoded otherwise: {}", report.decode);
             return Ok(Self { path, report });
@@ -69,12 +82,7 @@ impl RunFolder {
             instruction: plan.instruction.clone(),
             task: None,
             seed: 0,
-            checkpoint: Checkpoint {
-                path: loaded.checkpoint.clone(),
-                weights_bytes: weight_file_bytes(&loaded.checkpoint)?,
-                adapter: loaded.adapter.clone(),
-                statistics: loaded.statistics.clone(),
-            },
+            checkpoint,
             decode,
             horizon: plan.horizon,
             execution: match plan.pace {

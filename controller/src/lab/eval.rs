@@ -13,7 +13,7 @@ use crate::report::wilson_95;
 use crate::shipped;
 use indicatif::ProgressBar;
 use jaco_core::Task;
-use jaco_model::{OpenVlaPolicy, Policy};
+use jaco_model::Policy;
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -113,6 +113,7 @@ fn options(args: &EvalArgs) -> anyhow::Result<Option<PolicyOptions>> {
     Ok(Some(PolicyOptions {
         adapter: args.adapter.clone(),
         statistics: args.statistics.clone(),
+        view: args.view,
         ..PolicyOptions::on_cpu(checkpoint)
     }))
 }
@@ -129,12 +130,13 @@ struct Trial {
 /// Who acts in the trials of one thread.
 struct Player {
     lockstep: Lockstep,
-    policy: Option<OpenVlaPolicy>,
+    policy: Option<Box<dyn Policy>>,
 }
 
 impl Player {
     fn new(policy: Option<&PolicyOptions>) -> anyhow::Result<Self> {
-        let policy = policy.map(PolicyOptions::load).transpose()?;
+        let loaded = policy.map(PolicyOptions::load).transpose()?;
+        let policy = loaded.map(|policy| Box::new(policy) as Box<dyn Policy>);
         let image_size = policy.as_ref().map_or(128, |policy| policy.image_size());
         Ok(Self { lockstep: Lockstep::new(image_size)?, policy })
     }
@@ -143,7 +145,7 @@ impl Player {
         let seed = episode_seed(Purpose::Evaluation, args.seed, number);
         self.lockstep.reset(args.task, seed, StartPose::Home)?;
         match &self.policy {
-            Some(policy) => policy_trial(&mut self.lockstep, policy, args, seed),
+            Some(policy) => policy_trial(&mut self.lockstep, policy.as_ref(), args, seed),
             None => expert_trial(&mut self.lockstep, args, seed),
         }
     }
@@ -151,7 +153,7 @@ impl Player {
 
 fn policy_trial(
     lockstep: &mut Lockstep,
-    policy: &OpenVlaPolicy,
+    policy: &dyn Policy,
     args: &EvalArgs,
     seed: u64,
 ) -> anyhow::Result<Trial> {

@@ -92,15 +92,16 @@ pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
 /// One thread's world and, for on-policy recording, its policy.
 struct Stage {
     lockstep: Lockstep,
-    policy: Option<OpenVlaPolicy>,
+    policy: Option<Box<dyn Policy>>,
 }
 
 impl Stage {
     fn new(args: &RecordArgs) -> anyhow::Result<Self> {
-        let load = |folder: &PathBuf| OpenVlaPolicy::load(folder, Device::Cpu);
-        let policy = match args.source {
-            Source::Expert => None,
-            Source::Policy => args.checkpoint.as_ref().map(load).transpose()?,
+        let policy: Option<Box<dyn Policy>> = match (&args.checkpoint, args.source) {
+            (Some(folder), Source::Policy) => {
+                Some(Box::new(OpenVlaPolicy::load(folder, Device::Cpu)?))
+            }
+            _ => None,
         };
         Ok(Self { lockstep: Lockstep::new(args.image_size)?, policy })
     }
@@ -130,7 +131,7 @@ impl Stage {
             Some(policy) => {
                 let choice = rng.random_range(0..args.horizons.len());
                 let horizon = usize::from(args.horizons[choice]);
-                follow(&mut self.lockstep, policy, args, seed, horizon, notes)
+                follow(&mut self.lockstep, policy.as_ref(), args, seed, horizon, notes)
             }
         }
     }
@@ -179,7 +180,7 @@ fn demonstrate(
 /// The policy acts; at each step the expert says what it would do for the next units.
 fn follow(
     lockstep: &mut Lockstep,
-    policy: &OpenVlaPolicy,
+    policy: &dyn Policy,
     args: &RecordArgs,
     seed: u64,
     horizon: usize,

@@ -1,7 +1,8 @@
 //! `jaco policy ask`: one picture, one instruction, the actions that the policy would take.
 
-use super::{decode_request, policy_options};
+use super::decode_request;
 use crate::cli::policy::AskArgs;
+use crate::policy::PolicyOptions;
 use anyhow::{Context, ensure};
 use jaco_core::{Action, ActionCodec, Clock, Frame};
 use jaco_model::{DecodeRequest, Policy, Stream, Timings};
@@ -71,9 +72,9 @@ impl From<Timings> for ElapsedMs {
 pub fn ask(args: &AskArgs, clock: &dyn Clock) -> anyhow::Result<Answer> {
     let frame = read_png(&args.image)?;
     jaco_model::set_threads(i32::from(args.load.threads));
-    let policy = policy_options(&args.checkpoint, &args.load, args.statistics.as_deref()).load()?;
-    let request =
-        DecodeRequest { clock: Some(clock), ..decode_request(&args.decode, policy.horizon()) };
+    let policy = options(args).load()?;
+    let request = decode_request(&args.decode, policy.horizon())?;
+    let request = DecodeRequest { clock: Some(clock), ..request };
     let decoded = policy.decode(&frame, &args.instruction, &request)?;
     let codec = ActionCodec::new(policy.statistics())?;
     Ok(Answer {
@@ -82,6 +83,18 @@ pub fn ask(args: &AskArgs, clock: &dyn Clock) -> anyhow::Result<Answer> {
         streams: decoded.streams.iter().map(|stream| answer_stream(stream, &codec)).collect(),
         elapsed_ms: decoded.timings.unwrap_or_default().into(),
     })
+}
+
+fn options(args: &AskArgs) -> PolicyOptions {
+    PolicyOptions {
+        checkpoint: args.checkpoint.clone(),
+        adapter: args.load.adapter.clone(),
+        merge_adapter: args.load.merge,
+        statistics: args.statistics.clone(),
+        view: args.view,
+        device: args.load.device,
+        dtype: args.load.dtype.unwrap_or_else(|| args.load.device.default_dtype()),
+    }
 }
 
 fn answer_stream(stream: &Stream, codec: &ActionCodec) -> AnswerStream {

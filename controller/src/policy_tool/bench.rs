@@ -8,12 +8,13 @@ use crate::policy::{kind, torch_device};
 use crate::shipped;
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
+use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ACTION_DIMS, Clock};
 use jaco_model::bench::{bytes_per_pass, read_bandwidth_bytes_s};
 use jaco_model::checkpoint::{self, synth};
 use jaco_model::decode::decode;
 use jaco_model::openvla::check_device;
-use jaco_model::{Adapter, DecodeRequest, Decoded, Grammar, OpenVla, OpenVlaConfig, Timings};
+use jaco_model::{DecodeRequest, Decoded, Grammar, OpenVla, OpenVlaConfig, Timings, load_model};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
@@ -27,12 +28,14 @@ pub fn bench(args: &BenchArgs, clock: &dyn Clock, bar: &ProgressBar) -> anyhow::
     // libtorch's own code and first allocations are no part of a checkpoint's memory.
     let _first = Tensor::f_zeros([1], (Kind::Float, torch_device(args.load.device)))?;
     let before_bytes = resident_bytes()?;
+    ensure!(
+        args.decode.max_entropy.is_none(),
+        "--max-entropy: streams of different lengths have no time per unit"
+    );
     let subject = Subject::load(args)?;
     let loaded_bytes = resident_bytes()?;
-    let request = DecodeRequest {
-        clock: Some(clock),
-        ..decode_request(&args.decode, subject.config.action_stream.horizon)
-    };
+    let request = decode_request(&args.decode, subject.config.action_stream.horizon)?;
+    let request = DecodeRequest { clock: Some(clock), ..request };
 
     let bandwidth = read_bandwidth_bytes_s(torch_device(args.load.device), clock)?;
     for _ in 0..args.warm_up {
@@ -111,15 +114,16 @@ impl Subject {
         memory: Memory,
     ) -> Report {
         let units = decoded.best().units.len();
-        // The first token comes from the prefill, and nothing is fed after the last one.
-        let passes = match request.grammar {
-            Grammar::Constrained => ACTION_DIMS * units - 1,
-            Grammar::Free => (ACTION_DIMS + 1) * units - 1,
+        let (chosen, head_rows) = match request.grammar {
+            Grammar::Constrained => (ACTION_DIMS * units, i64::from(ACTION_BINS)),
+            Grammar::Free => ((ACTION_DIMS + 1) * units, self.config.text_config.vocab_size),
         };
+        // The first token comes from the prefill, and nothing is fed after the last one.
+        let passes = chosen - 1;
         let prefix = self.config.patches() as usize + self.prompt.len();
         let streams = request.method.streams();
         let positions = prefix + streams * passes / 2;
-        let bytes = bytes_per_pass(&self.config, self.kind, positions, streams);
+        let bytes = bytes_per_pass(&self.config, self.kind, positions, streams, head_rows);
         let median_ms = MedianMs::of(timings, units, passes);
         let floor_ms = bytes as f64 / bandwidth * 1e3;
         Report {
@@ -136,7 +140,7 @@ impl Subject {
             runs: args.runs,
             median_ms,
             inference_p95_ms: MedianMs::inference_p95(timings),
-            tokens_per_s: (ACTION_DIMS * units * streams) as f64 / (median_ms.decode * 1e-3),
+            tokens_per_s: (chosen * streams) as f64 / (median_ms.decode * 1e-3),
             bytes_per_pass: bytes,
             bandwidth_gb_s: bandwidth * 1e-9,
             bandwidth_share: floor_ms / median_ms.per_pass,
@@ -159,18 +163,10 @@ fn synthetic(geometry: Geometry, args: &BenchArgs, kind: Kind) -> anyhow::Result
 fn from_folder(folder: &Path, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
     let mut config = OpenVlaConfig::read(&folder.join(checkpoint::CONFIG_FILE))?;
     grow_horizon(&mut config, args);
-    let (variables, mut model) =
-        OpenVla::build_frozen(&config, torch_device(args.load.device), kind)?;
-    checkpoint::read_weights(folder, &config, &variables)?;
-    if let Some(folder) = &args.load.adapter {
-        let adapter = Adapter::read(folder, &config, &variables)?;
-        if args.load.merge {
-            adapter.merge_into(&variables)?;
-        } else {
-            model.set_adapter(Some(&adapter))?;
-        }
-    }
-    Ok((folder.display().to_string(), config, (variables, model)))
+    let adapter = args.load.adapter.as_deref().map(|adapter| (adapter, args.load.merge));
+    let device = torch_device(args.load.device);
+    let loaded = load_model(folder, &config, device, kind, adapter)?;
+    Ok((folder.display().to_string(), config, loaded))
 }
 
 /// Times do not depend on what a policy was trained for.

@@ -45,7 +45,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<Written> {
     Adapter::read(&args.adapter, &config, &variables)?.merge_into(&variables)?;
     let merged = Checkpoint::new(&config, &variables, &tokenizer, &images, &statistics);
     let max_shard_bytes = shard_bytes(args.max_shard_gb);
-    Checkpoint { kind, max_shard_bytes, ..merged }.save(&args.out)?;
+    Checkpoint { kind, max_shard_bytes, base: Some(dir), ..merged }.save(&args.out)?;
     written(&args.out)
 }
 

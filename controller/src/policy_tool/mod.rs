@@ -6,30 +6,14 @@ pub mod bench;
 pub mod folders;
 mod report;
 
-use crate::cli::policy::{DecodeArgs, LoadArgs};
-use crate::policy::PolicyOptions;
+use crate::cli::policy::DecodeArgs;
+use anyhow::ensure;
 use jaco_model::{DecodeMethod, DecodeRequest, Grammar, TokenValue};
-use std::path::Path;
-
-/// What these options load, with the statistics of this dataset.
-pub fn policy_options(
-    checkpoint: &Path,
-    args: &LoadArgs,
-    statistics: Option<&str>,
-) -> PolicyOptions {
-    PolicyOptions {
-        checkpoint: checkpoint.to_owned(),
-        adapter: args.adapter.clone(),
-        merge_adapter: args.merge,
-        statistics: statistics.map(str::to_owned),
-        view: args.view,
-        device: args.device,
-        dtype: args.dtype.unwrap_or_else(|| args.device.default_dtype()),
-    }
-}
 
 /// What is decoded by these options from a policy of this horizon.
-pub fn decode_request(args: &DecodeArgs, horizon: usize) -> DecodeRequest<'static> {
+pub fn decode_request(args: &DecodeArgs, horizon: usize) -> anyhow::Result<DecodeRequest<'static>> {
+    let drawn = matches!(args.decode, DecodeMethod::TopK { .. });
+    ensure!(drawn || args.samples == 1, "--samples: only --decode top-k:K draws");
     let method = match args.decode {
         DecodeMethod::TopK { k, temperature, .. } => DecodeMethod::TopK {
             k,
@@ -39,11 +23,11 @@ pub fn decode_request(args: &DecodeArgs, horizon: usize) -> DecodeRequest<'stati
         },
         method => method,
     };
-    DecodeRequest {
+    Ok(DecodeRequest {
         method,
         grammar: if args.free { Grammar::Free } else { Grammar::Constrained },
         values: if args.expectation { TokenValue::Expectation } else { TokenValue::BinCentre },
         max_entropy: args.max_entropy,
         ..DecodeRequest::greedy(args.horizon.map_or(horizon, usize::from))
-    }
+    })
 }

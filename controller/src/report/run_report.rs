@@ -50,6 +50,10 @@ pub struct Checkpoint {
     pub adapter: Option<PathBuf>,
     /// Dataset whose statistics decoded the actions.
     pub statistics: String,
+    /// What was done to pictures first, as in the configuration.
+    pub view: String,
+    /// Element type that it computed in.
+    pub dtype: String,
 }
 
 /// How streams were decoded.
@@ -392,6 +396,8 @@ mod tests {
                 weights_bytes: 3_700_000,
                 adapter: Some("checkpoints/adapter".into()),
                 statistics: "place-block".to_owned(),
+                view: "plain".to_owned(),
+                dtype: "f32".to_owned(),
             },
             decode: DecodeOptions {
                 method: "top-k:5:0.7".to_owned(),

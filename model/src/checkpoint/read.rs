@@ -4,6 +4,7 @@
 //! that does not fit leaves the variables as they were. Must never run a model.
 
 use super::compare::compare;
+use super::file::{Stored, WeightsFile};
 use super::locate::Weights;
 use super::shapes::{Shapes, is_dead};
 use crate::config::OpenVlaConfig;
@@ -39,6 +40,16 @@ pub fn read_weights(
 }
 
 impl Weights {
+    /// The tensors that no model of `config` reads.
+    pub fn dead<'a>(
+        &'a self,
+        config: &'a OpenVlaConfig,
+    ) -> impl Iterator<Item = (&'a WeightsFile, &'a Stored)> {
+        let stored =
+            self.files.iter().flat_map(|file| file.tensors().iter().map(move |it| (file, it)));
+        stored.filter(|(_, it)| is_dead(&it.name, config))
+    }
+
     /// Whether the files hold exactly the `wanted` tensors of a model of `config`, dead ones
     /// aside, in element types that weights can have.
     pub fn check(&self, wanted: &Shapes, config: &OpenVlaConfig) -> Result<(), ModelError> {

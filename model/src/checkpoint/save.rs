@@ -3,6 +3,8 @@
 //! Owns what belongs into it. The model's variables are stored and no others. Must never replace
 //! an existing folder.
 
+use super::locate::Weights;
+use super::shapes::Shapes;
 use super::shards::{stored_as, write_weights};
 use super::{CONFIG_FILE, PROCESSOR_FILE, STATISTICS_FILE, TOKENIZER_FILE, folder};
 use crate::config::OpenVlaConfig;
@@ -12,9 +14,9 @@ use crate::prompt::PromptTokenizer;
 use crate::statistics::NormStats;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tch::nn::VarStore;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Largest shard of the published checkpoints \[bytes\].
 pub const PUBLISHED_SHARD_BYTES: u64 = 7_000_000_000;
@@ -39,6 +41,9 @@ pub struct Checkpoint<'a> {
     pub statistics: &'a NormStats,
     /// Size from which the weights are divided into several files \[bytes\].
     pub max_shard_bytes: u64,
+    /// The checkpoint that this one was made of: what it has and no model reads (dead tensors, the
+    /// image processor's other keys) is taken over, so that others can load the result.
+    pub base: Option<&'a Path>,
 }
 
 impl<'a> Checkpoint<'a> {
@@ -51,7 +56,7 @@ impl<'a> Checkpoint<'a> {
         statistics: &'a NormStats,
     ) -> Self {
         let (kind, max_shard_bytes) = (variables.kind(), PUBLISHED_SHARD_BYTES);
-        Self { config, variables, kind, tokenizer, images, statistics, max_shard_bytes }
+        Self { config, variables, kind, tokenizer, images, statistics, max_shard_bytes, base: None }
     }
 
     /// Writes the folder `dir`, which must not exist. All files are on disk before the folder
@@ -60,19 +65,29 @@ impl<'a> Checkpoint<'a> {
         let mut variables: BTreeMap<String, Tensor> =
             self.variables.variables().into_iter().collect();
         variables.retain(|name, _| PARTS.iter().any(|part| name.starts_with(part)));
-        let shapes = variables.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let mut shapes: Shapes =
+            variables.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let base = self.base.map(Weights::open).transpose()?;
+        let dead = base.iter().flat_map(|weights| weights.dead(self.config));
+        let dead: BTreeMap<&str, _> =
+            dead.map(|(file, it)| (it.name.as_str(), (file, it))).collect();
+        shapes.extend(dead.iter().map(|(name, (_, it))| ((*name).to_owned(), it.shape.clone())));
         let tokenizer = self.tokenizer.to_json()?;
         let small = SmallFiles {
             config: self.config,
             kind: self.kind,
             tokenizer: &tokenizer,
             images: self.images,
+            processor: self.base.map(|dir| dir.join(PROCESSOR_FILE)).filter(|path| path.exists()),
             statistics: self.statistics,
         };
         folder::write_whole(dir, |dir| {
             small.write(dir)?;
             write_weights(dir, &shapes, self.kind, self.max_shard_bytes, &mut |name, sink| {
-                sink.put(&variables[name])
+                match dead.get(name) {
+                    Some((file, it)) => sink.put(&file.load(it, Device::Cpu)?),
+                    None => sink.put(&variables[name]),
+                }
             })
         })
     }
@@ -85,6 +100,8 @@ pub(super) struct SmallFiles<'a> {
     /// Text of tokenizer.json.
     pub tokenizer: &'a str,
     pub images: &'a ImageProcessor,
+    /// A preprocessor_config.json to take over instead of writing one.
+    pub processor: Option<PathBuf>,
     pub statistics: &'a NormStats,
 }
 
@@ -96,7 +113,13 @@ impl SmallFiles<'_> {
         config.rest.insert("torch_dtype".into(), Value::String(torch_name.into()));
         folder::write_json(&dir.join(CONFIG_FILE), &config)?;
         folder::write_json(&dir.join(STATISTICS_FILE), self.statistics)?;
-        folder::write_json(&dir.join(PROCESSOR_FILE), &self.images.file())?;
+        let processor = dir.join(PROCESSOR_FILE);
+        match &self.processor {
+            Some(base) => {
+                folder::write(&processor, &std::fs::read(base).map_err(ModelError::io(base))?)?;
+            }
+            None => folder::write_json(&processor, &self.images.file())?,
+        }
         folder::write(&dir.join(TOKENIZER_FILE), self.tokenizer.as_bytes())
     }
 }

@@ -4,13 +4,11 @@
 //! output never depends on it. Must never build a model.
 
 use crate::config::{OpenVlaConfig, TowerConfig};
+use crate::projector::EXPANSION;
 use std::collections::BTreeMap;
 
 /// Shapes by tensor name.
 pub type Shapes = BTreeMap<String, Vec<i64>>;
-
-/// Hidden width of the projector as a multiple of the vision width.
-const PROJECTOR_EXPANSION: i64 = 4;
 
 /// The tensors that a model of `config`, which is checked, computes with.
 pub fn wanted_tensors(config: &OpenVlaConfig) -> Shapes {
@@ -35,7 +33,7 @@ pub fn wanted_tensors(config: &OpenVlaConfig) -> Shapes {
         }
     }
     let vision = towers.featurizer.embed_dim + towers.fused_featurizer.embed_dim;
-    let (hidden, inner) = (text.hidden_size, PROJECTOR_EXPANSION * vision);
+    let (hidden, inner) = (text.hidden_size, EXPANSION * vision);
     linear(&mut shapes, "projector.fc1", vision, inner);
     linear(&mut shapes, "projector.fc2", inner, hidden);
     linear(&mut shapes, "projector.fc3", hidden, hidden);

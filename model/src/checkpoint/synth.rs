@@ -150,6 +150,7 @@ pub fn write(
         kind,
         tokenizer: &tokenizer,
         images: &ImageProcessor::new(config.image_size() as usize, config.image_resize_strategy),
+        processor: None,
         statistics: &statistics(),
     };
     let mut shapes: Shapes = wanted_tensors(config);

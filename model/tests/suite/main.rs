@@ -10,6 +10,8 @@ mod forward;
 mod golden;
 mod image;
 mod init;
+mod merged;
+mod numbers;
 mod prompt;
 mod search;
 mod support;
