@@ -6,6 +6,7 @@ mod checkpoint;
 mod config;
 mod contexts;
 mod decoding;
+mod example;
 mod forward;
 mod golden;
 mod image;
@@ -14,3 +15,7 @@ mod prompt;
 mod search;
 mod support;
 mod tokens;
+
+/// What the example `forward` computes, called without it.
+#[path = "../../examples/forward/outputs/mod.rs"]
+mod outputs;
