@@ -2,12 +2,14 @@
 //! implementations (see `fixtures/README.md`).
 #![allow(clippy::unwrap_used)]
 
+mod adapters;
 mod checkpoint;
 mod config;
 mod contexts;
 mod decoding;
 mod example;
 mod forward;
+mod full_vocabulary;
 mod golden;
 mod image;
 mod init;
