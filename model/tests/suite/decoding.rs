@@ -1,10 +1,13 @@
 //! Greedy decoding under the grammar, through a loaded policy.
 
-use crate::support::{ask, head_scaled_checkpoint, logits_of, picture, tiny_checkpoint};
+use crate::support::{
+    ask, assert_scores_match, head_scaled_checkpoint, logits_of, picture, tiny_checkpoint,
+};
 use jaco_core::codec::ACTION_BINS;
-use jaco_core::{ActionUnit, Clock};
+use jaco_core::{ActionUnit, Clock, Frame};
 use jaco_model::{
-    ActionVocab, DecodeRequest, LiberoView, LoadOptions, ModelError, OpenVlaPolicy, Policy, Timings,
+    ActionVocab, DecodeMethod, DecodeRequest, LiberoView, LoadOptions, ModelError, OpenVlaPolicy,
+    Policy, Timings,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use tch::{Device, Kind};
@@ -111,21 +114,55 @@ fn full_log_probs_do_not_change_the_choice() {
     assert!(full.score() < plain.score(), "words take a share of the probability");
 }
 
+/// Two questions of equal length in words, about pictures of different sizes.
+const ASKED: [(&str, [u32; 3]); 2] =
+    [(INSTRUCTION, [56, 56, 5]), ("put the orange cup on the green plate", [90, 60, 6])];
+
+fn frames() -> [Frame; 2] {
+    ASKED.map(|(_, [width, height, seed])| picture(width, height, seed))
+}
+
+fn items(frames: &[Frame; 2]) -> [(&Frame, &'static str); 2] {
+    [0, 1].map(|i| (&frames[i], ASKED[i].0))
+}
+
 #[test]
 fn a_batch_equals_its_items() {
-    let policy = policy();
-    let frames = [picture(56, 56, 5), picture(90, 60, 6)];
-    // Of equal length in words.
-    let asked = [INSTRUCTION, "put the orange cup on the green plate"];
-    let request = DecodeRequest::greedy(3);
-    let items = [(&frames[0], asked[0]), (&frames[1], asked[1])];
-    let batch = policy.decode_batch(&items, &request).unwrap();
-    for (together, (frame, instruction)) in batch.iter().zip(items) {
-        let alone = policy.decode(frame, instruction, &request).unwrap();
-        assert_eq!(together.best().units, alone.best().units);
+    let (policy, frames) = (policy(), frames());
+    for method in [DecodeMethod::Greedy, DecodeMethod::Beam { width: 3 }] {
+        let request = DecodeRequest { method, ..DecodeRequest::greedy(3) };
+        let batch = policy.decode_batch(&items(&frames), &request).unwrap();
+        for (together, (frame, instruction)) in batch.iter().zip(items(&frames)) {
+            let alone = policy.decode(frame, instruction, &request).unwrap();
+            assert_eq!(together.streams.len(), method.streams());
+            for (together, alone) in together.streams.iter().zip(&alone.streams) {
+                assert_eq!(together.units, alone.units, "{method}");
+                let difference = (together.score() - alone.score()).abs();
+                assert!(difference < 1e-4, "{method}: scores differ by {difference}");
+            }
+        }
+        assert_ne!(batch[0].best().units, batch[1].best().units);
     }
-    assert_ne!(batch[0].best().units, batch[1].best().units);
-    assert!(policy.decode_batch(&[], &request).unwrap().is_empty());
+    assert!(policy.decode_batch(&[], &DecodeRequest::greedy(3)).unwrap().is_empty());
+}
+
+/// The draws of a batch are not those of its items, but what is drawn must be as likely as it is
+/// said to be after its own picture and instruction.
+#[test]
+fn samples_of_a_batch_follow_their_own_item() {
+    let (policy, frames) = (policy(), frames());
+    let method = DecodeMethod::TopK { k: 40, temperature: 2.0, seed: 4, samples: 3 };
+    let request = DecodeRequest { method, ..DecodeRequest::greedy(3) };
+    let batch = policy.decode_batch(&items(&frames), &request).unwrap();
+    assert_eq!(batch.len(), 2);
+    for (answer, (frame, instruction)) in batch.iter().zip(items(&frames)) {
+        assert_eq!(answer.streams.len(), 3);
+        let first = &answer.streams[0].units;
+        assert!(answer.streams.iter().any(|stream| stream.units != *first), "all are equal");
+        for stream in &answer.streams {
+            assert_scores_match(&policy, frame, instruction, stream);
+        }
+    }
 }
 
 #[test]

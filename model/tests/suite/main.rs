@@ -2,11 +2,14 @@
 //! implementations (see `fixtures/README.md`).
 #![allow(clippy::unwrap_used)]
 
+mod adapters;
 mod checkpoint;
 mod config;
 mod contexts;
 mod decoding;
+mod example;
 mod forward;
+mod full_vocabulary;
 mod golden;
 mod image;
 mod init;
@@ -16,3 +19,7 @@ mod prompt;
 mod search;
 mod support;
 mod tokens;
+
+/// What the example `forward` computes, called without it.
+#[path = "../../examples/forward/outputs/mod.rs"]
+mod outputs;

@@ -1,14 +1,17 @@
 //! Decoding beyond greedy: samples, beams, free grammar, expectations, the cut-off.
 
 use crate::decoding::{INSTRUCTION, talkative_policy};
-use crate::support::{ask, head_scaled_checkpoint, logits_of, picture, tiny_checkpoint};
+use crate::support::{
+    ask, assert_scores_match, head_scaled_checkpoint, logits_of, picture, tiny_checkpoint,
+};
 use jaco_core::ActionUnit;
 use jaco_core::codec::{ACTION_BINS, bin_centre};
 use jaco_model::{
     ActionVocab, DecodeMethod, DecodeRequest, Grammar, ModelError, OpenVlaPolicy, Policy, Stream,
-    TokenValue,
+    TokenValue, UnitConfidence,
 };
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use tch::{Device, Kind};
 
 fn policy() -> OpenVlaPolicy {
@@ -64,22 +67,14 @@ fn samples_do_not_see_each_other() {
     assert_eq!(several.len(), 4);
     assert!(several.windows(2).any(|pair| pair[0].units != pair[1].units));
     for stream in &several {
-        assert_scores_match(&policy, stream);
+        assert_own_scores(&policy, stream);
     }
 }
 
-fn assert_scores_match(policy: &OpenVlaPolicy, stream: &Stream) {
-    let vocab = ActionVocab::new(policy.config());
-    let log_probs = logits_of(policy, 7, &stream.units)
-        .narrow(1, vocab.first(), i64::from(ACTION_BINS))
-        .log_softmax(1, Kind::Double);
-    for (u, unit) in stream.units.iter().enumerate() {
-        for (d, token) in vocab.tokens(unit).into_iter().enumerate() {
-            let expected = log_probs.double_value(&[(u * 8 + d) as i64, token - vocab.first()]);
-            let found = f64::from(stream.confidence[u].log_probs[d]);
-            assert!((found - expected).abs() < 1e-4, "unit {u} dimension {d}: {found} {expected}");
-        }
-    }
+/// The scores of an answer to [`streams`].
+#[track_caller]
+fn assert_own_scores(policy: &OpenVlaPolicy, stream: &Stream) {
+    assert_scores_match(policy, &picture(56, 56, 7), INSTRUCTION, stream);
 }
 
 #[test]
@@ -93,7 +88,7 @@ fn a_beam_finds_streams_at_least_as_likely_as_greedy() {
     assert!(beams.windows(2).all(|pair| pair[0].score() >= pair[1].score() - 1e-4));
     assert!(beams[0].score() >= greedy.score() - 1e-4, "{} {}", beams[0].score(), greedy.score());
     for (i, stream) in beams.iter().enumerate() {
-        assert_scores_match(&policy, stream);
+        assert_own_scores(&policy, stream);
         assert!(beams[..i].iter().all(|other| other.units != stream.units), "hypotheses differ");
     }
 }
@@ -177,6 +172,59 @@ fn an_unsure_policy_shortens_its_stream() {
     }
 }
 
+/// Units that stay: up to the first one, after the first, that is less certain than `most`.
+fn kept(stream: &Stream, most: f32) -> usize {
+    let sure = |unit: &&UnitConfidence| unit.entropy <= most;
+    1 + stream.confidence[1..].iter().take_while(sure).count()
+}
+
+/// Cut-offs on all sides of every unit's entropy in `whole`, and none that rounding could decide.
+fn cut_offs(whole: &[Stream]) -> Vec<f32> {
+    let mut entropies: Vec<f32> =
+        whole.iter().flat_map(|stream| &stream.confidence).map(|unit| unit.entropy).collect();
+    entropies.sort_by(f32::total_cmp);
+    let between = entropies.windows(2).filter(|pair| pair[1] - pair[0] > 1e-3);
+    let mut cut_offs: Vec<f32> = between.map(|pair| (pair[0] + pair[1]) / 2.0).collect();
+    cut_offs.extend([0.0, entropies[entropies.len() - 1] + 1e-3]);
+    cut_offs
+}
+
+#[test]
+fn every_stream_ends_where_the_policy_becomes_unsure() {
+    let policy = policy();
+    let mut lengths = BTreeSet::new();
+    for (seed, method) in
+        (0..8).flat_map(|seed| [(seed, top_k(20, 6, 4)), (seed, DecodeMethod::Beam { width: 4 })])
+    {
+        let frame = picture(56, 56, seed);
+        let decode =
+            |request: &DecodeRequest| policy.decode(&frame, INSTRUCTION, request).unwrap().streams;
+        let whole = decode(&with(method, 4));
+        for most in cut_offs(&whole) {
+            let cut = decode(&DecodeRequest { max_entropy: Some(most), ..with(method, 4) });
+            assert_eq!(cut.len(), 4);
+            for stream in &cut {
+                let (found, wanted) = (stream.units.len(), kept(stream, most));
+                assert_eq!(found, wanted, "picture {seed}, {method}, {most}: too long");
+            }
+            let ended: Vec<&[ActionUnit]> =
+                whole.iter().map(|stream| &stream.units[..kept(stream, most)]).collect();
+            let found: Vec<&[ActionUnit]> =
+                cut.iter().map(|stream| stream.units.as_slice()).collect();
+            match method {
+                // A search that ends early still has hypotheses that it would have dropped later.
+                DecodeMethod::Beam { .. } => {
+                    let lost = ended.iter().filter(|stream| !found.contains(stream)).count();
+                    assert_eq!(lost, 0, "picture {seed}, {method}, {most}: ended too early");
+                }
+                _ => assert_eq!(found, ended, "picture {seed}, {method}, {most}"),
+            }
+            lengths.extend(ended.iter().map(|stream| stream.len()));
+        }
+    }
+    assert_eq!(lengths.len(), 4, "only streams of {lengths:?} units");
+}
+
 #[test]
 fn methods_that_make_no_sense_are_refused() {
     let policy = policy();
@@ -234,9 +282,10 @@ proptest! {
             prop_assert_eq!(stream.units.len(), horizon);
             prop_assert_eq!(&stream.units[..forced.len()], &forced[..]);
             prop_assert_eq!(stream.violations(), 0);
-            for unit in &stream.units {
-                prop_assert!(unit.0.iter().all(|bin| (1..=256).contains(bin)));
-            }
+            prop_assert_eq!(stream.tokens.len(), (horizon - forced.len()) * 7);
+            let vocab = ActionVocab::new(policy.config());
+            let actions = vocab.first()..=vocab.last();
+            prop_assert!(stream.tokens.iter().all(|token| actions.contains(token)));
         }
     }
 }

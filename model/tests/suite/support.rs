@@ -1,6 +1,7 @@
 //! Fixtures, checkpoint folders and comparisons.
 
 use crate::decoding::INSTRUCTION;
+use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ActionUnit, Frame};
 use jaco_model::{ActionVocab, DecodeRequest, OpenVlaConfig, OpenVlaPolicy, Policy, Stream};
 use safetensors::{Dtype, SafeTensors};
@@ -130,18 +131,48 @@ pub fn ask(policy: &OpenVlaPolicy, seed: u32, request: &DecodeRequest) -> Stream
     policy.decode(&picture(56, 56, seed), INSTRUCTION, request).unwrap().into_best()
 }
 
-/// Logits \[tokens, vocabulary\] that predict each token of `units`, without a cache.
+/// [`logits_after`] picture number `seed` and the usual instruction.
 pub fn logits_of(policy: &OpenVlaPolicy, seed: u32, units: &[ActionUnit]) -> Tensor {
-    let frame = picture(56, 56, seed);
-    let pixels = policy.images().pixel_values(&[&frame], Device::Cpu).unwrap();
+    logits_after(policy, &picture(56, 56, seed), INSTRUCTION, units)
+}
+
+/// Logits \[tokens, vocabulary\] that predict each token of `units`, without a cache.
+pub fn logits_after(
+    policy: &OpenVlaPolicy,
+    frame: &Frame,
+    instruction: &str,
+    units: &[ActionUnit],
+) -> Tensor {
+    let pixels = policy.images().pixel_values(&[frame], Device::Cpu).unwrap();
     let vocab = ActionVocab::new(policy.config());
-    let mut ids = policy.tokenizer().encode(INSTRUCTION).unwrap();
+    let mut ids = policy.tokenizer().encode(instruction).unwrap();
     let prompt = ids.len() as i64;
     ids.extend(vocab.stream_tokens(units).unwrap());
     let logits =
         policy.model().forward_train(&pixels, &Tensor::from_slice(&ids).unsqueeze(0)).unwrap();
     let first = policy.config().patches() + prompt - 1;
     logits.select(0, 0).narrow(0, first, units.len() as i64 * 8)
+}
+
+/// Asserts that the log-probabilities of `stream` are those of a pass over it alone.
+#[track_caller]
+pub fn assert_scores_match(
+    policy: &OpenVlaPolicy,
+    frame: &Frame,
+    instruction: &str,
+    stream: &Stream,
+) {
+    let vocab = ActionVocab::new(policy.config());
+    let log_probs = logits_after(policy, frame, instruction, &stream.units)
+        .narrow(1, vocab.first(), i64::from(ACTION_BINS))
+        .log_softmax(1, Kind::Double);
+    for (u, unit) in stream.units.iter().enumerate() {
+        for (d, token) in vocab.tokens(unit).into_iter().enumerate() {
+            let expected = log_probs.double_value(&[(u * 8 + d) as i64, token - vocab.first()]);
+            let found = f64::from(stream.confidence[u].log_probs[d]);
+            assert!((found - expected).abs() < 1e-4, "unit {u} dimension {d}: {found} {expected}");
+        }
+    }
 }
 
 /// A picture without symmetry, different for each `seed`.

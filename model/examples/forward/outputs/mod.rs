@@ -1,20 +1,17 @@
-//! Runs a checkpoint on recorded inputs and writes everything that it computes, under the names of
-//! the golden folders in `tests/fixtures`, so that any two implementations can be compared:
+//! Everything that a checkpoint computes from recorded inputs, under the names of the golden
+//! folders.
 //!
-//! `forward CHECKPOINT INPUTS.safetensors OUT.safetensors [--adapter DIR]`
-//!
-//! INPUTS holds `pixel_values` \[1, 6, S, S\], `input_ids` \[1, T\] and, for the batch,
-//! `batch_pixel_values`, `batch_input_ids` \[B, L\] and `batch_labels` (-100 = not supervised).
-//! With an adapter only `logits`, `batch_logits` and `batch_loss` are written. Exit code 2: the
-//! input cannot be used, and nothing was written.
+//! Owns the names and which tensors there are. Must never write a file.
 
-use anyhow::{Context, ensure};
+mod inputs;
+
+use anyhow::Context;
+use inputs::{Examples, IGNORED, Inputs};
 use jaco_core::ActionCodec;
 use jaco_model::decode::{DecodeMethod, DecodeRequest, Grammar, Stream, decode};
 use jaco_model::{ActionVocab, Adapter, NormStats, OpenVla, OpenVlaConfig, checkpoint};
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::collections::BTreeMap;
+use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 /// Action units in the golden streams: 16 tokens.
@@ -24,30 +21,13 @@ const BEAMS: [usize; 2] = [2, 3];
 const LARGE_VOCAB: i64 = 10_000;
 const KEPT_ROWS: i64 = 3;
 
-type Outputs = BTreeMap<String, Tensor>;
+/// Tensors by name.
+pub type Outputs = BTreeMap<String, Tensor>;
 
-fn main() -> ExitCode {
-    match carry_out() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("forward: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn carry_out() -> anyhow::Result<()> {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let ([dir, inputs, out], adapter) = match &arguments[..] {
-        [dir, inputs, out] => ([dir, inputs, out], None),
-        [dir, inputs, out, flag, adapter] if flag.as_os_str() == "--adapter" => {
-            ([dir, inputs, out], Some(adapter))
-        }
-        _ => anyhow::bail!(
-            "usage: forward CHECKPOINT INPUTS.safetensors OUT.safetensors [--adapter DIR]"
-        ),
-    };
-    let golden = Golden::load(dir, inputs, adapter.map(PathBuf::as_path))?;
+/// What the checkpoint in `dir` computes from the file `inputs`, and with the adapter in a folder
+/// of its own.
+pub fn compute(dir: &Path, inputs: &Path, adapter: Option<&Path>) -> anyhow::Result<Outputs> {
+    let golden = Golden::load(dir, inputs, adapter)?;
     let _no_grad = tch::no_grad_guard();
     let mut outputs = Outputs::new();
     if adapter.is_none() {
@@ -56,13 +36,13 @@ fn carry_out() -> anyhow::Result<()> {
     }
     golden.logits(&mut outputs)?;
     golden.batch(&mut outputs, adapter.is_none())?;
-    write(&outputs, out)
+    Ok(outputs)
 }
 
 struct Golden {
     config: OpenVlaConfig,
     model: OpenVla,
-    inputs: HashMap<String, Tensor>,
+    inputs: Inputs,
 }
 
 impl Golden {
@@ -70,52 +50,17 @@ impl Golden {
         let mut config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
         config.action_stream.horizon = UNITS;
         config.check()?;
+        let inputs = Inputs::read(inputs, &config)?;
         let (variables, mut model) = OpenVla::build_frozen(&config, Device::Cpu, Kind::Float)?;
         checkpoint::read_weights(dir, &config, &variables)?;
         if let Some(folder) = adapter {
             model.set_adapter(Some(&Adapter::read(folder, &config, &variables)?))?;
         }
-        let tensors = Tensor::read_safetensors(inputs)
-            .with_context(|| format!("{}: not readable as safetensors", inputs.display()))?;
-        let golden = Self { config, model, inputs: tensors.into_iter().collect() };
-        golden.check().with_context(|| inputs.display().to_string())?;
-        Ok(golden)
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
-        let size = self.config.image_size();
-        for (pixels, ids) in
-            [("pixel_values", "input_ids"), ("batch_pixel_values", "batch_input_ids")]
-        {
-            let (found, text) = (self.input(pixels)?.size(), self.input(ids)?);
-            let batch = if pixels.starts_with("batch") { text.size()[0] } else { 1 };
-            let wanted = [batch, 6, size, size];
-            ensure!(found == wanted, "{pixels} has shape {found:?}, config.json wants {wanted:?}");
-            ensure!(
-                text.kind() == Kind::Int64,
-                "{ids} has element type {:?}, not I64",
-                text.kind()
-            );
-            ensure!(text.dim() == 2 && text.size()[1] > 1, "{ids} has shape {:?}", text.size());
-            let vocab = self.config.text_config.vocab_size;
-            let (low, high) = (text.min().int64_value(&[]), text.max().int64_value(&[]));
-            ensure!(low >= 0 && high < vocab, "{ids} has ids {low}..={high} of {vocab} tokens");
-        }
-        let (labels, ids) = (self.input("batch_labels")?.size(), self.input("batch_input_ids")?);
-        ensure!(labels == ids.size(), "batch_labels has shape {labels:?}, not that of the ids");
-        Ok(())
-    }
-
-    fn input(&self, name: &str) -> anyhow::Result<&Tensor> {
-        self.inputs.get(name).with_context(|| {
-            let mut names: Vec<&str> = self.inputs.keys().map(String::as_str).collect();
-            names.sort_unstable();
-            format!("there is no tensor {name}, only {}", names.join(", "))
-        })
+        Ok(Self { config, model, inputs })
     }
 
     fn activations(&self, outputs: &mut Outputs) -> anyhow::Result<()> {
-        let (pixels, ids) = (self.input("pixel_values")?, self.input("input_ids")?);
+        let Examples { pixel_values: pixels, input_ids: ids } = &self.inputs.prompt;
         let vision = self.model.vision_backbone();
         let dino = vision.featurizer().forward(&pixels.f_narrow(1, 0, 3)?)?;
         let siglip = vision.fused_featurizer().forward(&pixels.f_narrow(1, 3, 3)?)?;
@@ -134,9 +79,9 @@ impl Golden {
     }
 
     fn logits(&self, outputs: &mut Outputs) -> anyhow::Result<()> {
-        let logits =
-            self.model.forward_train(self.input("pixel_values")?, self.input("input_ids")?)?;
-        let rows = logits.size()[1];
+        let Examples { pixel_values, input_ids } = &self.inputs.prompt;
+        let logits = self.model.forward_train(pixel_values, input_ids)?;
+        let rows = logits.size3()?.1;
         let kept = if self.has_large_vocab() { KEPT_ROWS.min(rows) } else { rows };
         outputs.insert("logits".into(), logits.f_narrow(1, rows - kept, kept)?);
         Ok(())
@@ -148,12 +93,13 @@ impl Golden {
 
     /// Everything that the batch gives; with `all`, the sums of log-probabilities as well.
     fn batch(&self, outputs: &mut Outputs, all: bool) -> anyhow::Result<()> {
-        let (ids, labels) = (self.input("batch_input_ids")?, self.input("batch_labels")?);
-        let logits = self.model.forward_train(self.input("batch_pixel_values")?, ids)?;
+        let (Examples { pixel_values, input_ids }, labels) =
+            (&self.inputs.batch, &self.inputs.batch_labels);
+        let logits = self.model.forward_train(pixel_values, input_ids)?;
         // Token t is predicted by row t + P - 1, for t from 1.
-        let (tokens, patches) = (ids.size()[1] - 1, self.config.patches());
+        let (tokens, patches) = (input_ids.size2()?.1 - 1, self.config.patches());
         let targets = labels.f_narrow(1, 1, tokens)?;
-        let supervised = targets.f_ne(-100)?;
+        let supervised = targets.f_ne(IGNORED)?;
         let log_probs = logits
             .f_narrow(1, patches, tokens)?
             .f_log_softmax(2, Kind::Float)?
@@ -177,7 +123,8 @@ impl Golden {
         outputs.insert("batch_seq_logprobs".into(), row_sums);
         let units = first
             .f_masked_select(&supervised_first)?
-            .f_reshape([UNITS as i64, -1])?
+            .f_reshape([UNITS as i64, -1])
+            .with_context(|| format!("row 0 of batch_labels is no stream of {UNITS} units"))?
             .f_sum_dim_intlist(&[1i64][..], false, Kind::Float)?;
         outputs.insert("batch_stream_unit_logprobs".into(), units);
         outputs.insert("batch_token_logprobs".into(), log_probs);
@@ -187,13 +134,13 @@ impl Golden {
     /// Decoded streams: any token of the vocabulary is allowed, and an end of sequence means
     /// nothing.
     fn streams(&self, outputs: &mut Outputs) -> anyhow::Result<()> {
-        let mut prompt = Vec::<i64>::try_from(self.input("input_ids")?.f_flatten(0, 1)?)?;
+        let mut prompt = Vec::<i64>::try_from(self.inputs.prompt.input_ids.f_flatten(0, 1)?)?;
         let suffix = self.config.action_stream.prompt_suffix_token_id;
         prompt.extend(suffix.filter(|suffix| prompt.last() != Some(suffix)));
         let decode = |method| -> anyhow::Result<Vec<Stream>> {
             let request =
                 DecodeRequest { method, grammar: Grammar::Free, ..DecodeRequest::greedy(UNITS) };
-            let pixels = self.input("pixel_values")?;
+            let pixels = &self.inputs.prompt.pixel_values;
             let prompts = [prompt.clone()];
             Ok(decode(&self.model, &self.config, pixels, &prompts, &request)?.remove(0).streams)
         };
@@ -229,27 +176,17 @@ impl Golden {
         Ok(())
     }
 
-    /// The first unit in the units of every dataset.
+    /// The first unit in the units of every dataset whose statistics decode anything; among those
+    /// of the published checkpoint are some that never move in a dimension.
     fn actions(&self, greedy: &Stream, outputs: &mut Outputs) -> anyhow::Result<()> {
         let (unit, _) = ActionVocab::new(&self.config).unit_of_any(&greedy.tokens[..7]);
         let statistics: &NormStats = &self.config.norm_stats;
         for key in statistics.datasets() {
-            let codec = ActionCodec::new(statistics.choose(Some(key))?)?;
+            let Ok(quantiles) = statistics.choose(Some(key)) else { continue };
+            let codec = ActionCodec::new(quantiles)?;
             let action = Tensor::f_from_slice(&codec.decode(&unit).to_array())?;
             outputs.insert(format!("predict_action.{key}"), action);
         }
         Ok(())
     }
-}
-
-fn write(outputs: &Outputs, out: &Path) -> anyhow::Result<()> {
-    let partial = out.with_extension("partial");
-    let tensors: Vec<(&str, Tensor)> = outputs
-        .iter()
-        .map(|(name, tensor)| Ok((name.as_str(), tensor.f_contiguous()?)))
-        .collect::<anyhow::Result<_>>()?;
-    Tensor::write_safetensors(&tensors, &partial)
-        .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(std::fs::rename(&partial, out)?))
-        .with_context(|| format!("cannot write {}", out.display()))
 }
