@@ -258,6 +258,15 @@ fn what_exists_is_never_overwritten() {
     assert!(said.contains("never overwritten"), "{said}");
 }
 
+#[test]
+fn random_weights_have_any_geometry() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/fixtures/odd-openvla");
+    let report = json(&["bench", "policy", "--synth", config, "--runs", "1", "--horizon", "2"]);
+    assert_eq!(report["prefix_tokens"], 9 + 29);
+    let said = refusal(&["bench", "policy", "--synth", "openvla-8b"]);
+    assert!(said.contains("openvla-7b, mini"), "{said}");
+}
+
 /// A grey picture.
 fn write_png(path: &Path, width: u32, height: u32) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), width, height);

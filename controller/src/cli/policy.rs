@@ -1,7 +1,7 @@
 //! The verbs `jaco policy` and `jaco bench`, as declared. `jaco-policy` carries them out: it needs
 //! libtorch, but no simulator and no daemon.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jaco_config::{Dtype, View, Word};
 use jaco_model::DecodeMethod;
 use std::path::PathBuf;
@@ -120,9 +120,9 @@ pub struct MergeArgs {
 /// Options of `jaco policy synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// Geometry.
-    #[arg(long)]
-    pub like: Geometry,
+    /// Geometry: openvla-7b, mini, or a config.json (or its folder) of any sizes.
+    #[arg(long, value_name = "GEOMETRY")]
+    pub like: String,
     /// Folder to write; must not exist.
     #[arg(long)]
     pub out: PathBuf,
@@ -150,9 +150,10 @@ pub struct BenchArgs {
     /// Checkpoint folder [default: the shipped mini policy].
     #[arg(long, conflicts_with = "synth")]
     pub checkpoint: Option<PathBuf>,
-    /// Random weights of a known geometry, made in place on the device.
-    #[arg(long, conflicts_with = "adapter")]
-    pub synth: Option<Geometry>,
+    /// Random weights made in place on the device, of a geometry: openvla-7b, mini, or a
+    /// config.json (or its folder) of any sizes.
+    #[arg(long, value_name = "GEOMETRY", conflicts_with = "adapter")]
+    pub synth: Option<String>,
     /// safetensors file with `pixel_values` [1, 6, S, S] and `input_ids` [1, T]
     /// [default: noise, and a prompt of --prompt-tokens].
     #[arg(long)]
@@ -172,26 +173,6 @@ pub struct BenchArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub decode: DecodeArgs,
-}
-
-/// Known geometries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Geometry {
-    /// The published OpenVLA: 7.5 billion parameters.
-    #[value(name = "openvla-7b")]
-    Openvla7b,
-    /// The shipped mini policy: 1.8 million parameters.
-    Mini,
-}
-
-impl Geometry {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Geometry::Openvla7b => "openvla-7b",
-            Geometry::Mini => "mini",
-        }
-    }
 }
 
 pub(super) fn word<W: Word>(text: &str) -> Result<W, String> {

@@ -3,7 +3,7 @@
 
 use super::decode_request;
 use super::report::{MedianMs, Memory, Report};
-use crate::cli::policy::{BenchArgs, Geometry};
+use crate::cli::policy::BenchArgs;
 use crate::policy::{kind, torch_device};
 use crate::shipped;
 use anyhow::{Context, ensure};
@@ -75,7 +75,7 @@ impl Subject {
     fn load(args: &BenchArgs) -> anyhow::Result<Self> {
         let device = torch_device(args.load.device);
         let kind = kind(args.load.dtype.unwrap_or_else(|| args.load.device.default_dtype()));
-        let (name, config, (variables, model)) = match args.synth {
+        let (name, config, (variables, model)) = match &args.synth {
             Some(geometry) => synthetic(geometry, args, kind)?,
             None => {
                 let folder = match &args.checkpoint {
@@ -152,12 +152,12 @@ impl Subject {
 
 type Loaded = (String, OpenVlaConfig, (VarStore, OpenVla));
 
-fn synthetic(geometry: Geometry, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
-    let mut config = synth::preset(geometry.name())?;
+fn synthetic(geometry: &str, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
+    let mut config = synth::geometry(geometry)?;
     grow_horizon(&mut config, args);
     let (variables, model) = OpenVla::build_frozen(&config, torch_device(args.load.device), kind)?;
     synth::fill(&variables, 0)?;
-    Ok((format!("random weights like {}", geometry.name()), config, (variables, model)))
+    Ok((format!("random weights like {geometry}"), config, (variables, model)))
 }
 
 fn from_folder(folder: &Path, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {

@@ -51,7 +51,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<Written> {
 
 /// Carries out `jaco policy synth`.
 pub fn synth(args: &SynthArgs, bar: &ProgressBar) -> anyhow::Result<Written> {
-    let config = synth::preset(args.like.name())?;
+    let config = synth::geometry(&args.like)?;
     let (kind, max_shard_bytes) = (kind(args.dtype), shard_bytes(args.max_shard_gb));
     let mut progress = |done: u64, total: u64| {
         bar.set_length(total);

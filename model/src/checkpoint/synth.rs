@@ -7,7 +7,7 @@ use super::random::seeded;
 use super::save::SmallFiles;
 use super::shapes::{Shapes, dead_tensors, wanted_tensors};
 use super::shards::write_weights;
-use super::{TOKENIZER_FILE, folder};
+use super::{CONFIG_FILE, TOKENIZER_FILE, folder};
 use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
 use crate::image::ImageProcessor;
@@ -31,6 +31,17 @@ const CHUNK_NUMBERS: i64 = 4 << 20;
 
 /// Standard deviation of matrices; of biases a tenth of it.
 const STD: f64 = 0.02;
+
+/// The configuration of a geometry: a preset's name, or a config.json of any sizes, or the folder
+/// that holds it.
+pub fn geometry(name: &str) -> Result<OpenVlaConfig, ModelError> {
+    let path = Path::new(name);
+    let file = if path.is_dir() { path.join(CONFIG_FILE) } else { path.to_owned() };
+    if !PRESETS.contains(&name) && file.exists() {
+        return OpenVlaConfig::read(&file);
+    }
+    preset(name)
+}
 
 /// The configuration of a preset.
 pub fn preset(name: &str) -> Result<OpenVlaConfig, ModelError> {

@@ -128,8 +128,8 @@ pub enum ModelError {
         /// What is wrong with it.
         source: AdapterError,
     },
-    /// There is no preset of this name.
-    #[error("no preset {name:?}; there are {}", available.join(", "))]
+    /// There is no preset of this name, and no config.json either.
+    #[error("{name:?} is neither one of {} nor a config.json or its folder", available.join(", "))]
     UnknownPreset {
         /// The name asked for.
         name: String,
