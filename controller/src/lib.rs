@@ -16,6 +16,7 @@ pub mod api;
 pub mod cli;
 pub mod client;
 pub mod daemon;
+pub mod helper;
 pub mod lab;
 pub mod operate;
 pub mod policy;

@@ -1,24 +1,15 @@
 //! `jaco-lab`: the verbs of `jaco` that simulate: `record --sim` and `eval --sim`.
 
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, Verb, exit};
+use jaco_controller::helper;
 use jaco_controller::lab::{eval, record};
-use jaco_controller::policy::exit_code;
-use jaco_controller::words::in_full;
 use serde::Serialize;
 use std::num::NonZero;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match carry_out(&cli) {
-        Ok(()) => ExitCode::from(exit::OK),
-        Err(error) => {
-            eprintln!("jaco: {}", in_full(&error));
-            ExitCode::from(exit_code(&error, exit::FAILED))
-        }
-    }
+    helper::main(exit::FAILED, carry_out)
 }
 
 fn carry_out(cli: &Cli) -> anyhow::Result<()> {

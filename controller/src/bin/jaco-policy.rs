@@ -1,24 +1,16 @@
 //! `jaco-policy`: the verbs of `jaco` about checkpoints: `policy` and `bench`.
 
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::policy::{BenchVerb, PolicyVerb};
 use jaco_controller::cli::{Cli, Verb, exit};
-use jaco_controller::policy::exit_code;
+use jaco_controller::helper;
 use jaco_controller::policy_tool::{ask, bench, folders};
-use jaco_controller::words::{in_full, print};
+use jaco_controller::words::print;
 use jaco_core::MonotonicClock;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match carry_out(&cli) {
-        Ok(()) => ExitCode::from(exit::OK),
-        Err(error) => {
-            eprintln!("jaco: {}", in_full(&error));
-            ExitCode::from(exit_code(&error, exit::USAGE))
-        }
-    }
+    helper::main(exit::USAGE, carry_out)
 }
 
 fn carry_out(cli: &Cli) -> anyhow::Result<()> {

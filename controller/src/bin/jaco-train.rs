@@ -1,22 +1,15 @@
 //! `jaco-train`: the verbs `jaco train lbc` and `jaco train vision`.
 
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, TrainVerb, Verb, exit};
+use jaco_controller::helper;
 use jaco_controller::training::{Stage, train};
-use jaco_controller::words::{in_full, print};
+use jaco_controller::words::print;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     jaco_model::train::tune_allocator();
-    let cli = Cli::parse();
-    match carry_out(&cli) {
-        Ok(()) => ExitCode::from(exit::OK),
-        Err(error) => {
-            eprintln!("jaco: {}", in_full(&error));
-            ExitCode::from(exit::FAILED)
-        }
-    }
+    helper::main(exit::FAILED, carry_out)
 }
 
 fn carry_out(cli: &Cli) -> anyhow::Result<()> {
