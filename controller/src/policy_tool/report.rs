@@ -1,6 +1,6 @@
 //! What a measurement of a policy says, for people and as JSON.
 
-use jaco_config::Device;
+use jaco_config::{Device, Dtype};
 use jaco_model::Timings;
 use serde::Serialize;
 use std::fmt;
@@ -15,7 +15,7 @@ pub struct Report {
     /// Where it ran.
     pub device: Device,
     /// Element type of weights and computation.
-    pub dtype: String,
+    pub dtype: Dtype,
     /// Threads of one operator on the CPU.
     pub threads: u16,
     /// Action units decoded from one picture.
