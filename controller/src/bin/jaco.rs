@@ -9,6 +9,7 @@ use jaco_controller::operate;
 use jaco_controller::words::in_full;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -40,7 +41,14 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Stop => operate::request(&client, "/v1/stop", cli.json).await?,
         Verb::Reset => operate::request(&client, "/v1/reset", cli.json).await?,
         Verb::Run(args) => return operate::run::run(&client, args, cli.json).await,
-        Verb::Demo(args) => return operate::demo::demo(args, cli.json).await,
+        Verb::Demo(args) => {
+            let mut terminate = signal(SignalKind::terminate())?;
+            // Leaving here ends the programs that the demo started.
+            tokio::select! {
+                done = operate::demo::demo(args, cli.json) => return done,
+                _ = terminate.recv() => anyhow::bail!("told to end (SIGTERM)"),
+            }
+        }
         Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
     }
     Ok(true)

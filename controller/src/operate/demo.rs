@@ -88,13 +88,23 @@ async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
 
 /// The programs that the demo runs, and where they talk.
 struct Stage {
-    folder: PathBuf,
     sim_socket: PathBuf,
     client: Client,
     sim: Child,
     daemon: Child,
     /// Kept until the daemon has said that it stops.
     _notify: UnixDatagram,
+    /// Goes last, after the programs that use it.
+    _folder: Folder,
+}
+
+/// A folder that goes with whoever holds it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Stage {
@@ -102,6 +112,7 @@ impl Stage {
         let folder = std::env::temp_dir().join(format!("jacod-demo-{}", std::process::id()));
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
+        let guard = Folder(folder.clone());
         let sim_socket = folder.join("sim.sock");
         let socket = folder.join("jacod.sock");
         let config = folder.join("jacod.toml");
@@ -124,7 +135,8 @@ impl Stage {
             command.arg("--config").arg(&config).env("NOTIFY_SOCKET", &notify_path);
         })?;
         wait_for_ready(&mut daemon, &notify).await?;
-        Ok(Self { folder, sim_socket, client: Client::new(&socket), sim, daemon, _notify: notify })
+        let client = Client::new(&socket);
+        Ok(Self { sim_socket, client, sim, daemon, _notify: notify, _folder: guard })
     }
 
     /// Ends both programs, the daemon first so that it can give the arm back.
@@ -138,7 +150,6 @@ impl Stage {
                 let _ = child.kill().await;
             }
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
