@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jaco_controller::cli::{Cli, Verb, exit};
 use jaco_controller::helper;
 use jaco_controller::lab::{eval, record};
-use serde::Serialize;
+use jaco_controller::words::print;
 use std::num::NonZero;
 use std::process::ExitCode;
 
@@ -20,26 +20,12 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
         Verb::Record(args) => {
             let recorded = record::record(args, jobs(args.jobs), &bar)?;
             bar.finish_and_clear();
-            print(cli.json, &recorded, || {
-                format!(
-                    "{} episodes, {} steps in {} ({} discarded)",
-                    recorded.episodes,
-                    recorded.steps,
-                    recorded.dataset.display(),
-                    recorded.discarded
-                )
-            })
+            print(cli.json, &recorded)
         }
         Verb::Eval(args) => {
             let result = eval::evaluate(args, jobs(args.jobs), &bar)?;
             bar.finish_and_clear();
-            print(cli.json, &result, || {
-                let [low, high] = result.success_rate_95.map(|rate| rate * 100.0);
-                format!(
-                    "{}: {} of {} trials succeeded ({low:.0} to {high:.0} % with 95 % confidence)",
-                    result.task, result.successes, result.trials
-                )
-            })
+            print(cli.json, &result)
         }
         _ => anyhow::bail!("jaco-lab knows `record` and `eval` only; the others are jaco's"),
     }
@@ -52,10 +38,4 @@ fn jobs(wanted: Option<u16>) -> usize {
 fn progress_bar() -> anyhow::Result<ProgressBar> {
     let template = "{elapsed_precise} [{bar:40}] {pos}/{len} {msg} (eta {eta})";
     Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
-}
-
-fn print<T: Serialize>(json: bool, value: &T, words: impl Fn() -> String) -> anyhow::Result<()> {
-    let text = if json { serde_json::to_string(value)? } else { words() };
-    println!("{text}");
-    Ok(())
 }

@@ -47,6 +47,13 @@ pub struct LoadArgs {
     pub merge: bool,
 }
 
+impl LoadArgs {
+    /// The element type asked for, or the one that suits the device.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype.unwrap_or_else(|| self.device.default_dtype())
+    }
+}
+
 /// How streams are decoded.
 #[derive(Debug, Args)]
 pub struct DecodeArgs {

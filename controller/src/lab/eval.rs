@@ -16,6 +16,7 @@ use jaco_core::Task;
 use jaco_model::Policy;
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use serde::Serialize;
+use std::fmt;
 use std::ops::ControlFlow;
 
 /// What `jaco eval --json` prints.
@@ -53,6 +54,17 @@ pub struct Evaluation {
     pub statistics: Option<String>,
     /// Steps to success of each trial in order; none = failed.
     pub steps: Vec<Option<u32>>,
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [low, high] = self.success_rate_95.map(|rate| rate * 100.0);
+        write!(
+            f,
+            "{}: {} of {} trials succeeded ({low:.0} to {high:.0} % with 95 % confidence)",
+            self.task, self.successes, self.trials
+        )
+    }
 }
 
 /// Carries out `jaco eval`.

@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use tch::Device;
@@ -38,6 +39,14 @@ pub struct Recorded {
     pub successes: u32,
     /// Expert's episodes that were thrown away because the task was not done in time.
     pub discarded: u32,
+}
+
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dataset, episodes, steps, discarded, .. } = self;
+        let dataset = dataset.display();
+        write!(f, "{episodes} episodes, {steps} steps in {dataset} ({discarded} discarded)")
+    }
 }
 
 struct Episode {

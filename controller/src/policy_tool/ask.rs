@@ -93,7 +93,7 @@ fn options(args: &AskArgs) -> PolicyOptions {
         statistics: args.statistics.clone(),
         view: args.view,
         device: args.load.device,
-        dtype: args.load.dtype.unwrap_or_else(|| args.load.device.default_dtype()),
+        dtype: args.load.dtype(),
     }
 }
 

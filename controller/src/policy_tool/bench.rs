@@ -8,7 +8,6 @@ use crate::policy::{kind, torch_device};
 use crate::shipped;
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
-use jaco_config::Dtype;
 use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ACTION_DIMS, Clock};
 use jaco_model::bench::{bytes_per_pass, read_bandwidth_bytes_s};
@@ -75,7 +74,7 @@ struct Subject {
 impl Subject {
     fn load(args: &BenchArgs) -> anyhow::Result<Self> {
         let device = torch_device(args.load.device);
-        let kind = kind(dtype(args));
+        let kind = kind(args.load.dtype());
         let (name, config, (variables, model)) = match &args.synth {
             Some(geometry) => synthetic(geometry, args, kind)?,
             None => {
@@ -132,7 +131,7 @@ impl Subject {
             parameters: self.variables.variables().values().map(Tensor::numel).sum::<usize>()
                 as u64,
             device: args.load.device,
-            dtype: dtype(args),
+            dtype: args.load.dtype(),
             threads: args.load.threads,
             horizon: units,
             decode: request.method.to_string(),
@@ -149,10 +148,6 @@ impl Subject {
             tokens: decoded.best().tokens.clone(),
         }
     }
-}
-
-fn dtype(args: &BenchArgs) -> Dtype {
-    args.load.dtype.unwrap_or_else(|| args.load.device.default_dtype())
 }
 
 type Loaded = (String, OpenVlaConfig, (VarStore, OpenVla));

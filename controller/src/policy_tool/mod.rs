@@ -7,27 +7,20 @@ pub mod folders;
 mod report;
 
 use crate::cli::policy::DecodeArgs;
+use crate::policy::Decoding;
 use anyhow::ensure;
-use jaco_model::{DecodeMethod, DecodeRequest, Grammar, TokenValue};
+use jaco_model::{DecodeMethod, DecodeRequest, Grammar};
 
 /// What is decoded by these options from a policy of this horizon.
 pub fn decode_request(args: &DecodeArgs, horizon: usize) -> anyhow::Result<DecodeRequest<'static>> {
-    let drawn = matches!(args.decode, DecodeMethod::TopK { .. });
-    ensure!(drawn || args.samples == 1, "--samples: only --decode top-k:K draws");
-    let method = match args.decode {
-        DecodeMethod::TopK { k, temperature, .. } => DecodeMethod::TopK {
-            k,
-            temperature,
-            seed: args.seed,
-            samples: usize::from(args.samples),
-        },
-        method => method,
-    };
-    Ok(DecodeRequest {
-        method,
-        grammar: if args.free { Grammar::Free } else { Grammar::Constrained },
-        values: if args.expectation { TokenValue::Expectation } else { TokenValue::BinCentre },
-        max_entropy: args.max_entropy,
-        ..DecodeRequest::greedy(args.horizon.map_or(horizon, usize::from))
-    })
+    let mut method = args.decode;
+    match &mut method {
+        DecodeMethod::TopK { samples, .. } => *samples = usize::from(args.samples),
+        _ => ensure!(args.samples == 1, "--samples: only --decode top-k:K draws"),
+    }
+    let (expectation, max_entropy) = (args.expectation, args.max_entropy);
+    let decoding = Decoding { method, expectation, max_entropy }.seeded(args.seed);
+    let horizon = args.horizon.map_or(horizon, usize::from);
+    let grammar = if args.free { Grammar::Free } else { Grammar::Constrained };
+    Ok(DecodeRequest { grammar, ..decoding.request(horizon, 0) })
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the choice alone. Nothing here waits for the device.
 
-use super::request::{DecodeMethod, DecodeRequest};
+use super::request::{DecodeMethod, DecodeRequest, Grammar};
 use crate::layers::Linear;
 use crate::openvla::OpenVla;
 use crate::tensor::cast;
@@ -19,7 +19,8 @@ pub(super) struct Chooser<'a> {
     action_head: Linear,
     /// First token that logits are computed for.
     first: i64,
-    /// Whether only action tokens are chosen though logits are those of all tokens.
+    /// First of the action tokens and their number, if only they are chosen though logits are those
+    /// of all tokens.
     narrow: Option<(i64, i64)>,
     method: Method,
 }
@@ -61,10 +62,10 @@ impl<'a> Chooser<'a> {
         device: Device,
     ) -> Result<Self, TchError> {
         let actions = (vocab.first(), i64::from(ACTION_BINS));
-        let (first, narrow) = match request.needs_full_head() {
-            true if request.chosen_per_unit() == jaco_core::ACTION_DIMS => (0, Some(actions)),
-            true => (0, None),
-            false => (actions.0, None),
+        let (first, narrow) = match (request.needs_full_head(), request.grammar) {
+            (true, Grammar::Constrained) => (0, Some(actions)),
+            (true, Grammar::Free) => (0, None),
+            (false, _) => (actions.0, None),
         };
         let method = match request.method {
             DecodeMethod::Greedy => Method::Greedy,
@@ -82,7 +83,7 @@ impl<'a> Chooser<'a> {
         Ok(Self { model, action_head, first, narrow, method })
     }
 
-    /// Whether logits begin at the first action token instead of at token 0.
+    /// First token that logits are computed for.
     pub(super) fn first(&self) -> i64 {
         self.first
     }

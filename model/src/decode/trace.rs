@@ -3,7 +3,7 @@
 //! Statistics of all tokens are computed in one go: per token they would cost more than choosing.
 
 use super::chooser::Choice;
-use super::request::{DecodeRequest, Grammar, TokenValue};
+use super::request::{DecodeRequest, TokenValue};
 use super::stream::{Stream, UnitConfidence};
 use crate::error::ModelError;
 use crate::tokens::ActionVocab;
@@ -107,7 +107,7 @@ impl Trace {
             logits = logits.f_gather(2, &rows, false)?;
         }
         let columns = of_steps(|step| step.token)?.f_sub_scalar(self.first)?.f_unsqueeze(3)?;
-        let scored = match request.full_log_probs || request.grammar == Grammar::Free {
+        let scored = match request.needs_full_head() {
             true => logits.shallow_clone(),
             false => self.actions(&logits)?,
         };
