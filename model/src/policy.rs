@@ -107,10 +107,7 @@ impl OpenVlaPolicy {
         let config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
         let norm_stats = checkpoint::read_statistics(dir, options.adapter, &config)?;
         let statistics = norm_stats.choose(options.statistics)?;
-        let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
-        let processor = dir.join(checkpoint::PROCESSOR_FILE);
-        let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
-        let images = ImageProcessor::read(&processor, side, strategy)?;
+        let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
         let kind = options.kind.unwrap_or(match options.device {
             Device::Cpu => Kind::Float,
             _ => Kind::BFloat16,

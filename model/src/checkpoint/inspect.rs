@@ -212,12 +212,11 @@ fn adapters(dir: &Path) -> Result<Vec<AdapterSummary>, ModelError> {
 fn adapter(dir: &Path) -> Result<AdapterSummary, ModelError> {
     let survey = Survey::read(dir)?;
     let config = &survey.config;
-    let divisor = if config.use_rslora { (config.r as f64).sqrt() } else { config.r as f64 };
     Ok(AdapterSummary {
         dir: dir.to_owned(),
         r: config.r,
         alpha: config.lora_alpha,
-        scale: config.lora_alpha / divisor,
+        scale: config.scale(config.lora_alpha, config.r),
         targets: config.target_modules.to_string(),
         modules: survey.pairs.len(),
         parameters: survey.parameters(),

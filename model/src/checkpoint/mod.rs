@@ -33,6 +33,8 @@ pub use shards::split_into_shards;
 
 use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
+use crate::image::ImageProcessor;
+use crate::prompt::PromptTokenizer;
 use crate::statistics::NormStats;
 use std::fs;
 use std::path::Path;
@@ -48,6 +50,16 @@ pub fn weight_file_bytes(dir: &Path) -> Result<u64, ModelError> {
         }
     }
     Ok(bytes)
+}
+
+/// What stands before the model in the checkpoint in `dir`, whose config.json is `config`.
+pub fn read_processors(
+    dir: &Path,
+    config: &OpenVlaConfig,
+) -> Result<(PromptTokenizer, ImageProcessor), ModelError> {
+    let tokenizer = PromptTokenizer::read(&dir.join(TOKENIZER_FILE), config)?;
+    let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
+    Ok((tokenizer, ImageProcessor::read(&dir.join(PROCESSOR_FILE), side, strategy)?))
 }
 
 /// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the

@@ -14,7 +14,7 @@ pub type Shapes = BTreeMap<String, Vec<i64>>;
 pub fn wanted_tensors(config: &OpenVlaConfig) -> Shapes {
     let (towers, text) = (config.towers(), &config.text_config);
     let mut shapes = Shapes::new();
-    for (name, tower) in towers_of(config) {
+    for (name, tower) in config.towers().named() {
         let path = format!("vision_backbone.{name}");
         let (width, patch) = (tower.embed_dim, tower.patch_size);
         if tower.class_token {
@@ -45,7 +45,7 @@ pub fn wanted_tensors(config: &OpenVlaConfig) -> Shapes {
 /// block and final norm, and the second tower's attention pool.
 pub fn dead_tensors(config: &OpenVlaConfig) -> Shapes {
     let mut shapes = Shapes::new();
-    for (name, tower) in towers_of(config) {
+    for (name, tower) in config.towers().named() {
         let path = format!("vision_backbone.{name}");
         block(&mut shapes, &format!("{path}.blocks.{}", tower.live_blocks()), &tower);
         norm(&mut shapes, &format!("{path}.norm"), tower.embed_dim);
@@ -65,7 +65,9 @@ pub fn dead_tensors(config: &OpenVlaConfig) -> Shapes {
 
 /// Whether the output never depends on a tensor of this name, in whatever shape it is stored.
 pub(crate) fn is_dead(name: &str, config: &OpenVlaConfig) -> bool {
-    towers_of(config)
+    config
+        .towers()
+        .named()
         .into_iter()
         .filter_map(|(tower, sizes)| {
             Some((name.strip_prefix("vision_backbone.")?.strip_prefix(tower)?, sizes))
@@ -75,11 +77,6 @@ pub(crate) fn is_dead(name: &str, config: &OpenVlaConfig) -> bool {
                 || rest.starts_with(".norm.")
                 || rest.starts_with(".attn_pool.")
         })
-}
-
-fn towers_of(config: &OpenVlaConfig) -> [(&'static str, TowerConfig); 2] {
-    let towers = config.towers();
-    [("featurizer", towers.featurizer), ("fused_featurizer", towers.fused_featurizer)]
 }
 
 fn decoder(shapes: &mut Shapes, config: &OpenVlaConfig) {

@@ -56,10 +56,7 @@ impl OpenVlaConfig {
         ] {
             sizes.push((format!("text_config.{leaf}"), size, most));
         }
-        let towers = self.towers();
-        for (name, tower) in
-            [("featurizer", towers.featurizer), ("fused_featurizer", towers.fused_featurizer)]
-        {
+        for (name, tower) in self.towers().named() {
             for (leaf, size, most) in [
                 ("embed_dim", tower.embed_dim, WIDEST),
                 ("num_heads", tower.num_heads, WIDEST),
@@ -93,9 +90,7 @@ impl OpenVlaConfig {
             }
         }
         let towers = self.towers();
-        for (name, tower) in
-            [("featurizer", towers.featurizer), ("fused_featurizer", towers.fused_featurizer)]
-        {
+        for (name, tower) in towers.named() {
             let key = |leaf: &str| format!("vision.{name}.{leaf}");
             if tower.depth < 2 {
                 let wanted = "at least 2: the last block is never run";

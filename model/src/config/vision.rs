@@ -13,6 +13,13 @@ pub struct VisionConfig {
     pub fused_featurizer: TowerConfig,
 }
 
+impl VisionConfig {
+    /// Both towers under their names in checkpoints.
+    pub(crate) fn named(&self) -> [(&'static str, TowerConfig); 2] {
+        [("featurizer", self.featurizer), ("fused_featurizer", self.fused_featurizer)]
+    }
+}
+
 /// One vision transformer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "TowerFile")]

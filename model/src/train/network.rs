@@ -62,10 +62,7 @@ impl Network {
         }
         let mut config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
         config.action_stream.horizon = settings.horizon;
-        let tokenizer = PromptTokenizer::read(&dir.join(checkpoint::TOKENIZER_FILE), &config)?;
-        let processor = dir.join(checkpoint::PROCESSOR_FILE);
-        let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
-        let images = ImageProcessor::read(&processor, side, strategy)?;
+        let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
         let (variables, model) = match start {
             Start::Fresh { .. } => OpenVla::init(&config, settings.seed, device)?,
             Start::Checkpoint(_) | Start::Resume => {

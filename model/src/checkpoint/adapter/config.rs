@@ -172,8 +172,12 @@ impl AdapterConfig {
     pub fn rank_and_scale(&self, module: &str) -> Result<(i64, f64), AdapterError> {
         let rank = choose("rank_pattern", &self.rank_pattern, module)?.unwrap_or(self.r);
         let alpha = choose("alpha_pattern", &self.alpha_pattern, module)?;
-        let divisor = if self.use_rslora { (rank as f64).sqrt() } else { rank as f64 };
-        Ok((rank, alpha.unwrap_or(self.lora_alpha) / divisor))
+        Ok((rank, self.scale(alpha.unwrap_or(self.lora_alpha), rank)))
+    }
+
+    /// The factor that goes with `alpha` and `rank`.
+    pub fn scale(&self, alpha: f64, rank: i64) -> f64 {
+        alpha / if self.use_rslora { (rank as f64).sqrt() } else { rank as f64 }
     }
 }
 
