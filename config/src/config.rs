@@ -1,8 +1,9 @@
 //! The resolved configuration: every key has a value, the values fit together, and names carry
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
-use crate::decode::Decode;
-use crate::words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, View};
+use jaco_core::{
+    AngularFrame, Decode, Device, Dtype, Execution, Level, Limits, LogFormat, Transport, View,
+};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -97,48 +98,6 @@ pub struct Arm {
     pub limits: Limits,
 }
 
-/// What the servo never lets the arm exceed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Limits {
-    /// Lowest corner of the box that the tool point's reference stays in, base frame \[m\].
-    pub workspace_min_m: [f64; 3],
-    /// Highest corner of that box, base frame \[m\].
-    pub workspace_max_m: [f64; 3],
-    /// Tool point speed \[m/s\].
-    pub linear_speed_m_s: f64,
-    /// Tool angular speed \[rad/s\].
-    pub angular_speed_rad_s: f64,
-    /// Tool point acceleration \[m/s^2\].
-    pub linear_acceleration_m_s2: f64,
-    /// Tool angular acceleration \[rad/s^2\].
-    pub angular_acceleration_rad_s2: f64,
-    /// How far the reference may run ahead of the measured tool point \[m\].
-    pub reference_leash_m: f64,
-    /// How far the reference may turn ahead of the measured orientation \[rad\].
-    pub reference_leash_rad: f64,
-    /// Finger speed \[closures/s\]; 1 is from open to closed in a second.
-    pub finger_speed_per_s: f64,
-    /// Silence of the daemon after which the servo slows to a hold \[ms\].
-    pub command_timeout_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            workspace_min_m: [-0.45, -0.75, 0.03],
-            workspace_max_m: [0.45, -0.20, 0.60],
-            linear_speed_m_s: 0.25,
-            angular_speed_rad_s: 1.2,
-            linear_acceleration_m_s2: 2.5,
-            angular_acceleration_rad_s2: 12.0,
-            reference_leash_m: 0.04,
-            reference_leash_rad: 0.3,
-            finger_speed_per_s: 1.04,
-            command_timeout_ms: 100,
-        }
-    }
-}
-
 /// One camera.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Camera {
@@ -159,16 +118,36 @@ pub struct Camera {
 }
 
 /// Where a camera's pictures come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "source", rename_all = "lowercase")]
 pub enum Source {
     /// The simulator.
     Sim,
     /// A Video4Linux device.
     V4l {
-        /// N of `/dev/videoN`.
-        device: u32,
+        /// Which one.
+        device: VideoDevice,
     },
+}
+
+/// A Video4Linux device, as the file names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum VideoDevice {
+    /// N of `/dev/videoN`.
+    Number(u32),
+    /// An absolute path, such as one below `/dev/v4l/by-id`.
+    Path(PathBuf),
+}
+
+impl VideoDevice {
+    /// The path to open.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Number(number) => format!("/dev/video{number}").into(),
+            Self::Path(path) => path.clone(),
+        }
+    }
 }
 
 /// The policy and how it is executed.
@@ -207,6 +186,8 @@ pub struct Policy {
     /// Whether actions are the means under the policy's probabilities instead of the centres of
     /// the chosen bins.
     pub expectation: bool,
+    /// How long an answer may take \[s\]; a run whose policy takes longer ends.
+    pub answer_timeout_s: f64,
     /// What the arm does meanwhile.
     pub execution: Execution,
     /// With [`Execution::Async`]: units already queued that are forced as the decoder's prefix.

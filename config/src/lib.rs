@@ -9,15 +9,10 @@
 //! shipped `jacod.toml` beside this package documents every key.
 
 mod config;
-mod decode;
 mod problem;
 mod resolve;
 mod section;
-mod words;
 
-pub use config::{Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim, Source};
-pub use decode::{Decode, UnknownDecode};
+pub use config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
+pub use jaco_core::Limits;
 pub use problem::{ConfigError, Fault, Problem};
-pub use words::{
-    AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, UnknownDevice, View, Word,
-};

@@ -1,11 +1,10 @@
 //! From the file as written to the resolved configuration: the defaults, the ranges and the rules
 //! between keys. `jacod.toml` documents what stands here and a test holds the two together.
 
-use crate::config::{Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim, Source};
-use crate::decode::Decode;
+use crate::config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
 use crate::problem::ConfigError;
-use crate::section::{Document, Section};
-use crate::words::{AngularFrame, Device, Execution, Transport, View, Word};
+use crate::section::{Document, NumberOrText, Section};
+use jaco_core::{AngularFrame, Decode, Device, Execution, Limits, Transport, View, Word};
 use std::path::PathBuf;
 use toml::de::DeTable;
 
@@ -103,18 +102,35 @@ fn limits(mut section: Section<'_>) -> Limits {
         angular_acceleration_rad_s2: s
             .number("angular_acceleration_rad_s2", 0.5..=25.0)
             .unwrap_or(d.angular_acceleration_rad_s2),
+        linear_braking_m_s2: s
+            .number("linear_braking_m_s2", 0.5..=10.0)
+            .unwrap_or(d.linear_braking_m_s2),
+        angular_braking_rad_s2: s
+            .number("angular_braking_rad_s2", 2.0..=50.0)
+            .unwrap_or(d.angular_braking_rad_s2),
+        finger_speed_per_s: s
+            .number("finger_speed_per_s", 0.05..=1.5)
+            .unwrap_or(d.finger_speed_per_s),
+        finger_gain_per_s: s.number("finger_gain_per_s", 0.5..=20.0).unwrap_or(d.finger_gain_per_s),
+        feedback_gain_per_s: s
+            .number("feedback_gain_per_s", 0.1..=10.0)
+            .unwrap_or(d.feedback_gain_per_s),
+        feedback_linear_m_s: s
+            .number("feedback_linear_m_s", 0.005..=0.2)
+            .unwrap_or(d.feedback_linear_m_s),
+        feedback_angular_rad_s: s
+            .number("feedback_angular_rad_s", 0.02..=1.0)
+            .unwrap_or(d.feedback_angular_rad_s),
         reference_leash_m: s
             .number("reference_leash_m", 0.005..=0.1)
             .unwrap_or(d.reference_leash_m),
         reference_leash_rad: s
             .number("reference_leash_rad", 0.05..=0.8)
             .unwrap_or(d.reference_leash_rad),
-        finger_speed_per_s: s
-            .number("finger_speed_per_s", 0.05..=1.5)
-            .unwrap_or(d.finger_speed_per_s),
         command_timeout_ms: s
             .integer("command_timeout_ms", 20..=1000)
             .unwrap_or(d.command_timeout_ms),
+        state_age_ms: s.integer("state_age_ms", 50..=1000).unwrap_or(d.state_age_ms),
     };
     for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
         let (min, max) = (limits.workspace_min_m[axis], limits.workspace_max_m[axis]);
@@ -147,14 +163,26 @@ fn cameras(root: &mut Section<'_>, has_sim: bool) -> Vec<Option<Camera>> {
         root.require("camera", None::<()>, "at least one [[camera]] section");
     }
     let mut named: Vec<(String, Option<usize>)> = Vec::new();
+    // Device, name of the camera it is of, and the device's line.
+    let mut devices: Vec<(PathBuf, String, Option<usize>)> = Vec::new();
     let read = sections.into_iter().map(|mut section| {
         let camera = camera(&mut section, has_sim);
-        if let Some(name) = camera.as_ref().map(|camera| camera.name.clone()) {
-            match named.iter().find(|(earlier, _)| *earlier == name) {
+        if let Some(Camera { name, source, .. }) = &camera {
+            match named.iter().find(|(earlier, _)| earlier == name) {
                 Some((_, Some(line))) => {
                     section.refuse("name", format!("is the name of the camera on line {line} too"));
                 }
-                _ => named.push((name, section.line_of("name"))),
+                _ => named.push((name.clone(), section.line_of("name"))),
+            }
+            if let Source::V4l { device } = source {
+                let path = device.path();
+                match devices.iter().find(|(earlier, ..)| *earlier == path) {
+                    Some((_, owner, Some(line))) => section.refuse(
+                        "device",
+                        format!("is the device of the camera {owner:?} on line {line} too"),
+                    ),
+                    _ => devices.push((path, name.clone(), section.line_of("device"))),
+                }
             }
         }
         section.finish();
@@ -173,10 +201,19 @@ fn camera(section: &mut Section<'_>, has_sim: bool) -> Option<Camera> {
     let name = section.require("name", name, "a name for the camera, such as \"front\"");
     let kind = section.word::<SourceKind>("source");
     let kind = section.require("source", kind, "\"sim\" or \"v4l\"");
-    let device = section.integer("device", 0..=255_u32);
+    let device = section.integer_or_text(
+        "device",
+        0..=255_u32,
+        device_path,
+        "N of /dev/videoN, or a path in quotes",
+    );
+    let device = device.map(|device| match device {
+        NumberOrText::Number(number) => VideoDevice::Number(number),
+        NumberOrText::Text(path) => VideoDevice::Path(path.into()),
+    });
     let source = match kind {
         Some(SourceKind::V4l) => section
-            .require("device", device, "N of the camera's /dev/videoN")
+            .require("device", device, "N of the camera's /dev/videoN, or its path in quotes")
             .map(|device| Source::V4l { device }),
         Some(SourceKind::Sim) => {
             if device.is_some() {
@@ -198,7 +235,16 @@ fn camera(section: &mut Section<'_>, has_sim: bool) -> Option<Camera> {
     Some(Camera { name: name?, source: source?, width, height, rate_hz, stale_after_ms })
 }
 
-/// The word of `source`; the device number stands in a key of its own.
+fn device_path(path: &str) -> Result<(), String> {
+    if path.starts_with('/') && !path.contains(char::is_control) {
+        return Ok(());
+    }
+    Err("must be N of /dev/videoN without quotes, or an absolute path, such as \
+         \"/dev/v4l/by-id/usb-...-video-index0\""
+        .to_owned())
+}
+
+/// The word of `source`; the device stands in a key of its own.
 #[derive(Clone, Copy, PartialEq)]
 enum SourceKind {
     Sim,
@@ -240,6 +286,7 @@ fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -
     let seed = s.integer("seed", 0..=u64::from(u32::MAX)).unwrap_or(0);
     let max_entropy = s.number("max_entropy", 0.0..=MOST_ENTROPY_NATS);
     let expectation = s.boolean("expectation").unwrap_or(false);
+    let answer_timeout_s = s.number("answer_timeout_s", 0.1..=600.0).unwrap_or(30.0);
     let execution = s.word("execution").unwrap_or(Execution::Sync);
     let commit_steps = s.integer("commit_steps", 0..=27).unwrap_or((horizon - 1).min(2));
     if execution == Execution::Async && commit_steps >= horizon {
@@ -275,6 +322,7 @@ fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -
         seed,
         max_entropy,
         expectation,
+        answer_timeout_s,
         execution,
         commit_steps,
     })

@@ -5,7 +5,7 @@
 //! what a key means: that is `resolve`'s.
 
 use crate::problem::{ConfigError, Fault, Problem};
-use crate::words::Word;
+use jaco_core::Word;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
@@ -150,12 +150,29 @@ impl<'a> Section<'a> {
         T: TryFrom<i64> + PartialOrd + Display,
     {
         self.take(key, |value, _| {
-            let digits = value.as_integer().ok_or(Fault::WrongType("a whole number"))?;
-            i64::from_str_radix(digits.as_str(), digits.radix())
-                .ok()
-                .and_then(|number| T::try_from(number).ok())
-                .filter(|number| range.contains(number))
-                .ok_or_else(|| out_of_range(range.start(), range.end()))
+            integer(value, &range).unwrap_or(Err(Fault::WrongType("a whole number")))
+        })
+    }
+
+    /// The whole number or the text `key`, if it is there: a number in `range`, or a text that
+    /// `check` has nothing against. `wanted` says what it must be.
+    pub(crate) fn integer_or_text<T>(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+        check: impl FnOnce(&str) -> Result<(), String>,
+        wanted: &'static str,
+    ) -> Option<NumberOrText<T>>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
+        self.take(key, |value, _| match (integer(value, &range), value.as_str()) {
+            (Some(number), _) => number.map(NumberOrText::Number),
+            (None, Some(text)) => {
+                check(text).map_err(Fault::Conflict)?;
+                Ok(NumberOrText::Text(text.to_owned()))
+            }
+            (None, None) => Err(Fault::WrongType(wanted)),
         })
     }
 
@@ -246,6 +263,25 @@ impl<'a> Section<'a> {
         };
         read(value, span.clone()).map_err(refuse).ok()
     }
+}
+
+/// A value that may be written in either way.
+pub(crate) enum NumberOrText<T> {
+    Number(T),
+    Text(String),
+}
+
+/// None if the value is no whole number at all.
+fn integer<T>(value: &DeValue<'_>, range: &RangeInclusive<T>) -> Option<Result<T, Fault>>
+where
+    T: TryFrom<i64> + PartialOrd + Display,
+{
+    let digits = value.as_integer()?;
+    let number = i64::from_str_radix(digits.as_str(), digits.radix())
+        .ok()
+        .and_then(|number| T::try_from(number).ok())
+        .filter(|number| range.contains(number));
+    Some(number.ok_or_else(|| out_of_range(range.start(), range.end())))
 }
 
 fn number(value: &DeValue<'_>, range: &RangeInclusive<f64>) -> Result<f64, Fault> {

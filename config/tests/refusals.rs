@@ -146,7 +146,8 @@ fn an_absent_key_without_default_is_asked_for_at_its_section() {
     assert_eq!(
         message("\n[arm]\n[[camera]]\nname = \"front\"\nsource = \"v4l\""),
         "j.toml:2: arm.sdk: missing; give the path of the SDK's command-layer library\n\
-         j.toml:3: camera[0].device: missing; give N of the camera's /dev/videoN"
+         j.toml:3: camera[0].device: missing; give N of the camera's /dev/videoN, or its \
+         path in quotes"
     );
 }
 
@@ -166,6 +167,48 @@ fn two_cameras_of_one_name_are_refused_with_both_lines() {
         message(&text),
         "j.toml:10: camera[1].name = \"front\": is the name of the camera on line 6 too"
     );
+}
+
+#[test]
+fn two_cameras_of_one_device_are_refused_with_both_lines() {
+    let second = |device: &str| {
+        format!("{VALID}[[camera]]\nname = \"wrist\"\nsource = \"v4l\"\ndevice = {device}\n")
+    };
+    for device in ["0", "\"/dev/video0\"", "\"/dev//video0\""] {
+        assert_eq!(
+            message(&second(device)),
+            format!(
+                "j.toml:12: camera[1].device = {device}: \
+                 is the device of the camera \"front\" on line 8 too"
+            )
+        );
+    }
+    assert!(Config::parse(&second("1"), "j.toml").is_ok());
+    assert!(Config::parse(&second("\"/dev/v4l/by-id/usb-a-video-index0\""), "j.toml").is_ok());
+}
+
+#[test]
+fn a_device_is_a_number_or_an_absolute_path() {
+    let with = |device: &str| message(&VALID.replace("device = 0", &format!("device = {device}")));
+    for text in ["\"0\"", "\"video0\"", "\"\"", "\"/dev/vid\\u0000eo\""] {
+        assert_eq!(
+            with(text),
+            format!(
+                "j.toml:8: camera[0].device = {text}: must be N of /dev/videoN without quotes, or \
+                 an absolute path, such as \"/dev/v4l/by-id/usb-...-video-index0\""
+            )
+        );
+    }
+    for text in ["1.5", "true", "[0]"] {
+        assert_eq!(
+            with(text),
+            format!(
+                "j.toml:8: camera[0].device = {text}: \
+                 must be N of /dev/videoN, or a path in quotes"
+            )
+        );
+    }
+    assert_eq!(with("256"), "j.toml:8: camera[0].device = 256: must be 0 to 255");
 }
 
 #[test]

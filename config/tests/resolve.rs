@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_config::{
-    AngularFrame, Api, Arm, Camera, Config, Decode, Device, Dtype, Execution, Level, Limits, Log,
-    LogFormat, Paths, Policy, Run, Sim, Source, Transport, View, Word,
+    Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim, Source, VideoDevice,
+};
+use jaco_core::{
+    AngularFrame, Decode, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -22,22 +24,30 @@ prop_compose! {
     fn limits()(
         low in prop::array::uniform3(-1.2..=1.1),
         room in prop::array::uniform3(0.0..=1.0),
-        linear in (0.01..=0.5, 0.1..=5.0, 0.005..=0.1),
-        angular in (0.05..=2.0, 0.5..=25.0, 0.05..=0.8),
-        finger_speed_per_s in 0.05..=1.5,
-        command_timeout_ms in 20..=1000_u64,
+        linear in (0.01..=0.5, 0.1..=5.0, 0.5..=10.0, 0.005..=0.1),
+        angular in (0.05..=2.0, 0.5..=25.0, 2.0..=50.0, 0.05..=0.8),
+        finger in (0.05..=1.5, 0.5..=20.0),
+        feedback in (0.1..=10.0, 0.005..=0.2, 0.02..=1.0),
+        (command_timeout_ms, state_age_ms) in (20..=1000_u64, 50..=1000_u64),
     ) -> Limits {
         Limits {
             workspace_min_m: low,
             workspace_max_m: std::array::from_fn(|i| low[i] + 0.05 + room[i] * (1.15 - low[i])),
             linear_speed_m_s: linear.0,
             linear_acceleration_m_s2: linear.1,
-            reference_leash_m: linear.2,
+            linear_braking_m_s2: linear.2,
+            reference_leash_m: linear.3,
             angular_speed_rad_s: angular.0,
             angular_acceleration_rad_s2: angular.1,
-            reference_leash_rad: angular.2,
-            finger_speed_per_s,
+            angular_braking_rad_s2: angular.2,
+            reference_leash_rad: angular.3,
+            finger_speed_per_s: finger.0,
+            finger_gain_per_s: finger.1,
+            feedback_gain_per_s: feedback.0,
+            feedback_linear_m_s: feedback.1,
+            feedback_angular_rad_s: feedback.2,
             command_timeout_ms,
+            state_age_ms,
         }
     }
 }
@@ -55,12 +65,19 @@ prop_compose! {
     }
 }
 
+fn v4l(device: VideoDevice) -> Source {
+    Source::V4l { device }
+}
+
 prop_compose! {
     fn camera(index: usize)(
         name in "[a-z_-]{1,30}",
         source in prop_oneof![
             Just(Source::Sim),
-            (0..=255_u32).prop_map(|device| Source::V4l { device }),
+            // No device is two cameras'.
+            (0..=63_u32).prop_map(move |number| v4l(VideoDevice::Number(64 * index as u32 + number))),
+            "/[a-zA-Zä/ '\"\\\\._-]{0,50}"
+                .prop_map(move |path| v4l(VideoDevice::Path(format!("{path}/by-id/{index}").into()))),
         ],
         (width, height) in (32..=3840_u32, 32..=2160_u32),
         rate_hz in 10..=120_u32,
@@ -84,6 +101,7 @@ prop_compose! {
         checkpoint in path(),
         (statistics, adapter) in (prop::option::of("[a-z_ ]{1,20}"), prop::option::of(path())),
         (merge_adapter, expectation) in any::<(bool, bool)>(),
+        answer_timeout_s in 0.1..=600.0,
         (dtype, view) in (word::<Dtype>(), word::<View>()),
         (decode, seed) in (decode(), 0..=u64::from(u32::MAX)),
         max_entropy in prop::option::of(0.0..=5.55),
@@ -108,6 +126,7 @@ prop_compose! {
             seed,
             max_entropy,
             expectation,
+            answer_timeout_s,
             execution,
             commit_steps,
         }
@@ -162,7 +181,8 @@ fn the_policy_defaults_follow_the_other_sections() {
     assert_eq!(config.policy.checkpoint, config.paths.checkpoints().join("current"));
     assert_eq!(config.policy.camera, "wrist");
     assert_eq!(config.policy.commit_steps, 0);
-    assert_eq!(config.camera("wrist").unwrap().source, Source::V4l { device: 3 });
+    assert_eq!(config.camera("wrist").unwrap().source, v4l(VideoDevice::Number(3)));
+    assert_eq!(VideoDevice::Number(3).path().to_str(), Some("/dev/video3"));
     assert_eq!(config.camera("front"), None);
 }
 

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use jaco_config::{Config, Execution, Limits, Source};
+use jaco_config::{Config, Limits, Source, VideoDevice};
+use jaco_core::Execution;
 
 const REFERENCE: &str = include_str!("../jacod.toml");
 const SIM: &str = include_str!("../sim.toml");
@@ -81,7 +82,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 33);
+    assert_eq!(checked, 41);
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn the_reference_mentions_every_key() {
     config.policy.statistics = Some("dataset".to_owned());
     config.policy.adapter = Some("adapter".into());
     config.policy.max_entropy = Some(1.0);
-    config.cameras[0].source = Source::V4l { device: 0 };
+    config.cameras[0].source = Source::V4l { device: VideoDevice::Number(0) };
     let mut keys = Vec::new();
     leaves(&toml::Value::try_from(&config).unwrap(), "", &mut keys);
     assert!(keys.len() > 30, "the serialised configuration lost its keys: {keys:?}");
@@ -138,7 +139,7 @@ fn the_documented_ranges_are_the_ranges() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 21);
+    assert_eq!(checked, 29);
 }
 
 /// Asserts that the line is refused with exactly the documented range.

@@ -45,16 +45,48 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ActionUnit(pub [u16; ACTION_DIMS]);
 
-/// Units for consecutive absolute steps, as the policy emitted them.
-#[derive(Clone, Debug, PartialEq)]
+/// Steps that a chunk can be for; as many as the servo queues.
+pub const MAX_CHUNK_STEPS: usize = 64;
+
+/// Actions for consecutive steps, as a policy answers them. Held inline, so that the servo's
+/// cycle takes one up without allocating.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)]
+pub enum Chunk {
+    /// As tokens.
+    Units {
+        /// The units.
+        units: heapless::Vec<ActionUnit, MAX_CHUNK_STEPS>,
+        /// Normalised values, -1..=1, to execute instead of the centres of the units' bins: one
+        /// row for each unit, or empty = the centres.
+        values: heapless::Vec<[f32; ACTION_DIMS], MAX_CHUNK_STEPS>,
+    },
+    /// In numbers.
+    Actions(heapless::Vec<Action, MAX_CHUNK_STEPS>),
+}
+
+impl Chunk {
+    /// Steps that it is for.
+    pub fn len(&self) -> usize {
+        match self {
+            Chunk::Units { units, .. } => units.len(),
+            Chunk::Actions(actions) => actions.len(),
+        }
+    }
+
+    /// Whether it is for no step.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A chunk for consecutive absolute steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionStream {
-    /// The step, counted by the servo from mode entry, that the first unit is for.
+    /// The step, counted by the servo from mode entry, that the chunk begins with.
     pub first_step: u64,
-    /// The units for `first_step`, `first_step + 1`, ...
-    pub units: Vec<ActionUnit>,
-    /// Normalised values, -1..=1, to execute instead of the centres of the units' bins: one row
-    /// for each unit, or empty = the centres.
-    pub values: Vec<[f32; ACTION_DIMS]>,
+    /// The actions for `first_step`, `first_step + 1`, ...
+    pub chunk: Chunk,
     /// Capture time of the frame that the policy saw, monotonic \[ns\].
     pub from_frame_ns: u64,
 }

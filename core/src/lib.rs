@@ -10,19 +10,31 @@
 pub mod action;
 pub mod clock;
 pub mod codec;
+pub mod decode;
 pub mod frame;
 pub mod gripper;
+pub mod limits;
+pub mod policy;
 pub mod pose;
+pub mod slot;
 pub mod state;
 pub mod task;
+pub mod verdict;
+pub mod words;
 
-pub use action::{ACTION_DIMS, Action, ActionStream, ActionUnit};
+pub use action::{ACTION_DIMS, Action, ActionStream, ActionUnit, Chunk, MAX_CHUNK_STEPS};
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use codec::{ActionCodec, ActionStatistics};
+pub use decode::Decode;
 pub use frame::{Frame, Observation};
+pub use limits::{Limits, LimitsError};
+pub use policy::{ActionPolicy, Answer, Ask, PolicyError};
 pub use pose::{Pose, Twist};
+pub use slot::Slot;
 pub use state::ArmState;
 pub use task::Task;
+pub use verdict::{Outcome, Verdict};
+pub use words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word};
 
 /// Length of one step, the period of the policy: 100 ms.
 pub const STEP_NS: u64 = 100_000_000;

@@ -1,9 +1,10 @@
 //! Poses and twists. Orientation is a unit quaternion everywhere but at the SDK's edge.
 
 use nalgebra::{Matrix3, Rotation3, UnitQuaternion, Vector3};
+use serde::{Deserialize, Serialize};
 
 /// Where the tool point is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pose {
     /// Position in the base frame \[m\].
     pub position_m: Vector3<f64>,
@@ -39,7 +40,7 @@ impl Pose {
 }
 
 /// How the tool point moves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Twist {
     /// Linear velocity in the base frame \[m/s\].
     pub linear_m_s: Vector3<f64>,

@@ -1,6 +1,7 @@
 //! What the arm reports of itself.
 
 use crate::pose::Pose;
+use serde::{Deserialize, Serialize};
 
 /// Fingers of the hand.
 pub const FINGERS: usize = 3;
@@ -8,7 +9,7 @@ pub const FINGERS: usize = 3;
 pub const JOINTS: usize = 6;
 
 /// One reading of the arm.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmState {
     /// When it was read, monotonic \[ns\].
     pub stamp_ns: u64,

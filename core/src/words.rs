@@ -1,16 +1,28 @@
-//! The keys whose values are words: one enum each, with the word used in the file.
+//! Settings whose values are words: one enum each, with the word that files, command lines and
+//! the API use for it.
 
+use nalgebra::{UnitQuaternion, Vector3};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// An enum whose variants are written as fixed words in the file.
+/// An enum whose variants are written as fixed words.
 pub trait Word: Copy + PartialEq + 'static {
     /// All variants, in the order in which they are documented.
     const ALL: &'static [Self];
 
-    /// The word in the file.
+    /// The word.
     fn name(self) -> &'static str;
+}
+
+/// A text that is none of a [`Word`]'s.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is none of {}", known.join(", "))]
+pub struct UnknownWord {
+    /// The text.
+    pub found: String,
+    /// The words there are.
+    pub known: Vec<&'static str>,
 }
 
 macro_rules! words {
@@ -36,6 +48,17 @@ macro_rules! words {
                 f.write_str(self.name())
             }
         }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                Self::ALL.iter().copied().find(|word| word.name() == text).ok_or_else(|| {
+                    let known = Self::ALL.iter().map(|word| word.name()).collect();
+                    UnknownWord { found: text.to_owned(), known }
+                })
+            }
+        }
     };
 }
 
@@ -53,10 +76,37 @@ words! {
     /// The frame in which the arm's firmware reads angular velocity. Sources disagree, so it is a
     /// setting.
     AngularFrame {
-        /// The frame of the tool point.
+        /// The frame of the tool point (what Kinova's engineers say).
         Effector = "effector",
-        /// The base frame.
+        /// The base frame (what the formula in kinova-ros' README gives).
         Base = "base",
+    }
+}
+
+impl AngularFrame {
+    /// What the arm is to be told for the angular velocity `base_rad_s` in the base frame, with
+    /// the tool turned to `orientation`.
+    pub fn from_base(
+        self,
+        base_rad_s: &Vector3<f64>,
+        orientation: &UnitQuaternion<f64>,
+    ) -> Vector3<f64> {
+        match self {
+            AngularFrame::Effector => orientation.inverse_transform_vector(base_rad_s),
+            AngularFrame::Base => *base_rad_s,
+        }
+    }
+
+    /// The inverse of [`AngularFrame::from_base`].
+    pub fn to_base(
+        self,
+        told_rad_s: &Vector3<f64>,
+        orientation: &UnitQuaternion<f64>,
+    ) -> Vector3<f64> {
+        match self {
+            AngularFrame::Effector => orientation.transform_vector(told_rad_s),
+            AngularFrame::Base => *told_rad_s,
+        }
     }
 }
 
@@ -169,8 +219,39 @@ impl FromStr for Device {
     }
 }
 
+impl<'de> Deserialize<'de> for Device {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for Device {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for frame in AngularFrame::ALL {
+            assert_eq!(frame.to_string().parse(), Ok(*frame));
+        }
+        let error = "tool".parse::<AngularFrame>().unwrap_err();
+        assert_eq!(error.to_string(), "\"tool\" is none of effector, base");
+    }
+
+    #[test]
+    fn frames_turn_there_and_back() {
+        let turned = UnitQuaternion::from_scaled_axis(Vector3::new(3.0, 0.2, -0.4));
+        let rate_rad_s = Vector3::new(0.1, -0.2, 0.3);
+        for frame in AngularFrame::ALL {
+            let told = frame.from_base(&rate_rad_s, &turned);
+            assert!((frame.to_base(&told, &turned) - rate_rad_s).norm() < 1e-12);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The value of `decode` in `[policy]`: how the policy's tokens are chosen.
+//! How the policy's tokens are chosen.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
