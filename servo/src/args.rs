@@ -1,9 +1,8 @@
 //! The command line of `jaco-servo`: written by [`crate::spawn`], read by the program.
 
-use crate::driver::AngularFrame;
-use crate::limits::Limits;
+use crate::mode::StopReason;
 use clap::Parser;
-use kinova_sys::Transport;
+use jaco_core::{AngularFrame, Limits, Transport, Word};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -20,17 +19,20 @@ pub struct Args {
     #[arg(long)]
     pub sdk: PathBuf,
     /// How the arm is connected: usb or ethernet.
-    #[arg(long, default_value = "usb", value_parser = transport)]
+    #[arg(long, default_value_t = Transport::Usb)]
     pub transport: Transport,
     /// Start of the arm's serial number; needed only with several arms.
     #[arg(long)]
     pub serial: Option<String>,
     /// Frame in which the arm takes angular velocities: effector or base.
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t = AngularFrame::Effector)]
     pub angular_frame: AngularFrame,
     /// The limits as a JSON object; what is left out has its default.
     #[arg(long, default_value = "{}", value_parser = limits)]
     pub limits: Limits,
+    /// Be stopped from the first tick on, for this reason: operator, supervisor, ...
+    #[arg(long, value_parser = stop_reason)]
+    pub stopped: Option<StopReason>,
     /// Real-time priority asked for, 1 to 99.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(i32).range(1..=99))]
     pub priority: i32,
@@ -40,30 +42,28 @@ impl Args {
     /// The arguments that parse to `self`.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let limits = serde_json::to_string(&self.limits).expect("limits are plain numbers");
-        let transport = match self.transport {
-            Transport::Usb => "usb",
-            Transport::Ethernet => "ethernet",
-        };
         let mut arguments: Vec<OsString> = vec![
             format!("--socket-fd={}", self.socket_fd).into(),
             "--sdk".into(),
             self.sdk.clone().into(),
-            format!("--transport={transport}").into(),
+            format!("--transport={}", self.transport).into(),
             format!("--angular-frame={}", self.angular_frame).into(),
             format!("--limits={limits}").into(),
             format!("--priority={}", self.priority).into(),
         ];
         arguments.extend(self.serial.iter().map(|serial| format!("--serial={serial}").into()));
+        arguments.extend(self.stopped.iter().map(|why| format!("--stopped={}", why.name()).into()));
         arguments
     }
 }
 
-fn transport(name: &str) -> Result<Transport, String> {
-    match name {
-        "usb" => Ok(Transport::Usb),
-        "ethernet" => Ok(Transport::Ethernet),
-        _ => Err(format!("unknown transport {name:?}: usb or ethernet")),
-    }
+fn stop_reason(name: &str) -> Result<StopReason, String> {
+    let known = || StopReason::ALL.iter().map(|reason| reason.name()).collect::<Vec<_>>();
+    StopReason::ALL
+        .iter()
+        .copied()
+        .find(|reason| reason.name() == name)
+        .ok_or_else(|| format!("{name:?} is none of {}", known().join(", ")))
 }
 
 fn limits(json: &str) -> Result<Limits, String> {
@@ -90,9 +90,14 @@ mod tests {
             serial: Some("PJ0090".into()),
             angular_frame: AngularFrame::Base,
             limits: Limits { linear_speed_m_s: 0.123_456_789, ..Limits::default() },
+            stopped: None,
             priority: 12,
         };
         assert_eq!(parse(args.to_arguments()).unwrap(), args);
+        for reason in StopReason::ALL {
+            let args = Args { stopped: Some(*reason), ..args.clone() };
+            assert_eq!(parse(args.to_arguments()).unwrap(), args);
+        }
     }
 
     #[test]
@@ -101,10 +106,16 @@ mod tests {
             let words = ["--socket-fd=3", "--sdk=x", extra];
             parse(words.map(OsString::from).to_vec()).map_err(|error| error.to_string())
         };
-        assert!(with("--limits={\"leash_m\":0}").unwrap_err().contains("leash_m"));
+        assert!(
+            with("--limits={\"reference_leash_m\":0}").unwrap_err().contains("reference_leash_m")
+        );
         assert!(with("--limits={\"speed\":1}").unwrap_err().contains("unknown field"));
-        assert!(with("--transport=can").unwrap_err().contains("usb or ethernet"));
+        assert!(with("--transport=can").unwrap_err().contains("none of usb, ethernet"));
+        assert!(with("--stopped=maybe").unwrap_err().contains("none of operator, supervisor"));
         assert!(with("--priority=0").is_err());
-        assert_eq!(with("--limits={\"leash_m\":0.02}").unwrap().limits.leash_m, 0.02);
+        assert_eq!(
+            with("--limits={\"reference_leash_m\":0.02}").unwrap().limits.reference_leash_m,
+            0.02
+        );
     }
 }

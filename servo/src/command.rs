@@ -3,28 +3,32 @@
 use crate::mode::{Mode, StopReason};
 use jaco_core::codec::StatisticsError;
 use jaco_core::{Action, ActionStatistics, ActionStream, Twist};
+use serde::{Deserialize, Serialize};
 
-/// An order to the servo. Every command, refused or not, also counts as a sign of life.
-#[derive(Clone, Debug, PartialEq)]
+/// An order to the servo. Every command, refused or not, also counts as a sign of life; a packet
+/// that holds no command does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// A stream is held inline, so that the cycle takes it up without allocating.
+#[allow(clippy::large_enum_variant)]
 pub enum Command {
-    /// The commander lives. Needed at least every [`commander_silence_ms`] in a moving mode.
+    /// The commander lives. Needed at least every [`command_timeout_ms`] in a moving mode.
     ///
-    /// [`commander_silence_ms`]: crate::Limits::commander_silence_ms
+    /// [`command_timeout_ms`]: jaco_core::Limits::command_timeout_ms
     Heartbeat,
     /// Slow down and hold still.
     Hold,
-    /// Enter Policy mode; step 0 begins when its unit is there.
+    /// Enter Policy mode; step 0 begins when its action is there.
     StartPolicy {
-        /// What the units are decoded with.
-        statistics: ActionStatistics,
+        /// What units are decoded with; a policy that answers in numbers needs none.
+        statistics: Option<ActionStatistics>,
         /// What to do at a step boundary with nothing queued. False: the step passes starved.
         /// True (synchronous execution: all units, then a new look): the step clock pauses, the
-        /// arm holds still, and the step begins at the tick when its unit has arrived.
+        /// arm holds still, and the step begins at the tick when its action has arrived.
         pause_when_empty: bool,
     },
     /// Enter Motion mode; step 0 begins when its action is there. Never pauses.
     StartMotion,
-    /// Units of a policy for consecutive steps; replaces what is queued for them.
+    /// What a policy wants for consecutive steps; replaces what is queued for them.
     Stream(ActionStream),
     /// The action for one step; replaces what is queued for it.
     Motion {
@@ -34,7 +38,7 @@ pub enum Command {
         action: Action,
     },
     /// Follow a twist until the next `Jog`; enters Jog mode. A twist older than
-    /// [`commander_silence_ms`](crate::Limits::commander_silence_ms) is taken as zero, so that a
+    /// [`command_timeout_ms`](jaco_core::Limits::command_timeout_ms) is taken as zero, so that a
     /// dead gamepad stops the arm though heartbeats go on.
     Jog {
         /// Velocity of the tool point, base frame.
@@ -47,7 +51,7 @@ pub enum Command {
         /// Why.
         reason: StopReason,
     },
-    /// Release a latched stop.
+    /// Release a latched stop, or take the arm back from a person who has let go of the joystick.
     Reset,
     /// Move to the arm's home position.
     Home,
@@ -88,11 +92,32 @@ pub enum Refusal {
         /// Name of the command.
         command: &'static str,
     },
+    /// A person has the arm.
+    #[error(
+        "{command}: a person took the joystick and has the arm; let go of it and take the arm \
+         back with `jaco reset`"
+    )]
+    HandedOver {
+        /// Name of the command.
+        command: &'static str,
+    },
+    /// A person is still moving the arm.
+    #[error("Reset: the joystick is still held; let go of it first")]
+    JoystickHeld,
+    /// Units with nothing to decode them by.
+    #[error(
+        "the stream for step {first_step} holds units, but the policy was started without \
+         statistics to decode them"
+    )]
+    NoStatistics {
+        /// The step it was for.
+        first_step: u64,
+    },
     /// The statistics of a policy cannot decode units.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
-    /// A stream without units.
-    #[error("the stream for step {first_step} holds no unit")]
+    /// A stream for no step.
+    #[error("the stream for step {first_step} holds no action")]
     EmptyStream {
         /// The step it was for.
         first_step: u64,
@@ -146,7 +171,10 @@ pub enum Refusal {
         value: f32,
     },
     /// Numbers that are not finite.
-    #[error("{command} holds a number that is not finite: {values:?} (six of motion, gripper)")]
+    #[error(
+        "{command} holds a number that is not finite: {} (six of motion, gripper)",
+        values.map(|value| value.to_string()).join(", ")
+    )]
     NotFinite {
         /// Name of the command.
         command: &'static str,

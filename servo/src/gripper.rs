@@ -6,17 +6,16 @@
 use jaco_core::state::FINGERS;
 
 /// Velocity of each finger \[closure/s\], closing positive: proportional to what is missing to
-/// the commanded `opening` (1 open, 0 closed), at most `speed_closure_s`.
+/// the commanded `opening` (1 open, 0 closed), at most `speed_per_s`.
 pub fn finger_velocity(
     opening: f64,
     measured_closure: &[f64; FINGERS],
     gain_per_s: f64,
-    speed_closure_s: f64,
+    speed_per_s: f64,
 ) -> [f64; FINGERS] {
     let closure = 1.0 - opening.clamp(0.0, 1.0);
-    measured_closure.map(|measured| {
-        (gain_per_s * (closure - measured)).clamp(-speed_closure_s, speed_closure_s)
-    })
+    measured_closure
+        .map(|measured| (gain_per_s * (closure - measured)).clamp(-speed_per_s, speed_per_s))
 }
 
 #[cfg(test)]

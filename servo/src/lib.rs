@@ -26,7 +26,7 @@ pub mod watchdog;
 
 pub use crate::core::ServoCore;
 pub use command::{Command, Refusal};
-pub use limits::{Limits, LimitsError};
-pub use message::ServoStatus;
+pub use jaco_core::{Limits, LimitsError};
+pub use message::{FromServo, ServoStatus};
 pub use mode::{HoldReason, Mode, StopReason};
-pub use report::{CompletedStep, Counters, Report, Setpoint};
+pub use report::{CompletedStep, Counters, HomingRecord, Report, Setpoint};

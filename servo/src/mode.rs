@@ -2,23 +2,33 @@
 //!
 //! Transition table; what is not listed is refused and changes nothing.
 //!
-//! | from \ command     | Hold | StartPolicy | StartMotion | Jog | Home   | Stop    | Reset |
-//! |--------------------|------|-------------|-------------|-----|--------|---------|-------|
-//! | Idle               | Idle | Policy      | Motion      | Jog | Homing | Stopped | Idle  |
-//! | Policy (Stream)    | Idle | Policy      | Motion      | -   | -      | Stopped | same  |
-//! | Motion (Motion)    | Idle | Policy      | Motion      | -   | -      | Stopped | same  |
-//! | Jog                | Idle | Policy      | Motion      | Jog | Homing | Stopped | same  |
-//! | Homing             | Idle | -           | -           | -   | -      | Stopped | same  |
-//! | Stopped (latched)  | -    | -           | -           | -   | -      | Stopped | Idle  |
+//! | from \ command       | Hold | StartPolicy | StartMotion | Jog | Home   | Stop    | Reset  |
+//! |----------------------|------|-------------|-------------|-----|--------|---------|--------|
+//! | Idle                 | Idle | Policy      | Motion      | Jog | Homing | Stopped | Idle   |
+//! | Policy (Stream)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   |
+//! | Motion (Motion)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   |
+//! | Jog                  | Idle | Policy      | Motion      | Jog | Homing | Stopped | same   |
+//! | Homing               | Idle | -           | -           | -   | -      | Stopped | same   |
+//! | HandedOver (latched) | -    | -           | -           | -   | -      | Stopped | Idle * |
+//! | Stopped (latched)    | -    | -           | -           | -   | -      | Stopped | Idle   |
+//!
+//! \* refused while the joystick is still held.
 //!
 //! By itself the servo goes from any moving mode to Idle when the commander falls silent or the
 //! measured state grows old, from Homing to Idle when homing ends, and to Stopped when the arm's
 //! readings stop making sense. `Stream` is taken in Policy only, `Motion` in Motion only.
+//!
+//! A hand on the joystick takes the arm from Idle, Policy, Motion and Jog: the servo brakes to a
+//! hold and then gives control back, for only then does the joystick move the arm. A stop outranks
+//! the hand: it takes the arm back. In Stopped and in Homing a hand changes nothing; one that is
+//! still there when they end in Idle takes the arm then.
 
+use jaco_core::Word;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What the servo is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// Holding still, ready for orders.
     Idle,
@@ -30,6 +40,8 @@ pub enum Mode {
     Jog,
     /// Moving to the arm's home position.
     Homing,
+    /// Left to the person at the joystick until reset.
+    HandedOver,
     /// Stopped until reset.
     Stopped,
 }
@@ -42,19 +54,20 @@ impl fmt::Display for Mode {
             Mode::Motion => "motion",
             Mode::Jog => "jog",
             Mode::Homing => "homing",
+            Mode::HandedOver => "handed over",
             Mode::Stopped => "stopped",
         })
     }
 }
 
-/// Why the servo is, or was last, idle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why the servo is, or was last, not moving the arm, but for stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HoldReason {
     /// Nothing has been asked yet.
     Started,
     /// A `Hold` was asked.
     Asked,
-    /// A stop was reset.
+    /// A stop or a hand-over was reset.
     Reset,
     /// The commander sent nothing for longer than the limit.
     CommanderSilent,
@@ -64,6 +77,8 @@ pub enum HoldReason {
     Homed,
     /// Homing ended without the arm being home.
     HomingFailed,
+    /// A person took the joystick; the mode is, or was, HandedOver.
+    JoystickTaken,
 }
 
 impl fmt::Display for HoldReason {
@@ -71,17 +86,18 @@ impl fmt::Display for HoldReason {
         f.write_str(match self {
             HoldReason::Started => "nothing asked yet",
             HoldReason::Asked => "asked to hold",
-            HoldReason::Reset => "a stop was reset",
+            HoldReason::Reset => "reset",
             HoldReason::CommanderSilent => "the commander fell silent",
             HoldReason::StateOld => "the arm's state could not be read",
             HoldReason::Homed => "homing finished",
             HoldReason::HomingFailed => "homing failed",
+            HoldReason::JoystickTaken => "a person took the joystick",
         })
     }
 }
 
 /// Why the servo stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StopReason {
     /// A person asked.
     Operator,
@@ -93,6 +109,27 @@ pub enum StopReason {
     CartesianControlLost,
     /// Points piled up in the arm's queue: it would go on moving after the stream ends.
     QueueGrew,
+}
+
+/// The words by which the command line of the servo names a reason.
+impl Word for StopReason {
+    const ALL: &'static [Self] = &[
+        StopReason::Operator,
+        StopReason::Supervisor,
+        StopReason::StateNotFinite,
+        StopReason::CartesianControlLost,
+        StopReason::QueueGrew,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            StopReason::Operator => "operator",
+            StopReason::Supervisor => "supervisor",
+            StopReason::StateNotFinite => "state-not-finite",
+            StopReason::CartesianControlLost => "cartesian-control-lost",
+            StopReason::QueueGrew => "queue-grew",
+        }
+    }
 }
 
 impl fmt::Display for StopReason {

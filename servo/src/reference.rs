@@ -5,10 +5,10 @@
 //! correction of what the measured pose lacks to the reference (feedback). The reference never
 //! leaves the workspace and never runs further ahead of the arm than the leash.
 
-use crate::limits::Limits;
 use crate::limits::leash::pull_back;
 use crate::limits::speed::clip_norm;
-use jaco_core::{Pose, TICK_S, Twist};
+use crate::limits::workspace;
+use jaco_core::{Limits, Pose, TICK_S, Twist};
 use nalgebra::{UnitQuaternion, Vector3};
 
 /// A moving target for the tool point.
@@ -47,7 +47,7 @@ impl Reference {
         let slow_m = clip_norm(translation_m, limits.linear_speed_m_s * duration_s);
         let slow_rad = clip_norm(rotation_rad, limits.angular_speed_rad_s * duration_s);
         let aim_m = from_m + slow_m;
-        let to_m = limits.workspace.clip_m(&from_m, &aim_m);
+        let to_m = workspace::clip_m(limits, &from_m, &aim_m);
         // Without a cut the displacement itself is used: the feed-forward is exact then.
         let displacement_m = if to_m == aim_m { slow_m } else { to_m - from_m };
         self.velocity =
@@ -58,8 +58,9 @@ impl Reference {
     /// The twist for one tick with the arm at `measured`, and whether the leash cut the
     /// reference; moves the reference on by the tick.
     pub fn follow(&mut self, measured: &Pose, limits: &Limits) -> (Twist, bool) {
-        let (pulled, leashed) = pull_back(&self.pose, measured, limits.leash_m, limits.leash_rad);
-        let inside_m = limits.workspace.clip_m(&self.pose.position_m, &pulled.position_m);
+        let (pulled, leashed) =
+            pull_back(&self.pose, measured, limits.reference_leash_m, limits.reference_leash_rad);
+        let inside_m = workspace::clip_m(limits, &self.pose.position_m, &pulled.position_m);
         let here = Pose { position_m: inside_m, orientation: pulled.orientation };
 
         let twist = Twist {
@@ -80,7 +81,7 @@ impl Reference {
         let next_m = here.position_m + self.velocity.linear_m_s * TICK_S;
         let turn = UnitQuaternion::from_scaled_axis(self.velocity.angular_rad_s * TICK_S);
         self.pose = Pose {
-            position_m: limits.workspace.clip_m(&here.position_m, &next_m),
+            position_m: workspace::clip_m(limits, &here.position_m, &next_m),
             orientation: UnitQuaternion::new_normalize((turn * here.orientation).into_inner()),
         };
         (twist, leashed)

@@ -3,9 +3,10 @@
 use crate::mode::{HoldReason, Mode, StopReason};
 use jaco_core::state::FINGERS;
 use jaco_core::{Action, Pose, Twist};
+use serde::{Deserialize, Serialize};
 
 /// What to send to the arm for the next 10 ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Setpoint {
     /// Velocity of the tool point, base frame.
     pub twist: Twist,
@@ -16,7 +17,7 @@ pub struct Setpoint {
 }
 
 /// A step that has ended, as asked and as sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CompletedStep {
     /// The step.
     pub step: u64,
@@ -31,7 +32,7 @@ pub struct CompletedStep {
 
 /// Counts since the last entry into Policy, Motion or Jog, but for `refused`, which counts since
 /// the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Steps begun with an action.
     pub executed: u64,
@@ -39,7 +40,7 @@ pub struct Counters {
     pub starved: u64,
     /// Ticks the step clock was paused for want of an action.
     pub paused_ticks: u64,
-    /// Units dropped because their step had begun.
+    /// Units and actions dropped because their step had begun.
     pub late_units: u64,
     /// Queued actions replaced by newer ones for the same step.
     pub replaced_units: u64,
@@ -53,12 +54,24 @@ pub struct Counters {
     pub refused: u64,
 }
 
+/// How homing went, counted since the start: a reader who missed statuses can tell from the counts
+/// whether the homing that he asked for has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomingRecord {
+    /// Homings begun: `Home` commands that were not refused.
+    pub begun: u64,
+    /// Homings ended, by themselves or by another command; never more than were begun.
+    pub ended: u64,
+    /// Whether the last one that ended left the arm at home and ready.
+    pub home: bool,
+}
+
 /// The servo after its last tick.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The mode.
     pub mode: Mode,
-    /// Why it is, or was last, idle.
+    /// Why it holds, or held last: idle, or handed over.
     pub hold_reason: HoldReason,
     /// Why it is stopped; `None` when it is not.
     pub stop_reason: Option<StopReason>,
@@ -85,4 +98,6 @@ pub struct Report {
     pub completed: Option<CompletedStep>,
     /// The counts.
     pub counters: Counters,
+    /// How homing went.
+    pub homing: HomingRecord,
 }

@@ -1,22 +1,37 @@
-//! The daemon's side: start a servo process and talk to it. For plain threads; nothing here
-//! supervises, retries or waits longer than asked.
+//! The daemon's side: start a servo process, talk to it, end it. For plain threads; nothing here
+//! supervises, retries or waits longer than it says.
 
 use crate::args::Args;
 use crate::command::Command;
-use crate::driver::{AngularFrame, remove_semaphore};
-use crate::limits::Limits;
+use crate::driver::remove_semaphore;
 use crate::message::{
-    MAX_COMMAND_LEN, MessageError, STATUS_LEN, ServoStatus, decode_status, encode_command,
+    FromServo, MAX_COMMAND_LEN, MAX_FROM_SERVO_LEN, MessageError, decode_from_servo, encode_command,
 };
+use crate::mode::StopReason;
+use crate::process::ENDING;
 use crate::process::socket::{PacketSocket, Received};
-pub use kinova_sys::Transport;
-use std::env;
+use jaco_core::{AngularFrame, Limits, Transport};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsString;
-use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Program, Stdio};
+use std::process::{Child, Command as Program, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use std::{env, fmt, io};
+
+/// What a servo takes besides [`ENDING`] to end: calls of the SDK that give the arm back.
+const LAST_CALLS: Duration = Duration::from_secs(2);
+/// What [`ServoProcess::end`] grants before it kills.
+pub const END_TIME: Duration =
+    Duration::from_millis((ENDING.as_millis() + LAST_CALLS.as_millis()) as u64);
+const _: () = assert!(
+    END_TIME.as_millis() > ENDING.as_millis(),
+    "a servo that is killed while it gives the arm back leaves the arm to nobody"
+);
+/// What a killed process gets to be gone: one in the middle of a USB transfer takes a moment.
+const KILL_TIME: Duration = Duration::from_secs(2);
 
 /// What to start, and how it reaches the arm.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +48,8 @@ pub struct SpawnOptions {
     pub angular_frame: AngularFrame,
     /// The limits; a servo with bad ones does not start.
     pub limits: Limits,
+    /// Be stopped from the first tick on, for this reason; it takes a `Reset` to release it.
+    pub stopped: Option<StopReason>,
     /// Real-time priority asked for, 1 to 99.
     pub priority: i32,
     /// Environment variables for the process besides the daemon's own.
@@ -47,8 +64,9 @@ impl SpawnOptions {
             sdk,
             transport: Transport::Usb,
             serial: None,
-            angular_frame: AngularFrame::default(),
+            angular_frame: AngularFrame::Effector,
             limits: Limits::default(),
+            stopped: None,
             priority: 40,
             environment: Vec::new(),
         }
@@ -58,10 +76,11 @@ impl SpawnOptions {
 /// Starts a servo process. It inherits standard error, has no input, and gets the SDK's folder in
 /// LD_LIBRARY_PATH: the SDK finds its second library only if the process was started so.
 ///
-/// The first status comes when the arm is in control; a servo that cannot get there says why on
-/// standard error and exits, which closes the link. Dropping the link makes the servo slow down,
-/// give the arm back and exit.
-pub fn spawn(options: &SpawnOptions) -> io::Result<(Child, ServoLink)> {
+/// [`FromServo::Starting`] tells what it is doing until the arm is in control and the first status
+/// comes; a servo that cannot get there says why in [`FromServo::LastWords`] and exits, which
+/// closes the link.
+pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
+    options.limits.validate().map_err(io::Error::other)?;
     let (ours, theirs) = PacketSocket::pair()?;
     // With an absolute path the program and the loader mean the same file.
     let sdk = std::path::absolute(&options.sdk)?;
@@ -72,6 +91,7 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<(Child, ServoLink)> {
         serial: options.serial.clone(),
         angular_frame: options.angular_frame,
         limits: options.limits,
+        stopped: options.stopped,
         priority: options.priority,
         sdk: sdk.clone(),
     };
@@ -88,7 +108,110 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<(Child, ServoLink)> {
             _ => Ok(()),
         })
     };
-    Ok((program.spawn()?, ServoLink { socket: ours }))
+    let mut child = program.spawn()?;
+    match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(ServoProcess { child, pidfd, link: ServoLink::new(ours) }),
+        Err(error) => {
+            // A child that cannot be watched must not have the arm.
+            child.kill()?;
+            child.wait()?;
+            Err(error.into())
+        }
+    }
+}
+
+/// A servo process and the link to it. Dropped, it ends by itself, and nobody waits for it.
+#[derive(Debug)]
+#[must_use = "end or kill it: a process that nobody waits for stays in the process table"]
+pub struct ServoProcess {
+    child: Child,
+    /// Means this process and no other, whatever becomes of its number.
+    pidfd: OwnedFd,
+    link: ServoLink,
+}
+
+impl ServoProcess {
+    /// The link; one thread may send while another receives.
+    pub fn link(&self) -> &ServoLink {
+        &self.link
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Closes the link, which makes the servo slow the arm down, give it back and exit. Kills it
+    /// when [`END_TIME`] is over. Then removes the SDK's semaphore, which a call that was cut
+    /// short may have left taken.
+    pub fn end(self) -> Ended {
+        let Self { child, pidfd, link } = self;
+        drop(link);
+        if is_gone_within(&pidfd, END_TIME) {
+            reap(child, false)
+        } else {
+            kill_and_reap(child, &pidfd)
+        }
+    }
+
+    /// Kills it at once: for one that is silent. The arm stops by itself, for points live for one
+    /// tick, but control is not given back. Then as [`end`](Self::end).
+    pub fn kill(self) -> Ended {
+        kill_and_reap(self.child, &self.pidfd)
+    }
+}
+
+/// How a servo process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What it exited with; `None` if even a kill did not end it in time: it hangs in the kernel,
+    /// and has the arm.
+    pub status: Option<ExitStatus>,
+    /// Whether it was killed.
+    pub killed: bool,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            None => write!(f, "it was killed and is still there after {} s", KILL_TIME.as_secs()),
+            Some(status) if self.killed => write!(f, "it was killed ({status})"),
+            Some(status) => write!(f, "{status}"),
+        }
+    }
+}
+
+fn kill_and_reap(child: Child, pidfd: &OwnedFd) -> Ended {
+    // Fails only for a process that has ended, which is what is wanted.
+    let _ = pidfd_send_signal(pidfd, Signal::KILL);
+    if is_gone_within(pidfd, KILL_TIME) {
+        reap(child, true)
+    } else {
+        Ended { status: None, killed: true }
+    }
+}
+
+/// For a process that is gone: returns at once.
+fn reap(mut child: Child, killed: bool) -> Ended {
+    let status = child.wait().ok();
+    clear_leaked_semaphore();
+    Ended { status, killed }
+}
+
+fn is_gone_within(pidfd: &OwnedFd, time: Duration) -> bool {
+    let deadline = Instant::now() + time;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout =
+            Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        let mut gone = [PollFd::new(pidfd, PollFlags::IN)];
+        match poll(&mut gone, Some(&timeout)) {
+            Ok(ready) if ready > 0 => return true,
+            // Interrupted by a signal of ours, or over.
+            _ if left.is_zero() => return false,
+            _ => {}
+        }
+    }
 }
 
 /// The folder of `sdk` before whatever LD_LIBRARY_PATH holds.
@@ -100,7 +223,7 @@ fn library_path(sdk: &Path) -> io::Result<OsString> {
 }
 
 /// Removes what a killed servo may have left locked. Only when no process uses the SDK.
-pub fn clear_leaked_semaphore() {
+fn clear_leaked_semaphore() {
     if let Err(error) = remove_semaphore() {
         tracing::warn!("cannot remove the Kinova SDK's semaphore: {error}");
     }
@@ -146,22 +269,22 @@ impl ServoLink {
         })
     }
 
-    /// The next status, if one is there.
-    pub fn try_recv(&self) -> Result<Option<ServoStatus>, LinkError> {
-        let mut buffer = [0; STATUS_LEN + 1];
+    /// The next message, if one is there.
+    pub fn try_recv(&self) -> Result<Option<FromServo>, LinkError> {
+        let mut buffer = [0; MAX_FROM_SERVO_LEN];
         match self.socket.receive(&mut buffer).map_err(LinkError::Socket)? {
-            Received::Packet(packet) => Ok(Some(decode_status(packet)?)),
+            Received::Packet(packet) => Ok(Some(decode_from_servo(packet)?)),
             Received::Nothing => Ok(None),
             Received::Closed => Err(LinkError::Closed),
         }
     }
 
-    /// The next status, waited for at most `timeout`.
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<ServoStatus>, LinkError> {
+    /// The next message, waited for at most `timeout`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<FromServo>, LinkError> {
         let deadline = Instant::now() + timeout;
         loop {
-            if let Some(status) = self.try_recv()? {
-                return Ok(Some(status));
+            if let Some(message) = self.try_recv()? {
+                return Ok(Some(message));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

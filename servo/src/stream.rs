@@ -1,19 +1,35 @@
-//! Action streams as they arrive: which are refused, and what action each of their units is.
+//! Action streams as they arrive: which are refused, and what action each of their steps is.
 //!
-//! A unit is executed as the centres of its bins, or as the refined values that came with it.
-//! Nothing here knows of steps that have begun or of the queue.
+//! A unit is executed as the centres of its bins, or as the refined values that came with it; an
+//! action in numbers as it is. Nothing here knows of steps that have begun or of the queue.
 
 use crate::command::Refusal;
 use jaco_core::codec::ACTION_BINS;
-use jaco_core::{Action, ActionCodec, ActionStream};
+use jaco_core::{ACTION_DIMS, Action, ActionCodec, ActionStream, ActionUnit, Chunk};
 
-/// Refuses a stream whose units or values stand for no action; its steps must fit the queue.
-pub fn check(stream: &ActionStream) -> Result<(), Refusal> {
-    let ActionStream { first_step, units, values, .. } = stream;
-    let first_step = *first_step;
-    if units.is_empty() {
+/// Refuses a stream whose units or values stand for no action; its steps must fit the queue. That
+/// numbers are finite is for the caller to check, on the actions.
+pub fn check(stream: &ActionStream, codec: Option<&ActionCodec>) -> Result<(), Refusal> {
+    let first_step = stream.first_step;
+    if stream.chunk.is_empty() {
         return Err(Refusal::EmptyStream { first_step });
     }
+    match &stream.chunk {
+        Chunk::Units { units, values } => {
+            if codec.is_none() {
+                return Err(Refusal::NoStatistics { first_step });
+            }
+            check_units(first_step, units, values)
+        }
+        Chunk::Actions(_) => Ok(()),
+    }
+}
+
+fn check_units(
+    first_step: u64,
+    units: &[ActionUnit],
+    values: &[[f32; ACTION_DIMS]],
+) -> Result<(), Refusal> {
     if !values.is_empty() && values.len() != units.len() {
         return Err(Refusal::ValueRows { first_step, rows: values.len(), units: units.len() });
     }
@@ -36,10 +52,13 @@ pub fn check(stream: &ActionStream) -> Result<(), Refusal> {
 /// The actions of a checked stream, in order.
 pub fn actions<'a>(
     stream: &'a ActionStream,
-    codec: &'a ActionCodec,
+    codec: Option<&'a ActionCodec>,
 ) -> impl Iterator<Item = Action> + 'a {
-    stream.units.iter().enumerate().map(|(index, unit)| match stream.values.get(index) {
-        Some(row) => codec.decode_values(&row.map(f64::from)),
-        None => codec.decode(unit),
+    (0..stream.chunk.len()).filter_map(move |index| match &stream.chunk {
+        Chunk::Units { units, values } => Some(match values.get(index) {
+            Some(row) => codec?.decode_values(&row.map(f64::from)),
+            None => codec?.decode(&units[index]),
+        }),
+        Chunk::Actions(actions) => actions.get(index).copied(),
     })
 }

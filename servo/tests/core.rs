@@ -4,12 +4,13 @@
 mod support;
 
 use jaco_core::{
-    Action, ActionCodec, ActionStatistics, ActionStream, ActionUnit, TICK_NS, TICKS_PER_STEP, Twist,
+    Action, ActionCodec, ActionStatistics, ActionUnit, Limits, LimitsError, TICK_NS,
+    TICKS_PER_STEP, Twist,
 };
 use jaco_servo::executor::QUEUE_STEPS;
-use jaco_servo::{Command, HoldReason, Limits, LimitsError, Mode, Refusal, ServoCore, StopReason};
+use jaco_servo::{Command, HoldReason, Mode, Refusal, ServoCore, StopReason};
 use nalgebra::Vector3;
-use support::Rig;
+use support::{Rig, units};
 
 fn statistics() -> ActionStatistics {
     ActionStatistics {
@@ -20,14 +21,13 @@ fn statistics() -> ActionStatistics {
 }
 
 fn start_policy(pause_when_empty: bool) -> Command {
-    Command::StartPolicy { statistics: statistics(), pause_when_empty }
+    Command::StartPolicy { statistics: Some(statistics()), pause_when_empty }
 }
 
 fn stream(first_step: u64, actions: &[Action]) -> Command {
     let codec = ActionCodec::new(statistics()).unwrap();
-    let units = actions.iter().map(|action| codec.encode(action)).collect();
-    let from_frame_ns = 7_000 + first_step;
-    Command::Stream(ActionStream { first_step, units, values: vec![], from_frame_ns })
+    let encoded: Vec<_> = actions.iter().map(|action| codec.encode(action)).collect();
+    units(first_step, &encoded, &[], 7_000 + first_step)
 }
 
 fn along_x(dx_m: f64) -> Action {
@@ -211,7 +211,7 @@ fn the_gripper_goes_on_closing_on_an_object() {
         rig.tick();
     }
     let velocity = rig.servo.report().setpoint.finger_velocity;
-    assert_eq!(velocity, [Limits::default().finger_speed_closure_s; 3]);
+    assert_eq!(velocity, [Limits::default().finger_speed_per_s; 3]);
 }
 
 #[test]
@@ -368,24 +368,22 @@ fn bad_commands_are_refused_with_their_numbers_and_change_nothing() {
     rig.command(start_policy(false));
     let before = rig.servo.report();
     let unit = |bin| ActionUnit([128, 128, 128, 128, 128, 128, bin]);
-    let units = |first_step, units| {
-        Command::Stream(ActionStream { first_step, units, values: vec![], from_frame_ns: 0 })
-    };
+    let units = |first_step, of: &[ActionUnit]| units(first_step, of, &[], 0);
     let refused = [
-        (units(5, vec![]), Refusal::EmptyStream { first_step: 5 }),
+        (units(5, &[]), Refusal::EmptyStream { first_step: 5 }),
         (
-            units(0, vec![unit(128); QUEUE_STEPS + 1]),
-            Refusal::BeyondQueue { first_step: 0, count: 65, next_step: 0, capacity: 64 },
+            units(1, &[unit(128); QUEUE_STEPS]),
+            Refusal::BeyondQueue { first_step: 1, count: 64, next_step: 0, capacity: 64 },
         ),
         (
-            units(u64::MAX, vec![unit(128); 2]),
+            units(u64::MAX, &[unit(128); 2]),
             Refusal::BeyondQueue { first_step: u64::MAX, count: 2, next_step: 0, capacity: 64 },
         ),
         (
-            units(3, vec![unit(128), unit(257)]),
+            units(3, &[unit(128), unit(257)]),
             Refusal::UnknownBin { step: 4, dimension: 6, bin: 257 },
         ),
-        (units(0, vec![unit(0)]), Refusal::UnknownBin { step: 0, dimension: 6, bin: 0 }),
+        (units(0, &[unit(0)]), Refusal::UnknownBin { step: 0, dimension: 6, bin: 0 }),
         (
             Command::Motion { step: 0, action: Action::default() },
             Refusal::WrongMode { command: "Motion", mode: Mode::Policy },
@@ -422,7 +420,7 @@ fn statistics_that_cannot_decode_keep_the_servo_idle() {
     let mut rig = Rig::new(Limits::default());
     let mut bad = statistics();
     bad.q99[2] = bad.q01[2];
-    let command = Command::StartPolicy { statistics: bad, pause_when_empty: false };
+    let command = Command::StartPolicy { statistics: Some(bad), pause_when_empty: false };
     assert!(matches!(rig.servo.command(0, &command), Err(Refusal::Statistics(_))));
     assert_eq!(rig.servo.report().mode, Mode::Idle);
 }

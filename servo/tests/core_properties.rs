@@ -4,12 +4,14 @@
 mod support;
 
 use jaco_core::{
-    Action, ActionStatistics, ActionStream, ActionUnit, TICK_NS, TICK_S, TICKS_PER_STEP, Twist,
+    Action, ActionStatistics, ActionStream, ActionUnit, Chunk, Limits, TICK_NS, TICK_S,
+    TICKS_PER_STEP, Twist,
 };
-use jaco_servo::{Command, Limits, Mode, Setpoint, StopReason};
+use jaco_servo::limits::workspace;
+use jaco_servo::{Command, Mode, Setpoint, StopReason};
 use nalgebra::{UnitQuaternion, Vector3};
 use proptest::prelude::*;
-use support::Rig;
+use support::{Rig, units as stream_of};
 
 /// Floating-point slack of a limit: far below what any arm resolves.
 const SLACK: f64 = 1e-9;
@@ -41,7 +43,7 @@ fn values() -> impl Strategy<Value = [f32; 7]> {
 
 /// Units without refined values.
 fn stream(first_step: u64, units: Vec<ActionUnit>) -> Command {
-    Command::Stream(ActionStream { first_step, units, values: vec![], from_frame_ns: 0 })
+    stream_of(first_step, &units, &[], 0)
 }
 
 fn statistics() -> ActionStatistics {
@@ -57,7 +59,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => Just(Command::Heartbeat),
         1 => Just(Command::Hold),
         2 => any::<bool>().prop_map(|pause_when_empty| Command::StartPolicy {
-            statistics: statistics(),
+            statistics: Some(statistics()),
             pause_when_empty,
         }),
         2 => Just(Command::StartMotion),
@@ -65,8 +67,15 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(first_step, rows, refined)| {
                 let (units, mut values): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
                 values.truncate(if refined { units.len() } else { 0 });
-                Command::Stream(ActionStream { first_step, units, values, from_frame_ns: 0 })
+                stream_of(first_step, &units, &values, 0)
             }),
+        2 => (0..30_u64, proptest::collection::vec(action(), 0..12)).prop_map(
+            |(first_step, actions)| Command::Stream(ActionStream {
+                first_step,
+                chunk: Chunk::Actions(actions.into_iter().collect()),
+                from_frame_ns: 0,
+            })
+        ),
         6 => (0..30_u64, action()).prop_map(|(step, action)| Command::Motion { step, action }),
         3 => action().prop_map(|a| Command::Jog {
             twist: Twist {
@@ -81,9 +90,11 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// A command or none, how many ticks pass, and how the arm is pushed before them.
-fn moment() -> impl Strategy<Value = (Option<Command>, u8, [f64; 3])> {
-    (proptest::option::of(command()), 1..15_u8, proptest::array::uniform3(-0.05..0.05_f64))
+/// A command or none, how many ticks pass, how the arm is pushed before them, and whether a person
+/// holds the joystick.
+fn moment() -> impl Strategy<Value = (Option<Command>, u8, [f64; 3], bool)> {
+    let push_m = proptest::array::uniform3(-0.05..0.05_f64);
+    (proptest::option::of(command()), 1..15_u8, push_m, proptest::bool::weighted(0.05))
 }
 
 fn assert_within_limits(before: &Setpoint, after: &Setpoint, limits: &Limits, mode: Mode) {
@@ -92,7 +103,7 @@ fn assert_within_limits(before: &Setpoint, after: &Setpoint, limits: &Limits, mo
     assert!(linear.norm() <= limits.linear_speed_m_s + SLACK, "{linear}");
     assert!(angular.norm() <= limits.angular_speed_rad_s + SLACK, "{angular}");
     let (linear_m_s2, angular_rad_s2) = match mode {
-        Mode::Idle | Mode::Homing | Mode::Stopped => {
+        Mode::Idle | Mode::Homing | Mode::HandedOver | Mode::Stopped => {
             (limits.linear_braking_m_s2, limits.angular_braking_rad_s2)
         }
         _ => (limits.linear_acceleration_m_s2, limits.angular_acceleration_rad_s2),
@@ -102,7 +113,7 @@ fn assert_within_limits(before: &Setpoint, after: &Setpoint, limits: &Limits, mo
     let change = (angular - before.twist.angular_rad_s).norm();
     assert!(change <= angular_rad_s2 * TICK_S + SLACK, "{change} in {mode}");
     for velocity in after.finger_velocity {
-        assert!(velocity.abs() <= limits.finger_speed_closure_s + SLACK, "{velocity}");
+        assert!(velocity.abs() <= limits.finger_speed_per_s + SLACK, "{velocity}");
     }
 }
 
@@ -114,14 +125,15 @@ proptest! {
         let limits = Limits::default();
         let mut rig = Rig::new(limits);
         let mut before = Setpoint::default();
-        for (command, ticks, push_m) in moments {
+        for (command, ticks, push_m, hand) in moments {
+            rig.servo.set_hand(hand);
             if let Some(command) = command {
                 let _ = rig.servo.command(rig.now_ns, &command);
             }
             // An arm that is inside when a mode is entered: from outside, it is let in slowly.
             let pushed_m = rig.state.pose.position_m + Vector3::from(push_m);
             let inside_m = Vector3::new(0.0, -0.4, 0.25);
-            rig.state.pose.position_m = limits.workspace.clip_m(&inside_m, &pushed_m);
+            rig.state.pose.position_m = workspace::clip_m(&limits, &inside_m, &pushed_m);
             let push = UnitQuaternion::from_scaled_axis(Vector3::from(push_m) * 10.0);
             rig.state.pose.orientation = push * rig.state.pose.orientation;
             for _ in 0..ticks {
@@ -129,14 +141,14 @@ proptest! {
                 assert_within_limits(&before, &setpoint, &limits, rig.servo.report().mode);
                 let reference = rig.servo.report().reference;
                 if let Some(reference) = reference {
-                    prop_assert!(limits.workspace.contains(&reference.position_m));
+                    prop_assert!(workspace::contains(&limits, &reference.position_m));
                     // Within the tick, the reference and the arm may have moved apart.
                     let ahead_m = (reference.position_m - rig.state.pose.position_m).norm();
                     let tick_m = 2.0 * limits.linear_speed_m_s * TICK_S;
-                    prop_assert!(ahead_m <= limits.leash_m + tick_m + SLACK, "{}", ahead_m);
+                    prop_assert!(ahead_m <= limits.reference_leash_m + tick_m + SLACK, "{}", ahead_m);
                     let ahead_rad = rig.state.pose.orientation.angle_to(&reference.orientation);
                     let tick_rad = 2.0 * limits.angular_speed_rad_s * TICK_S;
-                    prop_assert!(ahead_rad <= limits.leash_rad + tick_rad + 1e-6, "{}", ahead_rad);
+                    prop_assert!(ahead_rad <= limits.reference_leash_rad + tick_rad + 1e-6, "{}", ahead_rad);
                 }
                 before = setpoint;
             }
@@ -149,7 +161,7 @@ proptest! {
         pause_when_empty in any::<bool>(),
     ) {
         let mut rig = Rig::new(Limits::default());
-        rig.command(Command::StartPolicy { statistics: statistics(), pause_when_empty });
+        rig.command(Command::StartPolicy { statistics: Some(statistics()), pause_when_empty });
         let (mut begun, mut sent) = (0, 0);
         for (ahead, count, ticks) in moments {
             let next = rig.servo.report().next_needed_step;
@@ -185,7 +197,7 @@ proptest! {
     ) {
         let run = |order: &[usize]| {
             let mut rig = Rig::new(Limits::default());
-            rig.command(Command::StartPolicy { statistics: statistics(), pause_when_empty: false });
+            rig.command(Command::StartPolicy { statistics: Some(statistics()), pause_when_empty: false });
             for part in order {
                 let units = units[part * 3..part * 3 + 3].to_vec();
                 rig.command(stream(*part as u64 * 3, units));

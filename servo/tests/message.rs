@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_core::{
-    Action, ActionStatistics, ActionStream, ActionUnit, ArmState, Pose, TICK_NS, Twist,
+    Action, ActionStatistics, ActionStream, ActionUnit, ArmState, Chunk, Limits, MAX_CHUNK_STEPS,
+    Pose, TICK_NS, Twist,
 };
 use jaco_servo::message::{
-    CommandDecoder, MAX_COMMAND_LEN, MessageError, Note, STATUS_LEN, ServoStatus, VERSION,
-    decode_status, encode_command, encode_status,
+    MAX_COMMAND_LEN, MAX_FROM_SERVO_LEN, MessageError, NOTE_BYTES, Note, VERSION, decode_command,
+    decode_from_servo, encode_command, encode_from_servo,
 };
-use jaco_servo::{Command, Limits, ServoCore, StopReason};
+use jaco_servo::{Command, FromServo, Refusal, ServoCore, ServoStatus, StopReason};
 use nalgebra::{UnitQuaternion, Vector3};
 use proptest::prelude::*;
 
@@ -37,13 +38,18 @@ fn statistics() -> impl Strategy<Value = ActionStatistics> {
 fn stream() -> impl Strategy<Value = ActionStream> {
     let unit = proptest::array::uniform7(any::<u16>()).prop_map(ActionUnit);
     let values = proptest::array::uniform7(number().prop_map(|value| value as f32));
-    let rows = proptest::collection::vec((unit, values), 0..=64);
-    (any::<u64>(), rows, any::<bool>(), any::<u64>()).prop_map(
-        |(first_step, rows, refined, from_frame_ns)| {
+    let units = (proptest::collection::vec((unit, values), 0..=64), any::<bool>()).prop_map(
+        |(rows, refined)| {
             let (units, mut values): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
             values.truncate(if refined { units.len() } else { 0 });
-            ActionStream { first_step, units, values, from_frame_ns }
+            let (units, values) = (units.into_iter().collect(), values.into_iter().collect());
+            Chunk::Units { units, values }
         },
+    );
+    let actions = proptest::collection::vec(action(), 0..=64)
+        .prop_map(|actions| Chunk::Actions(actions.into_iter().collect()));
+    (any::<u64>(), prop_oneof![units, actions], any::<u64>()).prop_map(
+        |(first_step, chunk, from_frame_ns)| ActionStream { first_step, chunk, from_frame_ns },
     )
 }
 
@@ -61,9 +67,11 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::StartMotion),
         Just(Command::Reset),
         Just(Command::Home),
-        (statistics(), any::<bool>()).prop_map(|(statistics, pause_when_empty)| {
-            Command::StartPolicy { statistics, pause_when_empty }
-        }),
+        (proptest::option::of(statistics()), any::<bool>()).prop_map(
+            |(statistics, pause_when_empty)| {
+                Command::StartPolicy { statistics, pause_when_empty }
+            }
+        ),
         stream().prop_map(Command::Stream),
         (any::<u64>(), action()).prop_map(|(step, action)| Command::Motion { step, action }),
         (twist(), number()).prop_map(|(twist, gripper)| Command::Jog { twist, gripper }),
@@ -103,6 +111,7 @@ fn status(commands: &[Command], ticks: u64, note: &str) -> ServoStatus {
         worst_lateness_ns: 6,
         send_ns: 7,
         read_ns: 8,
+        points_sent: 13,
         read_failures: 9,
         send_failures: 10,
         arm_queue: 11,
@@ -111,114 +120,176 @@ fn status(commands: &[Command], ticks: u64, note: &str) -> ServoStatus {
         memory_locked: false,
         homed: true,
         at_rest: false,
+        still: true,
+        joystick_held: Some(false),
+        in_control: true,
         note: Note::of(note),
     }
+}
+
+fn from_servo() -> impl Strategy<Value = FromServo> {
+    let status = (proptest::collection::vec(command(), 0..6), 0..40_u64, ".{0,300}")
+        .prop_map(|(commands, ticks, note)| FromServo::Status(status(&commands, ticks, &note)));
+    let note = ".{0,600}".prop_map(Note::of);
+    let word = prop_oneof![
+        note.clone().prop_map(FromServo::Starting),
+        note.prop_map(FromServo::LastWords)
+    ];
+    prop_oneof![4 => status, 1 => word]
 }
 
 fn encoded(command: &Command) -> Vec<u8> {
     encode_command(command, &mut [0; MAX_COMMAND_LEN]).unwrap().to_vec()
 }
 
+fn said(message: &FromServo) -> Vec<u8> {
+    encode_from_servo(message, &mut [0; MAX_FROM_SERVO_LEN]).unwrap().to_vec()
+}
+
+/// Asserts that nothing but the whole `packet` is taken.
+fn assert_whole<T: std::fmt::Debug>(
+    packet: &[u8],
+    more: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, MessageError>,
+) {
+    for len in 0..packet.len() {
+        match decode(&packet[..len]).unwrap_err() {
+            MessageError::Empty { .. } if len == 0 => {}
+            MessageError::Cut { len: found, .. } => assert_eq!(found, len),
+            other => panic!("cut to {len} of {}: {other}", packet.len()),
+        }
+    }
+    let long = [packet, more].concat();
+    match decode(&long).unwrap_err() {
+        MessageError::TooLong { len, needed, .. } => {
+            assert_eq!((len, needed), (long.len(), packet.len()));
+        }
+        other => panic!("run long by {}: {other}", more.len()),
+    }
+}
+
 proptest! {
     #[test]
-    fn commands_come_back_as_they_went(commands in proptest::collection::vec(command(), 1..6)) {
-        let mut decoder = CommandDecoder::default();
-        for command in &commands {
-            prop_assert_eq!(decoder.decode(&encoded(command)), Ok(command));
-        }
+    fn commands_come_back_as_they_went(command in command()) {
+        prop_assert_eq!(decode_command(&encoded(&command)), Ok(command));
     }
 
     #[test]
-    fn statuses_come_back_as_they_went(
-        commands in proptest::collection::vec(command(), 0..6),
-        ticks in 0..40_u64,
-        note in ".{0,300}",
-    ) {
-        let status = status(&commands, ticks, &note);
-        let mut packet = [0; STATUS_LEN];
-        encode_status(&status, &mut packet);
-        prop_assert_eq!(decode_status(&packet), Ok(status));
+    fn what_the_servo_says_comes_back_as_it_went(message in from_servo()) {
+        prop_assert_eq!(decode_from_servo(&said(&message)), Ok(message));
     }
 
     #[test]
     fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
-        let _ = CommandDecoder::default().decode(&bytes);
-        let _ = decode_status(&bytes);
+        let _ = decode_command(&bytes);
+        let _ = decode_from_servo(&bytes);
         let mut forged = bytes;
         for kind in 0..16 {
             if let [version, at, ..] = forged.as_mut_slice() {
                 (*version, *at) = (VERSION, kind);
             }
-            let _ = CommandDecoder::default().decode(&forged);
+            let _ = decode_command(&forged);
+            let _ = decode_from_servo(&forged);
         }
     }
 
     #[test]
-    fn a_packet_cut_short_or_run_long_is_refused(command in command(), cut in 1..900_usize) {
-        let packet = encoded(&command);
-        let mut decoder = CommandDecoder::default();
-        let short = &packet[..packet.len().saturating_sub(cut)];
-        prop_assert!(decoder.decode(short).is_err());
-        let long = [packet.as_slice(), &[0]].concat();
-        prop_assert!(decoder.decode(&long).is_err());
+    fn a_command_cut_short_or_run_long_is_refused_with_the_numbers(
+        command in command(),
+        more in proptest::collection::vec(any::<u8>(), 1..20),
+    ) {
+        assert_whole(&encoded(&command), &more, decode_command);
     }
-}
 
-#[test]
-fn another_version_or_kind_is_refused_by_name() {
-    let mut decoder = CommandDecoder::default();
-    let refused = decoder.decode(&[VERSION + 1, 1, 0, 0]).unwrap_err();
-    assert_eq!(refused, MessageError::Version { found: VERSION + 1 });
-    let refused = decoder.decode(&[VERSION, 99, 0, 0]).unwrap_err();
-    assert_eq!(refused, MessageError::Kind { found: 99 });
-    assert!(decoder.decode(&[]).is_err());
-}
+    #[test]
+    fn a_message_of_the_servo_cut_short_or_run_long_is_refused_with_the_numbers(
+        message in from_servo(),
+        more in proptest::collection::vec(any::<u8>(), 1..20),
+    ) {
+        assert_whole(&said(&message), &more, decode_from_servo);
+    }
 
-#[test]
-fn values_outside_an_enumeration_are_refused() {
-    let mut stop = encoded(&Command::Stop { reason: StopReason::Operator });
-    *stop.last_mut().unwrap() = 77;
-    let refused = CommandDecoder::default().decode(&stop).unwrap_err().to_string();
-    assert_eq!(refused, "field stop reason cannot be 77");
-}
-
-#[test]
-fn a_stream_that_no_queue_holds_is_not_sent() {
-    let units = vec![ActionUnit([1; 7]); 65];
-    let stream = ActionStream { first_step: 0, units, values: vec![], from_frame_ns: 0 };
-    let refused = encode_command(&Command::Stream(stream), &mut [0; MAX_COMMAND_LEN]).unwrap_err();
-    assert_eq!(refused, MessageError::TooManyUnits { units: 65, most: 64 });
-}
-
-#[test]
-fn values_that_are_not_one_row_for_each_unit_are_not_sent() {
-    let (units, values) = (vec![ActionUnit([1; 7]); 3], vec![[0.0; 7]; 2]);
-    let stream = ActionStream { first_step: 0, units, values, from_frame_ns: 0 };
-    let refused = encode_command(&Command::Stream(stream), &mut [0; MAX_COMMAND_LEN]).unwrap_err();
-    assert_eq!(refused, MessageError::ValueRows { rows: 2, units: 3 });
-}
-
-/// The process that decodes runs in real time.
-#[test]
-fn the_decoder_keeps_its_vectors() {
-    let stream = |rows: usize| {
-        let (units, values) = (vec![ActionUnit([1; 7]); rows], vec![[0.5; 7]; rows]);
-        encoded(&Command::Stream(ActionStream { first_step: 0, units, values, from_frame_ns: 0 }))
-    };
-    let mut decoder = CommandDecoder::default();
-    let mut kept = Vec::new();
-    for packet in [stream(1), encoded(&Command::Heartbeat), stream(64), vec![], stream(3)] {
-        if let Ok(Command::Stream(stream)) = decoder.decode(&packet) {
-            kept.push((stream.units.as_ptr(), stream.values.as_ptr()));
+    /// Numbers are not the wire's to judge, so the law must.
+    #[test]
+    fn numbers_that_are_not_finite_cross_the_wire_and_are_refused_behind_it(
+        at in 0..7_usize,
+        bad in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY)],
+    ) {
+        let mut numbers = [0.0; 7];
+        numbers[at] = bad;
+        let action = Action::from_array(numbers);
+        let chunk = Chunk::Actions([action].into_iter().collect());
+        let stream = Command::Stream(ActionStream { first_step: 0, chunk, from_frame_ns: 0 });
+        let twist = Twist {
+            linear_m_s: action.translation_m.into(),
+            angular_rad_s: action.rotation_rad.into(),
+        };
+        let policy = Command::StartPolicy { statistics: None, pause_when_empty: false };
+        for (start, command) in [
+            (policy, stream),
+            (Command::StartMotion, Command::Motion { step: 0, action }),
+            (Command::Hold, Command::Jog { twist, gripper: action.gripper }),
+        ] {
+            let mut servo = ServoCore::new(Limits::default()).unwrap();
+            servo.command(0, &start).unwrap();
+            let received = decode_command(&encoded(&command)).unwrap();
+            let refused = servo.command(0, &received);
+            prop_assert!(matches!(refused, Err(Refusal::NotFinite { .. })), "{:?}", refused);
         }
     }
-    assert_eq!(kept, [kept[0]; 3]);
 }
 
 #[test]
-fn a_status_of_another_length_is_refused() {
-    let mut packet = [0; STATUS_LEN];
-    encode_status(&status(&[], 0, ""), &mut packet);
-    let refused = decode_status(&packet[..STATUS_LEN - 1]).unwrap_err();
-    assert_eq!(refused, MessageError::Length { found: STATUS_LEN - 1, needed: STATUS_LEN });
+fn another_version_is_refused_by_its_number() {
+    for found in [0, VERSION - 1, VERSION + 1, u8::MAX] {
+        let refused = decode_command(&[found, 0]).unwrap_err();
+        assert_eq!(refused, MessageError::Version { found });
+    }
+    let refused = decode_from_servo(&[2, 64, 0, 0]).unwrap_err().to_string();
+    assert_eq!(refused, "wire version 2 where 3 is spoken: install one version of all programs");
+}
+
+#[test]
+fn a_kind_that_there_is_not_is_refused_with_what_was_due() {
+    let refused = decode_command(&[VERSION, 99]).unwrap_err().to_string();
+    assert!(refused.starts_with("a packet of 2 bytes that is not a command: "), "{refused}");
+    let mut stop = encoded(&Command::Stop { reason: StopReason::Operator });
+    *stop.last_mut().unwrap() = 77;
+    assert!(matches!(decode_command(&stop), Err(MessageError::NotOne { len: 3, .. })));
+    assert_eq!(
+        decode_command(&[VERSION]).unwrap_err().to_string(),
+        "a packet of 1 byte(s) where a command is due that goes on"
+    );
+}
+
+/// A packet is received into a buffer of this size: only one that was run long may fill it.
+#[test]
+fn the_longest_messages_leave_room() {
+    let units = [ActionUnit([u16::MAX; 7]); MAX_CHUNK_STEPS].into_iter().collect();
+    let values = [[f32::MAX; 7]; MAX_CHUNK_STEPS].into_iter().collect();
+    let actions = [Action::from_array([f64::MAX; 7]); MAX_CHUNK_STEPS].into_iter().collect();
+    for chunk in [Chunk::Units { units, values }, Chunk::Actions(actions)] {
+        let stream = ActionStream { first_step: u64::MAX, chunk, from_frame_ns: u64::MAX };
+        let command = Command::Stream(stream);
+        let packet = encoded(&command);
+        assert!(packet.len() < MAX_COMMAND_LEN, "{}", packet.len());
+        assert_eq!(decode_command(&packet), Ok(command));
+    }
+    let mut longest = status(&[Command::StartMotion], 30, &"x".repeat(2 * NOTE_BYTES));
+    let motion = Command::Motion { step: 0, action: Action::still(1.0) };
+    longest.report = status(&[Command::StartMotion, motion], 30, "").report;
+    assert!(longest.report.completed.is_some() && longest.report.reference.is_some());
+    // Every whole number that is not at its longest could still grow to ten bytes.
+    let numbers = 40 * 10;
+    assert!(said(&FromServo::Status(longest)).len() + numbers < MAX_FROM_SERVO_LEN);
+}
+
+#[test]
+fn a_text_longer_than_a_note_is_refused() {
+    let mut packet = said(&FromServo::LastWords(Note::of("x".repeat(NOTE_BYTES))));
+    // The length, two bytes of seven bits: one more.
+    assert_eq!(packet[2..4], [0xf4, 0x03]);
+    packet[2] += 1;
+    packet.push(b'x');
+    assert!(matches!(decode_from_servo(&packet), Err(MessageError::NotOne { .. })));
 }

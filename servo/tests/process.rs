@@ -4,13 +4,13 @@
 #[path = "support/mock.rs"]
 mod mock;
 
-use jaco_core::{Clock, MonotonicClock, Twist};
+use jaco_core::{Clock, Limits, MonotonicClock, Twist};
 use jaco_servo::driver::{Driver, DriverOptions};
 use jaco_servo::process::cycle::{Cycle, Grants, Lost};
-use jaco_servo::process::run;
 use jaco_servo::process::socket::PacketSocket;
-use jaco_servo::spawn::{LinkError, ServoLink, SpawnOptions, spawn};
-use jaco_servo::{Command, Limits, Mode, ServoCore};
+use jaco_servo::process::{ENDING, run};
+use jaco_servo::spawn::{END_TIME, LinkError, ServoLink, SpawnOptions, spawn};
+use jaco_servo::{Command, FromServo, Mode, ServoCore, ServoStatus};
 use mock::MockArm;
 use nalgebra::Vector3;
 use std::io::Read;
@@ -28,12 +28,26 @@ fn start(arm: &MockArm) -> (ServoLink, JoinHandle<Result<(), Lost>>) {
     let servo = std::thread::spawn(move || {
         let options = DriverOptions::default();
         let now_ns = MonotonicClock.now_ns();
-        let driver = Driver::connect(arm.clone(), arm, options, now_ns).unwrap();
+        let driver = Driver::connect(arm.clone(), arm, options, now_ns, &mut |_| {}).unwrap();
         let core = ServoCore::new(Limits::default()).unwrap();
         let mut cycle = Cycle::new(core, driver, MonotonicClock, Grants::default());
         run(&mut cycle, &theirs, &MonotonicClock)
     });
     (ServoLink::new(ours), servo)
+}
+
+/// The next status; anything else is a failure.
+fn status(link: &ServoLink) -> ServoStatus {
+    match link.recv_timeout(PATIENCE).unwrap() {
+        Some(FromServo::Status(status)) => status,
+        other => panic!("no status: {other:?}"),
+    }
+}
+
+/// A shell script in the servo's place.
+fn stand_in(name: &str) -> SpawnOptions {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    SpawnOptions::new(folder.join(name), PathBuf::from("/nonexistent.so"))
 }
 
 fn program() -> PathBuf {
@@ -46,7 +60,7 @@ fn the_end_of_the_socket_slows_the_arm_and_gives_it_back() {
     let (link, servo) = start(&arm);
     let twist = Twist { linear_m_s: Vector3::x() * 0.2, ..Twist::zero() };
     loop {
-        let status = link.recv_timeout(PATIENCE).unwrap().unwrap();
+        let status = status(&link);
         if status.report.setpoint.twist.linear_m_s.x > 0.1 {
             break;
         }
@@ -64,9 +78,14 @@ fn the_end_of_the_socket_slows_the_arm_and_gives_it_back() {
 fn an_arm_that_is_lost_is_given_back_too() {
     let arm = MockArm::new();
     let (link, servo) = start(&arm);
-    link.recv_timeout(PATIENCE).unwrap().unwrap();
+    status(&link);
     arm.inside().read_codes = vec![1015; 100_000].into();
     assert!(matches!(servo.join().unwrap(), Err(Lost::Unreadable { .. })));
+    let last = std::iter::from_fn(|| link.recv_timeout(PATIENCE).ok().flatten()).last();
+    match last {
+        Some(FromServo::LastWords(words)) => assert!(words.as_str().contains("1015"), "{words}"),
+        other => panic!("it ended without a word: {other:?}"),
+    }
     assert_eq!(arm.inside().log.last(), Some(&"CloseAPI"));
 }
 
@@ -74,11 +93,11 @@ fn an_arm_that_is_lost_is_given_back_too() {
 fn statuses_follow_one_another_and_show_what_commands_did() {
     let arm = MockArm::new();
     let (link, servo) = start(&arm);
-    let first = link.recv_timeout(PATIENCE).unwrap().unwrap();
+    let first = status(&link);
     link.send(&Command::StartMotion).unwrap();
     let mut last = first;
     while last.report.mode != Mode::Motion {
-        let status = link.recv_timeout(PATIENCE).unwrap().unwrap();
+        let status = status(&link);
         assert_eq!(status.ticks, last.ticks + 1);
         assert!(status.state.stamp_ns >= last.state.stamp_ns);
         last = status;
@@ -90,9 +109,59 @@ fn statuses_follow_one_another_and_show_what_commands_did() {
 #[test]
 fn a_servo_without_its_sdk_says_so_and_ends() {
     let sdk = PathBuf::from("/nonexistent/USBCommandLayerUbuntu.so");
-    let (mut child, link) = spawn(&SpawnOptions::new(program(), sdk)).unwrap();
-    assert!(matches!(link.recv_timeout(PATIENCE), Err(LinkError::Closed)));
-    assert!(!child.wait().unwrap().success());
+    let servo = spawn(&SpawnOptions::new(program(), sdk)).unwrap();
+    // Left unread, as while the SDK starts: its last words must come through all the same.
+    servo.link().send(&Command::Heartbeat).unwrap();
+    let mut said = Vec::new();
+    let end = loop {
+        match servo.link().recv_timeout(PATIENCE) {
+            Ok(Some(message)) => said.push(message),
+            other => break other,
+        }
+    };
+    assert!(matches!(end, Err(LinkError::Closed)), "{end:?}");
+    let [FromServo::Starting(doing), FromServo::LastWords(why)] = said[..] else {
+        panic!("{said:?}")
+    };
+    assert_eq!(doing.as_str(), "loading the SDK");
+    assert!(why.as_str().contains("/nonexistent/USBCommandLayerUbuntu.so"), "{why}");
+    let ended = servo.end();
+    assert_eq!((ended.status.unwrap().code(), ended.killed), (Some(1), false));
+    assert_eq!(ended.to_string(), "exit status: 1");
+}
+
+#[test]
+fn a_servo_with_bad_limits_is_not_started() {
+    let limits = Limits { linear_speed_m_s: 0.0, ..Limits::default() };
+    let refused = spawn(&SpawnOptions { limits, ..stand_in("endless") }).unwrap_err();
+    assert!(refused.to_string().contains("linear_speed_m_s is 0"), "{refused}");
+}
+
+/// The servo may take all of [`ENDING`] to give the arm back. It was killed in that very moment.
+#[test]
+fn a_servo_that_takes_its_time_to_give_the_arm_back_is_not_killed() {
+    assert!(END_TIME > ENDING);
+    let seconds = ENDING.as_secs_f64() + 0.2;
+    let mut options = stand_in("slow");
+    options.environment.push(("ENDING_S".into(), seconds.to_string().into()));
+    let ended = spawn(&options).unwrap().end();
+    assert_eq!((ended.status.unwrap().code(), ended.killed), (Some(7), false), "{ended}");
+}
+
+#[test]
+fn a_servo_that_does_not_end_is_killed_when_its_time_is_over() {
+    let ended = spawn(&stand_in("endless")).unwrap().end();
+    assert_eq!((ended.status.unwrap().code(), ended.killed), (None, true));
+    assert!(ended.to_string().starts_with("it was killed"), "{ended}");
+}
+
+#[test]
+fn a_silent_servo_is_killed_at_once_and_leaves_nothing_in_the_process_table() {
+    let servo = spawn(&stand_in("endless")).unwrap();
+    let entry = PathBuf::from(format!("/proc/{}", servo.pid()));
+    assert!(entry.exists());
+    assert!(servo.kill().killed);
+    assert!(!entry.exists());
 }
 
 #[test]

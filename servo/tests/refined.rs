@@ -4,11 +4,11 @@
 mod support;
 
 use jaco_core::codec::bin_centre;
-use jaco_core::{ActionCodec, ActionStatistics, ActionStream, ActionUnit, TICKS_PER_STEP};
-use jaco_servo::{Command, Limits, Refusal};
+use jaco_core::{ActionCodec, ActionStatistics, ActionUnit, Limits, TICKS_PER_STEP};
+use jaco_servo::{Command, Refusal};
 use nalgebra::Vector3;
 use proptest::prelude::*;
-use support::Rig;
+use support::{Rig, units as stream_of};
 
 /// Within what the limits let pass in a step, so that nothing is cut.
 fn statistics() -> ActionStatistics {
@@ -22,12 +22,12 @@ fn statistics() -> ActionStatistics {
 fn started() -> Rig {
     let mut rig = Rig::new(Limits::default());
     let pause_when_empty = true;
-    rig.command(Command::StartPolicy { statistics: statistics(), pause_when_empty });
+    rig.command(Command::StartPolicy { statistics: Some(statistics()), pause_when_empty });
     rig
 }
 
 fn stream(units: Vec<ActionUnit>, values: Vec<[f32; 7]>) -> Command {
-    Command::Stream(ActionStream { first_step: 0, units, values, from_frame_ns: 0 })
+    stream_of(0, &units, &values, 0)
 }
 
 fn row() -> impl Strategy<Value = [f32; 7]> {

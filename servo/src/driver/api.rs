@@ -2,8 +2,8 @@
 //! faults in the SDK's place.
 
 use kinova_sys::{
-    AngularPosition, CartesianPosition, KinovaDevice, MAX_KINOVA_DEVICE, QuickStatus, Sdk,
-    SymbolError, TrajectoryFIFO, TrajectoryPoint,
+    AngularPosition, CartesianPosition, JoystickCommand, KinovaDevice, MAX_KINOVA_DEVICE,
+    QuickStatus, Sdk, SymbolError, TrajectoryFIFO, TrajectoryPoint,
 };
 use std::ffi::c_int;
 
@@ -42,6 +42,7 @@ api! {
     fn get_cartesian_position(position: &mut CartesianPosition);
     fn get_angular_position(position: &mut AngularPosition);
     fn get_global_trajectory_info(fifo: &mut TrajectoryFIFO);
+    fn get_joystick_value(command: &mut JoystickCommand);
     fn send_basic_trajectory(point: TrajectoryPoint);
     fn erase_all_trajectories();
     fn move_home();

@@ -5,49 +5,16 @@
 //! effector's (so Kinova's engineers; its README implies the base frame, hence the choice).
 
 use crate::report::Setpoint;
-use jaco_core::Pose;
 use jaco_core::state::{FINGERS, JOINTS};
+use jaco_core::{AngularFrame, Pose};
 use kinova_sys::{
     AngularPosition, CartesianInfo, CartesianPosition, FingersPosition, HAND_MODE, POSITION_TYPE,
     TrajectoryPoint,
 };
 use nalgebra::{UnitQuaternion, Vector3};
-use std::fmt;
-use std::str::FromStr;
 
 /// Finger ticks of a closed finger; 0 is open.
 pub const CLOSED_TICKS: f64 = 6800.0;
-
-/// The frame that the arm takes angular velocities in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AngularFrame {
-    /// The effector's frame.
-    #[default]
-    Effector,
-    /// The base frame.
-    Base,
-}
-
-impl fmt::Display for AngularFrame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            AngularFrame::Effector => "effector",
-            AngularFrame::Base => "base",
-        })
-    }
-}
-
-impl FromStr for AngularFrame {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "effector" => Ok(AngularFrame::Effector),
-            "base" => Ok(AngularFrame::Base),
-            _ => Err(format!("unknown frame {name:?}: effector or base")),
-        }
-    }
-}
 
 /// The trajectory point for one tick of `setpoint`, with the effector turned to `orientation`:
 /// CARTESIAN_VELOCITY, and always arm and fingers, for a point without fingers stops them.
@@ -57,12 +24,7 @@ pub fn velocity_point(
     frame: AngularFrame,
 ) -> TrajectoryPoint {
     let linear = setpoint.twist.linear_m_s;
-    let angular = match frame {
-        AngularFrame::Base => setpoint.twist.angular_rad_s,
-        AngularFrame::Effector => {
-            orientation.inverse_transform_vector(&setpoint.twist.angular_rad_s)
-        }
-    };
+    let angular = frame.from_base(&setpoint.twist.angular_rad_s, orientation);
     let [finger1, finger2, finger3] =
         setpoint.finger_velocity.map(|velocity| (velocity * CLOSED_TICKS) as f32);
     let mut point = TrajectoryPoint::default();
@@ -173,13 +135,5 @@ mod tests {
         let mut reading = CartesianPosition::default();
         reading.Coordinates.X = f32::NAN;
         assert!(pose_and_closure(&reading).is_none());
-    }
-
-    #[test]
-    fn frames_have_names() {
-        for frame in [AngularFrame::Effector, AngularFrame::Base] {
-            assert_eq!(frame.to_string().parse(), Ok(frame));
-        }
-        assert!("tool".parse::<AngularFrame>().is_err());
     }
 }

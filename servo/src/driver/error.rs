@@ -22,6 +22,12 @@ pub enum CallError {
         /// The SDK's function.
         call: &'static str,
     },
+    /// The SDK said 1 and gave numbers that cannot be.
+    #[error("{call} returned 1 with numbers that cannot be its own")]
+    Implausible {
+        /// The SDK's function.
+        call: &'static str,
+    },
     /// The SDK has no such function.
     #[error(transparent)]
     Symbol(#[from] SymbolError),
@@ -65,7 +71,9 @@ pub enum ConnectError {
         result: c_int,
     },
     /// No arm has the serial number asked for.
-    #[error("no arm has a serial number that begins with {wanted:?}; found {found:?}")]
+    #[error(
+        "no arm has a serial number that begins with \"{wanted}\"; there is {}", found.join(", ")
+    )]
     NoSuchSerial {
         /// Serial number asked for.
         wanted: String,
@@ -73,7 +81,7 @@ pub enum ConnectError {
         found: Vec<String>,
     },
     /// More than one arm fits.
-    #[error("several arms fit: {found:?}; give one's serial number")]
+    #[error("several arms fit: {}; give one's serial number", found.join(", "))]
     Ambiguous {
         /// Serial numbers that fit.
         found: Vec<String>,

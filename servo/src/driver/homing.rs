@@ -15,7 +15,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// RETRACT_TYPE: the arm has not been homed since power-up.
+/// RETRACT_TYPE: the arm is at its home position.
+const AT_HOME: u8 = 1;
+/// RETRACT_TYPE: the arm has not been homed since power-up. Many other values exist, some of them
+/// cut to a byte, and say nothing.
 const NOT_INITIALISED: u8 = 6;
 /// GetControlType: Cartesian.
 pub(super) const CARTESIAN: c_int = 0;
@@ -36,6 +39,15 @@ impl Readiness {
     pub fn is_ready(&self) -> bool {
         self.homed && self.cartesian
     }
+}
+
+/// What MoveHome came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Homed {
+    /// The arm said that it is at home.
+    pub at_home: bool,
+    /// What it takes for Cartesian velocities, afterwards.
+    pub readiness: Readiness,
 }
 
 /// Asks for Cartesian control and reads what came of it: the arm may refuse in silence. `settle`
@@ -67,7 +79,7 @@ pub(super) fn read_control_type(api: &impl Api) -> Result<c_int, CallError> {
 #[derive(Debug)]
 pub(super) struct HomingThread {
     orders: SyncSender<()>,
-    outcomes: Receiver<Result<Readiness, CallError>>,
+    outcomes: Receiver<Result<Homed, CallError>>,
     busy: bool,
 }
 
@@ -95,7 +107,7 @@ impl HomingThread {
     }
 
     /// The outcome, once.
-    pub fn poll(&mut self) -> Option<Result<Readiness, CallError>> {
+    pub fn poll(&mut self) -> Option<Result<Homed, CallError>> {
         match self.outcomes.try_recv() {
             Ok(outcome) => {
                 self.busy = false;
@@ -106,13 +118,15 @@ impl HomingThread {
     }
 }
 
-fn home(api: &impl Api, settle: Duration) -> Result<Readiness, CallError> {
+fn home(api: &impl Api, settle: Duration) -> Result<Homed, CallError> {
     judge("MoveHome", api.move_home())?;
-    let mut status = QuickStatus::default();
+    // MoveHome returns when the arm's queue is empty, whatever emptied it.
+    let mut status = QuickStatus { RetractType: NOT_INITIALISED, ..QuickStatus::default() };
     judge("GetQuickStatus", api.get_quick_status(&mut status))?;
+    let at_home = status.RetractType == AT_HOME;
     let fingers = [status.Finger1Status, status.Finger2Status, status.Finger3Status];
-    if status.RetractType != NOT_INITIALISED && fingers.contains(&0) {
+    if at_home && fingers.contains(&0) {
         judge("InitFingers", api.init_fingers())?;
     }
-    make_ready(api, settle)
+    Ok(Homed { at_home, readiness: make_ready(api, settle)? })
 }

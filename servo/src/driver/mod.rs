@@ -9,27 +9,27 @@
 //! The driver must never decide what the arm should do, and never call after `release`.
 
 mod api;
+mod connect;
 mod convert;
 mod error;
 mod homing;
+mod joystick;
 mod semaphore;
 
 pub use api::{Api, Called};
-pub use convert::{AngularFrame, CLOSED_TICKS};
+pub use convert::CLOSED_TICKS;
 pub use error::{CallError, ConnectError};
 pub use homing::Readiness;
 pub use semaphore::remove as remove_semaphore;
 
 use crate::report::Setpoint;
 use error::judge;
-use homing::{CARTESIAN, HomingThread, make_ready, read_control_type};
-use jaco_core::ArmState;
+use homing::{CARTESIAN, Homed, HomingThread, make_ready, read_control_type};
 use jaco_core::state::JOINTS;
-use kinova_sys::{
-    AngularPosition, CartesianPosition, KinovaDevice, MAX_KINOVA_DEVICE, TrajectoryFIFO,
-};
+use jaco_core::{AngularFrame, ArmState};
+use joystick::read_hand;
+use kinova_sys::{AngularPosition, CartesianPosition, TrajectoryFIFO};
 use semaphore::Semaphore;
-use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;
 
 /// How to reach an arm.
@@ -47,7 +47,7 @@ impl Default for DriverOptions {
     fn default() -> Self {
         Self {
             serial: None,
-            angular_frame: AngularFrame::default(),
+            angular_frame: AngularFrame::Effector,
             settle: Duration::from_millis(40),
         }
     }
@@ -60,16 +60,18 @@ enum Read {
     Joints,
     Queue,
     ControlType,
+    Joystick,
 }
 
-/// One read a tick, in turn, the pose first: pose at 50 Hz, joints at 30 Hz, queue and control type at 10 Hz.
+/// One read a tick, in turn, the pose first: pose at 50 Hz, joints at 20 Hz, queue, joystick and
+/// control type at 10 Hz.
 const TURNS: [Read; 10] = [
     Read::Pose,
     Read::Joints,
     Read::Pose,
     Read::Queue,
     Read::Pose,
-    Read::Joints,
+    Read::Joystick,
     Read::Pose,
     Read::ControlType,
     Read::Pose,
@@ -83,8 +85,23 @@ pub enum News {
     State,
     /// Points waiting in the arm's queue.
     Queue(u32),
-    /// Whether the arm is in Cartesian control.
-    Cartesian(bool),
+    /// The control type: see [`Driver::is_ready`].
+    Control,
+    /// Whether a person holds the joystick; `None` if it could not be read, which is no failure.
+    Joystick(Option<bool>),
+}
+
+/// How a homing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HomingEnd {
+    /// MoveHome has run; home and in Cartesian control, or not.
+    Done {
+        /// Whether it is.
+        home: bool,
+    },
+    /// It was cancelled; the arm is not in control until it is
+    /// [taken back](Driver::take_back).
+    BrokenOff,
 }
 
 /// An arm in our control.
@@ -98,6 +115,8 @@ pub struct Driver<A: Api> {
     state: ArmState,
     readiness: Readiness,
     turn: usize,
+    in_control: bool,
+    has_joystick: bool,
     cancelled: bool,
     released: bool,
 }
@@ -108,17 +127,19 @@ impl<A: Api> Driver<A> {
     /// reads the state at `now_ns`. On any failure control is given back and the SDK closed.
     ///
     /// An arm that is not homed, or refuses Cartesian control, is no failure: see
-    /// [`readiness`](Self::readiness). `homing_api` is a second handle on the same SDK.
+    /// [`readiness`](Self::readiness). `homing_api` is a second handle on the same SDK; `told`
+    /// hears what is being done.
     pub fn connect(
         api: A,
         homing_api: A,
         options: DriverOptions,
         now_ns: u64,
+        told: &mut dyn FnMut(&'static str),
     ) -> Result<Self, ConnectError> {
         semaphore::check_access()?;
         let homing =
             HomingThread::start(homing_api, options.settle).map_err(ConnectError::Thread)?;
-        match open(&api, &options, now_ns) {
+        match connect::open(&api, &options, now_ns, told) {
             Ok((serial, readiness, state)) => Ok(Self {
                 semaphore: Semaphore::open(),
                 api,
@@ -128,6 +149,8 @@ impl<A: Api> Driver<A> {
                 state,
                 readiness,
                 turn: 0,
+                in_control: true,
+                has_joystick: true,
                 cancelled: false,
                 released: false,
             }),
@@ -153,7 +176,17 @@ impl<A: Api> Driver<A> {
         &self.state
     }
 
-    /// Whether the arm takes Cartesian velocities.
+    /// Whether the arm takes Cartesian velocities from us.
+    pub fn is_ready(&self) -> bool {
+        self.in_control && self.readiness.is_ready()
+    }
+
+    /// Whether the arm is in our control, and not left to the joystick.
+    pub fn is_in_control(&self) -> bool {
+        self.in_control
+    }
+
+    /// What it takes for Cartesian velocities, as last read.
     pub fn readiness(&self) -> Readiness {
         self.readiness
     }
@@ -167,7 +200,10 @@ impl<A: Api> Driver<A> {
 
     /// Reads whatever is in turn, at `now_ns`. On failure nothing has changed.
     pub fn read(&mut self, now_ns: u64) -> Result<News, CallError> {
-        let read = TURNS[self.turn];
+        let read = match TURNS[self.turn] {
+            Read::Joystick if !self.has_joystick => Read::Joints,
+            read => read,
+        };
         self.turn = (self.turn + 1) % TURNS.len();
         let news = match read {
             Read::Pose => read_pose(&self.api, &mut self.state, now_ns).map(|()| News::State),
@@ -178,13 +214,32 @@ impl<A: Api> Driver<A> {
             Read::Queue => read_queue(&self.api).map(News::Queue),
             Read::ControlType => read_control_type(&self.api).map(|control_type| {
                 self.readiness.cartesian = control_type == CARTESIAN;
-                News::Cartesian(self.readiness.cartesian)
+                News::Control
             }),
+            Read::Joystick => Ok(News::Joystick(self.read_joystick())),
         };
-        if let (Err(_), Some(semaphore)) = (&news, &self.semaphore) {
-            semaphore.refill();
+        if news.is_err() {
+            self.refill();
         }
         news
+    }
+
+    /// A joystick that cannot be read must not look like an arm that cannot.
+    fn read_joystick(&mut self) -> Option<bool> {
+        let read = read_hand(&self.api);
+        match &read {
+            Ok(_) => {}
+            Err(CallError::Symbol(_)) => self.has_joystick = false,
+            Err(_) => self.refill(),
+        }
+        read.ok()
+    }
+
+    /// Gives back what a failed read took from the SDK's semaphore.
+    fn refill(&self) {
+        if let Some(semaphore) = &self.semaphore {
+            semaphore.refill();
+        }
     }
 
     /// Drops the points in the arm's queue; whether the arm stops is for reads to tell.
@@ -211,33 +266,56 @@ impl<A: Api> Driver<A> {
         self.homing.begin();
     }
 
-    /// The outcome of homing, once, when it has ended. After a cancelled one control, which the
-    /// cancelling gave away, is taken again; that alone may take a few pauses of
-    /// [`settle`](DriverOptions::settle). The next read is of the pose.
-    pub fn poll_homing(&mut self) -> Option<Result<Readiness, CallError>> {
-        let mut outcome = self.homing.poll()?;
+    /// The outcome of homing, once, when it has ended. The next read is of the pose.
+    pub fn poll_homing(&mut self) -> Option<Result<HomingEnd, CallError>> {
+        let outcome = self.homing.poll()?;
         self.turn = 0;
-        if let (Err(_), Some(semaphore)) = (&outcome, &self.semaphore) {
-            semaphore.refill();
-        }
-        if self.cancelled {
-            outcome = judge("StartControlAPI", self.api.start_control_api())
-                .and_then(|()| make_ready(&self.api, self.options.settle));
+        if outcome.is_err() {
+            self.refill();
         }
         self.readiness = match &outcome {
-            Ok(readiness) => *readiness,
+            Ok(homed) => homed.readiness,
             Err(_) => Readiness { cartesian: false, ..self.readiness },
         };
-        Some(outcome)
+        if self.cancelled {
+            return Some(Ok(HomingEnd::BrokenOff));
+        }
+        Some(outcome.map(|Homed { at_home, readiness }| HomingEnd::Done {
+            home: at_home && readiness.is_ready(),
+        }))
     }
 
     /// Ends homing now; [`poll_homing`](Self::poll_homing) goes on until its thread is back.
     pub fn cancel_homing(&mut self) {
         if !self.cancelled {
             self.cancelled = true;
-            self.erase();
-            // A return code would prove nothing.
-            let _ = self.api.stop_control_api();
+            self.leave();
+        }
+    }
+
+    /// Drops what is queued and leaves the arm to the joystick, which moves it only then.
+    pub fn leave(&mut self) {
+        self.in_control = false;
+        self.erase();
+        // A return code would prove nothing.
+        let _ = self.api.stop_control_api();
+    }
+
+    /// Takes the arm back into control and asks for Cartesian control; that may take a few pauses
+    /// of [`settle`](DriverOptions::settle). The next read is of the pose.
+    pub fn take_back(&mut self) -> Result<(), CallError> {
+        self.turn = 0;
+        let taken = judge("StartControlAPI", self.api.start_control_api())
+            .and_then(|()| make_ready(&self.api, self.options.settle));
+        match taken {
+            Ok(readiness) => {
+                (self.in_control, self.readiness) = (true, readiness);
+                Ok(())
+            }
+            Err(error) => {
+                self.refill();
+                Err(error)
+            }
         }
     }
 
@@ -245,9 +323,11 @@ impl<A: Api> Driver<A> {
     pub fn release(&mut self) {
         if !self.released {
             self.released = true;
-            self.erase();
-            // Nothing can be done about a failure, and a return code would prove nothing.
-            let _ = self.api.stop_control_api();
+            // An arm that a person moves is not disturbed.
+            if self.in_control {
+                self.leave();
+            }
+            // Nothing can be done about a failure.
             let _ = self.api.close_api();
         }
     }
@@ -257,62 +337,6 @@ impl<A: Api> Drop for Driver<A> {
     fn drop(&mut self) {
         self.release();
     }
-}
-
-fn open(
-    api: &impl Api,
-    options: &DriverOptions,
-    now_ns: u64,
-) -> Result<(String, Readiness, ArmState), ConnectError> {
-    judge("InitAPI", api.init_api()).map_err(ConnectError::Init)?;
-    let device = find_device(api, options.serial.as_deref())?;
-    judge("SetActiveDevice", api.set_active_device(device))?;
-    judge("EraseAllTrajectories", api.erase_all_trajectories())?;
-    // On a cold boot the first StartControlAPI alone does not take.
-    judge("StartControlAPI", api.start_control_api())?;
-    judge("StopControlAPI", api.stop_control_api())?;
-    judge("StartControlAPI", api.start_control_api())?;
-    let readiness = make_ready(api, options.settle)?;
-    let mut state = ArmState {
-        stamp_ns: now_ns,
-        pose: jaco_core::Pose::from_kinova(nalgebra::Vector3::zeros(), [0.0; 3]),
-        joints_rad: read_joints(api)?,
-        closure: [0.0; 3],
-    };
-    read_pose(api, &mut state, now_ns)?;
-    Ok((text(&device.SerialNumber), readiness, state))
-}
-
-fn find_device(api: &impl Api, serial: Option<&str>) -> Result<KinovaDevice, ConnectError> {
-    let mut devices = [KinovaDevice::default(); MAX_KINOVA_DEVICE];
-    let mut result: c_int = 0;
-    let count = api.get_devices(&mut devices, &mut result).map_err(CallError::from)?;
-    if count <= 0 || result != 1 {
-        return Err(ConnectError::NoDevice { count, result });
-    }
-    let present = &devices[..(count as usize).min(devices.len())];
-    let fits = |device: &&KinovaDevice| {
-        serial.is_none_or(|wanted| text(&device.SerialNumber).starts_with(wanted))
-    };
-    let serials = |devices: &[&KinovaDevice]| {
-        devices.iter().map(|device| text(&device.SerialNumber)).collect::<Vec<_>>()
-    };
-    let fitting: Vec<_> = present.iter().filter(fits).collect();
-    match fitting.as_slice() {
-        [device] => Ok(**device),
-        [] => Err(ConnectError::NoSuchSerial {
-            wanted: serial.unwrap_or_default().to_owned(),
-            found: serials(&present.iter().collect::<Vec<_>>()),
-        }),
-        several => Err(ConnectError::Ambiguous { found: serials(several) }),
-    }
-}
-
-/// The text in an SDK string, up to its terminator or its end.
-fn text(chars: &[c_char]) -> String {
-    let bytes: Vec<u8> = chars.iter().map(|char| *char as u8).chain([0]).collect();
-    let text = CStr::from_bytes_until_nul(&bytes).expect("a terminator was appended");
-    text.to_string_lossy().trim().to_owned()
 }
 
 fn read_pose(api: &impl Api, state: &mut ArmState, now_ns: u64) -> Result<(), CallError> {

@@ -1,9 +1,11 @@
 //! A short text of fixed capacity, for the reason of a refusal or a fault.
 
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Bytes that a note holds; what is longer is cut at a character.
-pub const NOTE_BYTES: usize = 188;
+/// Bytes that a note holds: enough for an error with its causes and what to do about it; what is longer is cut at a character.
+pub const NOTE_BYTES: usize = 500;
 
 /// Up to [`NOTE_BYTES`] bytes of UTF-8 without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,20 +31,13 @@ impl Note {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.len]).expect("a note is cut between characters")
+        // Written between characters only, so nothing is ever left out.
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }
 
     /// Whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// A note of exactly these bytes; `None` if they are too many or not UTF-8.
-    pub(super) fn from_bytes(text: &[u8]) -> Option<Self> {
-        let mut note = Self { len: text.len(), ..Self::default() };
-        std::str::from_utf8(text).ok()?;
-        note.bytes.get_mut(..text.len())?.copy_from_slice(text);
-        Some(note)
     }
 }
 
@@ -67,13 +62,40 @@ impl fmt::Debug for Note {
     }
 }
 
+impl Serialize for Note {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Note {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Note;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a text of at most {NOTE_BYTES} bytes")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Note, E> {
+                if text.len() > NOTE_BYTES {
+                    return Err(E::invalid_length(text.len(), &self));
+                }
+                Ok(Note::of(text))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_long_text_is_cut_at_a_character() {
-        let note = Note::of("é".repeat(100));
+        let note = Note::of("é".repeat(NOTE_BYTES));
         assert_eq!(note.as_str(), "é".repeat(NOTE_BYTES / 2));
         assert!(Note::default().is_empty());
     }

@@ -1,16 +1,16 @@
 //! One tick of the process: law, send, read, and the watch over the arm.
 //!
 //! The setpoint is sent first, on the newest reading there is, so that points leave at even
-//! intervals however long the read after it takes. This file decides when homing has the arm,
-//! when the arm's queue is emptied, and when the arm is given up; it must never shape motion,
-//! wait, or write to a log.
+//! intervals however long the read after it takes. This file decides when homing or a person at
+//! the joystick has the arm, when the arm's queue is emptied, and when the arm is given up; it
+//! must never shape motion, wait, or write to a log.
 
 use super::pacer::Tick;
 use super::rest::RestWatch;
 use crate::command::Command;
 use crate::core::ServoCore;
-use crate::driver::{Api, CallError, Driver, News};
-use crate::message::{CommandDecoder, Note, ServoStatus};
+use crate::driver::{Api, CallError, Driver, HomingEnd, News};
+use crate::message::{Note, ServoStatus, decode_command};
 use crate::mode::{Mode, StopReason};
 use jaco_core::{Clock, Twist};
 use std::fmt;
@@ -62,6 +62,7 @@ struct Health {
     worst_lateness_ns: u64,
     send_ns: u64,
     read_ns: u64,
+    points_sent: u64,
     read_failures: u64,
     send_failures: u64,
     arm_queue: u32,
@@ -69,6 +70,7 @@ struct Health {
     queue_erasures: u64,
     last_read_ns: u64,
     homing_since_ns: u64,
+    joystick_held: Option<bool>,
 }
 
 /// Law and arm, and what is known of both.
@@ -76,38 +78,40 @@ struct Health {
 pub struct Cycle<A: Api, C: Clock> {
     core: ServoCore,
     driver: Driver<A>,
-    decoder: CommandDecoder,
     clock: C,
     grants: Grants,
     rest: RestWatch,
     health: Health,
     was_moving: bool,
+    /// The last attempt to take the arm back failed: the next one waits for its turn.
+    take_back_failed: bool,
     note: Note,
 }
 
 impl<A: Api, C: Clock> Cycle<A, C> {
     /// A cycle for a connected arm; `clock` measures the SDK's calls.
     pub fn new(mut core: ServoCore, driver: Driver<A>, clock: C, grants: Grants) -> Self {
-        core.set_ready(driver.readiness().is_ready());
+        core.set_ready(driver.is_ready());
         let health = Health { last_read_ns: driver.state().stamp_ns, ..Health::default() };
         Self {
             core,
             driver,
-            decoder: CommandDecoder::default(),
             clock,
             grants,
             rest: RestWatch::default(),
             health,
             was_moving: false,
+            take_back_failed: false,
             note: Note::default(),
         }
     }
 
-    /// Takes a packet from the daemon. What is refused is noted.
+    /// Takes a packet from the daemon. What is refused is noted. A packet that holds no command of
+    /// this version is no sign of life either: whoever sends such cannot stop the arm.
     pub fn command(&mut self, now_ns: u64, packet: &[u8]) {
-        match self.decoder.decode(packet) {
+        match decode_command(packet) {
             Ok(command) => {
-                if let Err(refusal) = self.core.command(now_ns, command) {
+                if let Err(refusal) = self.core.command(now_ns, &command) {
                     self.note = Note::of(refusal);
                 }
             }
@@ -117,7 +121,7 @@ impl<A: Api, C: Clock> Cycle<A, C> {
 
     /// The daemon has gone: slow down, stop homing.
     pub fn begin_ending(&mut self, now_ns: u64) {
-        // Refused when stopped, which is as good.
+        // Refused when stopped or handed over, which is as good.
         let _ = self.core.command(now_ns, &Command::Hold);
     }
 
@@ -145,17 +149,23 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         } else {
             let before_ns = self.clock.now_ns();
             // An arm that is not in Cartesian control has no use for points that move nothing.
-            let needed = self.driver.readiness().is_ready() || setpoint.twist != Twist::zero();
-            if needed && let Err(error) = self.driver.send(&setpoint) {
-                self.health.send_failures += 1;
-                self.note = Note::of(error);
+            let needed = self.driver.is_ready() || setpoint.twist != Twist::zero();
+            if needed && self.driver.is_in_control() {
+                match self.driver.send(&setpoint) {
+                    Ok(()) => self.health.points_sent += 1,
+                    Err(error) => {
+                        self.health.send_failures += 1;
+                        self.note = Note::of(error);
+                    }
+                }
             }
             let between_ns = self.clock.now_ns();
             self.read(between_ns)?;
             self.health.send_ns = between_ns - before_ns;
             self.health.read_ns = self.clock.now_ns() - between_ns;
             self.watch_standstill(now_ns);
-            if self.core.wants_homing() {
+            self.watch_control();
+            if self.core.wants_homing() && self.driver.is_in_control() {
                 self.driver.begin_homing();
                 self.health.homing_since_ns = now_ns;
             }
@@ -171,7 +181,14 @@ impl<A: Api, C: Clock> Cycle<A, C> {
                 self.rest.see(state.stamp_ns, &state.pose);
             }
             Ok(News::Queue(points)) => self.watch_queue(points),
-            Ok(News::Cartesian(_)) => self.core.set_ready(self.driver.readiness().is_ready()),
+            Ok(News::Control) => self.core.set_ready(self.driver.is_ready()),
+            Ok(News::Joystick(held)) => {
+                self.health.joystick_held = held;
+                self.core.set_hand(held == Some(true));
+                if held.is_none() {
+                    return Ok(());
+                }
+            }
             Err(error) => {
                 self.health.read_failures += 1;
                 self.note = Note::of(&error);
@@ -190,7 +207,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
     /// Points that pile up are motion that goes on after the stream ends.
     fn watch_queue(&mut self, points: u32) {
         self.health.arm_queue = points;
-        if points <= QUEUE_ALARM {
+        // What a person at the joystick has queued is his.
+        if points <= QUEUE_ALARM || !self.driver.is_in_control() {
             self.health.queue_alarms = 0;
             return;
         }
@@ -219,12 +237,35 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         }
         let readiness = self.driver.readiness();
         if retry
+            && self.driver.is_in_control()
             && readiness.homed
             && !readiness.cartesian
             && let Err(error) = self.driver.ask_for_cartesian_control()
         {
             self.note = Note::of(error);
         }
+    }
+
+    /// Leaves the arm to the person who took the joystick, and takes it back when that is over or
+    /// a homing was broken off.
+    fn watch_control(&mut self) {
+        if self.core.mode() == Mode::HandedOver {
+            if self.core.wants_hand_over() && self.driver.is_in_control() {
+                self.driver.leave();
+                self.core.set_ready(false);
+            }
+            return;
+        }
+        let turn = !self.take_back_failed || self.health.ticks.is_multiple_of(RETRY_TICKS);
+        if self.driver.is_in_control() || !turn {
+            return;
+        }
+        let taken = self.driver.take_back();
+        self.take_back_failed = taken.is_err();
+        if let Err(error) = taken {
+            self.note = Note::of(error);
+        }
+        self.core.set_ready(self.driver.is_ready());
     }
 
     fn watch_homing(&mut self, now_ns: u64) -> Result<(), Lost> {
@@ -235,11 +276,11 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         }
         // Nobody reads the arm meanwhile; the silence is not the arm's.
         self.health.last_read_ns = now_ns;
-        let ready = match self.driver.poll_homing() {
-            Some(Ok(readiness)) => readiness.is_ready(),
+        let end = match self.driver.poll_homing() {
+            Some(Ok(end)) => end,
             Some(Err(error)) => {
                 self.note = Note::of(error);
-                false
+                HomingEnd::Done { home: false }
             }
             None if now_ns.saturating_sub(self.health.homing_since_ns) > HOMING_NS => {
                 self.driver.cancel_homing();
@@ -247,8 +288,12 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             }
             None => return Ok(()),
         };
-        self.core.set_ready(ready);
-        self.core.homing_ended(ready);
+        self.core.set_ready(self.driver.is_ready());
+        // One that was broken off has ended for the law already; if Homing is asked for again, a
+        // later tick begins it.
+        if let HomingEnd::Done { home } = end {
+            self.core.homing_ended(home);
+        }
         // The state is as old as homing took: too old for the mode that may come next.
         self.read(now_ns)
     }
@@ -267,6 +312,7 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             worst_lateness_ns: health.worst_lateness_ns,
             send_ns: health.send_ns,
             read_ns: health.read_ns,
+            points_sent: health.points_sent,
             read_failures: health.read_failures,
             send_failures: health.send_failures,
             arm_queue: u64::from(health.arm_queue),
@@ -275,6 +321,9 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             memory_locked: self.grants.memory_locked,
             homed: self.driver.readiness().homed,
             at_rest: self.rest.is_at_rest(sent_ns),
+            still: self.rest.is_still(sent_ns),
+            joystick_held: health.joystick_held,
+            in_control: self.driver.is_in_control(),
             note: self.note,
         }
     }

@@ -12,18 +12,31 @@ pub mod rest;
 pub mod socket;
 
 use crate::driver::Api;
-use crate::message::{MAX_COMMAND_LEN, STATUS_LEN, encode_status};
+use crate::message::{FromServo, MAX_COMMAND_LEN, MAX_FROM_SERVO_LEN, Note, encode_from_servo};
 use cycle::{Cycle, Lost};
-use jaco_core::Clock;
+use jaco_core::{Clock, TICK_NS};
 use pacer::Pacer;
 use socket::{PacketSocket, Received};
+use std::time::Duration;
 
 /// Packets taken in one tick at most, so that a flood cannot keep the arm waiting.
 const MOST_PACKETS_PER_TICK: usize = 64;
 /// Ticks that the arm gets to come to rest and homing to end after the daemon has gone.
-const ENDING_TICKS: u32 = 300;
+const ENDING_TICKS: u64 = 300;
+/// How long a process may still have the arm after its socket was closed.
+pub const ENDING: Duration = Duration::from_nanos(ENDING_TICKS * TICK_NS);
 
-/// Ticks until the daemon closes `socket`, then gives the arm back. Fails when the arm is lost.
+/// Sends the daemon a message. One that does not read loses it; one that is gone is noticed where
+/// commands are received.
+pub fn say(socket: &PacketSocket, message: &FromServo) {
+    let mut buffer = [0; MAX_FROM_SERVO_LEN];
+    if let Ok(packet) = encode_from_servo(message, &mut buffer) {
+        let _ = socket.send(packet);
+    }
+}
+
+/// Ticks until the daemon closes `socket`, then gives the arm back. Fails when the arm is lost,
+/// which is said: calls that give such an arm back may never return.
 pub fn run<A: Api, C: Clock>(
     cycle: &mut Cycle<A, C>,
     socket: &PacketSocket,
@@ -31,7 +44,6 @@ pub fn run<A: Api, C: Clock>(
 ) -> Result<(), Lost> {
     let mut pacer = Pacer::new(clock.now_ns());
     let mut packet = [0; MAX_COMMAND_LEN];
-    let mut status_packet = [0; STATUS_LEN];
     let mut ending_ticks = 0;
     loop {
         let tick = pacer.next(clock.now_ns());
@@ -41,11 +53,11 @@ pub fn run<A: Api, C: Clock>(
             cycle.begin_ending(now_ns);
             ending_ticks = 1;
         }
-        let status = cycle.tick(now_ns, &tick)?;
+        let status = cycle
+            .tick(now_ns, &tick)
+            .inspect_err(|lost| say(socket, &FromServo::LastWords(Note::of(lost))))?;
         if ending_ticks == 0 {
-            encode_status(&status, &mut status_packet);
-            // A daemon that does not read loses statuses; one that is gone is noticed above.
-            let _ = socket.send(&status_packet);
+            say(socket, &FromServo::Status(status));
             continue;
         }
         ending_ticks += 1;

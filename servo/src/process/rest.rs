@@ -12,6 +12,13 @@ const FRESH_NS: u64 = 60_000_000;
 const STILL_M: f64 = 0.002;
 const STILL_RAD: f64 = 0.02;
 
+/// Age, against the newest reading, of those that speed is judged by \[ns\]: at 50 Hz at least one
+/// is there though a read failed.
+const SPEED_SPAN_NS: std::ops::RangeInclusive<u64> = 40_000_000..=80_000_000;
+/// A tool slower than this stands still \[m/s\], \[rad/s\].
+const STILL_M_S: f64 = 0.005;
+const STILL_RAD_S: f64 = 0.05;
+
 /// The latest readings of the pose.
 #[derive(Clone, Debug, Default)]
 pub struct RestWatch {
@@ -46,6 +53,30 @@ impl RestWatch {
             }
         }
         spanned && within(newest_ns, FRESH_NS)
+    }
+}
+
+impl RestWatch {
+    /// Whether the newest readings, of the last 40 to 80 ms, show a tool slower than 5 mm/s and
+    /// 0.05 rad/s. No readings show nothing.
+    pub fn is_still(&self, now_ns: u64) -> bool {
+        let Some((newest_ns, here)) = self.readings[(self.at + READINGS - 1) % READINGS] else {
+            return false;
+        };
+        let mut judged = false;
+        for (stamp_ns, pose) in self.readings.iter().flatten() {
+            let span_ns = newest_ns.saturating_sub(*stamp_ns);
+            if SPEED_SPAN_NS.contains(&span_ns) {
+                judged = true;
+                let span_s = span_ns as f64 * 1e-9;
+                let moved_m = (here.position_m - pose.position_m).norm();
+                let turned_rad = pose.orientation.angle_to(&here.orientation);
+                if moved_m >= STILL_M_S * span_s || turned_rad >= STILL_RAD_S * span_s {
+                    return false;
+                }
+            }
+        }
+        judged && now_ns.saturating_sub(newest_ns) <= FRESH_NS
     }
 }
 
@@ -103,5 +134,38 @@ mod tests {
         let (watch, now_ns) = watch(|_| 0.1, 30);
         assert!(!watch.is_at_rest(now_ns + 100_000_000));
         assert!(!RestWatch::default().is_at_rest(0));
+    }
+
+    #[test]
+    fn an_arm_that_has_just_stopped_is_still_after_the_span_and_long_before_it_is_at_rest() {
+        let stops_at = |count| watch(|index| index.min(20) as f64 * 0.004, count);
+        let (moving, now_ns) = stops_at(21);
+        assert!(!moving.is_still(now_ns));
+        let (still, now_ns) = stops_at(26);
+        assert!(still.is_still(now_ns) && !still.is_at_rest(now_ns));
+    }
+
+    #[test]
+    fn stillness_is_a_matter_of_speed() {
+        for (mm_s, still) in [(4.0, true), (6.0, false)] {
+            let (watch, now_ns) = watch(|index| index as f64 * 0.02 * mm_s * 1e-3, 6);
+            assert_eq!(watch.is_still(now_ns), still, "{mm_s} mm/s");
+        }
+        let mut turning = RestWatch::default();
+        for index in 0..6_u64 {
+            let turn = Vector3::z() * (index as f64 * 0.02 * 0.06);
+            let orientation = UnitQuaternion::from_scaled_axis(turn);
+            turning.see(index * 20_000_000, &Pose { position_m: Vector3::zeros(), orientation });
+        }
+        assert!(!turning.is_still(100_000_000));
+    }
+
+    #[test]
+    fn too_few_and_old_readings_show_no_stillness() {
+        let (short, now_ns) = watch(|_| 0.1, 2);
+        assert!(!short.is_still(now_ns));
+        let (long, now_ns) = watch(|_| 0.1, 6);
+        assert!(long.is_still(now_ns) && !long.is_still(now_ns + 100_000_000));
+        assert!(!RestWatch::default().is_still(0));
     }
 }

@@ -77,21 +77,29 @@ impl PacketSocket {
 
     /// The next packet, if one waits.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Received<'a>> {
-        let flags = libc::MSG_DONTWAIT;
-        // SAFETY: the pointer and length are of `buffer`, which is ours to write.
-        let received =
-            unsafe { libc::recv(self.number(), buffer.as_mut_ptr().cast(), buffer.len(), flags) };
-        match check(received as i64) {
+        let mut received = self.receive_once(buffer);
+        if matches!(&received, Err(error) if error.kind() == io::ErrorKind::ConnectionReset) {
+            // The other end was closed with packets of ours unread. The kernel tells this once,
+            // before what the other end had sent: its last words are still to come.
+            received = self.receive_once(buffer);
+        }
+        match received {
             // No message of ours is empty, so an empty one is the end.
             Ok(0) => Ok(Received::Closed),
             Ok(len) => Ok(Received::Packet(&buffer[..len as usize])),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Received::Nothing),
-                // The other end was closed with packets of ours unread.
                 io::ErrorKind::ConnectionReset => Ok(Received::Closed),
                 _ => Err(error),
             },
         }
+    }
+
+    fn receive_once(&self, buffer: &mut [u8]) -> io::Result<i64> {
+        let (at, len) = (buffer.as_mut_ptr().cast(), buffer.len());
+        // SAFETY: the pointer and length are of `buffer`, which is ours to write.
+        let received = unsafe { libc::recv(self.number(), at, len, libc::MSG_DONTWAIT) };
+        check(received as i64)
     }
 
     /// Waits until there is something to receive, the end included; false after `timeout`.
@@ -128,6 +136,18 @@ mod tests {
         drop(ours);
         assert_eq!(theirs.receive(&mut buffer).unwrap(), Received::Packet(b"c"));
         assert_eq!(theirs.receive(&mut buffer).unwrap(), Received::Closed);
+    }
+
+    /// The kernel reports the unread packets first, as a reset.
+    #[test]
+    fn last_words_are_read_though_the_other_end_left_packets_unread() {
+        let (ours, theirs) = PacketSocket::pair().unwrap();
+        ours.send(b"heartbeat").unwrap();
+        theirs.send(b"last words").unwrap();
+        drop(theirs);
+        let mut buffer = [0; 16];
+        assert_eq!(ours.receive(&mut buffer).unwrap(), Received::Packet(b"last words"));
+        assert_eq!(ours.receive(&mut buffer).unwrap(), Received::Closed);
     }
 
     #[test]

@@ -5,12 +5,23 @@
 use jaco_core::{Clock, ManualClock};
 use jaco_servo::driver::{Api, Called};
 use kinova_sys::{
-    AngularPosition, CartesianPosition, KinovaDevice, MAX_KINOVA_DEVICE, QuickStatus,
-    TrajectoryFIFO, TrajectoryPoint,
+    AngularPosition, CartesianPosition, JoystickCommand, KinovaDevice, MAX_KINOVA_DEVICE,
+    QuickStatus, SymbolError, TrajectoryFIFO, TrajectoryPoint,
 };
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_int};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What the joystick says.
+#[derive(Clone, Copy, Debug)]
+pub enum Joystick {
+    /// Its first axis.
+    At(f32),
+    /// Nothing: this return code.
+    Fails(c_int),
+    /// Nothing: the SDK has no such function.
+    Missing,
+}
 
 /// The arm's inside, for a test to set and to look at.
 #[derive(Debug)]
@@ -20,10 +31,16 @@ pub struct Inside {
     pub position: CartesianPosition,
     pub serials: Vec<&'static str>,
     pub homed: bool,
+    /// RetractType after MoveHome.
+    pub home_retract_type: u8,
+    pub retract_type: u8,
+    pub joystick: Joystick,
     pub fingers_initialised: bool,
     pub cartesian: bool,
     pub accepts_cartesian: bool,
     pub init_code: c_int,
+    pub start_control_code: c_int,
+    pub send_code: c_int,
     pub queue: u32,
     /// Return codes of the coming reads; good ones when empty.
     pub read_codes: VecDeque<c_int>,
@@ -68,10 +85,15 @@ impl MockArm {
             position,
             serials: vec!["PJ00900001"],
             homed: true,
+            home_retract_type: 1,
+            retract_type: 1,
+            joystick: Joystick::At(0.0),
             fingers_initialised: true,
             cartesian: false,
             accepts_cartesian: true,
             init_code: 1,
+            start_control_code: 1,
+            send_code: 1,
             queue: 1,
             read_codes: VecDeque::new(),
             drift_m: 0.0,
@@ -145,7 +167,7 @@ impl Api for MockArm {
     }
 
     fn start_control_api(&self) -> Called {
-        self.done("StartControlAPI")
+        Ok(self.set("StartControlAPI").start_control_code)
     }
 
     fn stop_control_api(&self) -> Called {
@@ -164,7 +186,7 @@ impl Api for MockArm {
 
     fn get_quick_status(&self, status: &mut QuickStatus) -> Called {
         self.read("GetQuickStatus", |inside| {
-            status.RetractType = if inside.homed { 1 } else { 6 };
+            status.RetractType = if inside.homed { inside.retract_type } else { 6 };
             status.Finger1Status = u8::from(inside.fingers_initialised);
             status.Finger2Status = status.Finger1Status;
             status.Finger3Status = status.Finger1Status;
@@ -183,11 +205,28 @@ impl Api for MockArm {
         self.read("GetGlobalTrajectoryInfo", |inside| fifo.TrajectoryCount = inside.queue)
     }
 
+    fn get_joystick_value(&self, command: &mut JoystickCommand) -> Called {
+        let joystick = self.inside().joystick;
+        match joystick {
+            Joystick::At(axis) => self.read("GetJoystickValue", |_| {
+                *command = JoystickCommand { InclineLeftRight: axis, ..Default::default() };
+            }),
+            Joystick::Fails(code) => {
+                drop(self.set("GetJoystickValue"));
+                Ok(code)
+            }
+            Joystick::Missing => {
+                drop(self.set("GetJoystickValue"));
+                Err(SymbolError { name: "GetJoystickValue", library: "layer.so".into() })
+            }
+        }
+    }
+
     fn send_basic_trajectory(&self, point: TrajectoryPoint) -> Called {
         let mut inside = self.set("SendBasicTrajectory");
         inside.position.Coordinates.X += point.Position.CartesianPosition.X * 0.01;
         inside.points.push(point);
-        Ok(1)
+        Ok(inside.send_code)
     }
 
     fn erase_all_trajectories(&self) -> Called {
@@ -204,6 +243,7 @@ impl Api for MockArm {
             drop(self.inside.1.wait_while(inside, |inside| !inside.erased).unwrap());
         } else {
             inside.homed = true;
+            inside.retract_type = inside.home_retract_type;
         }
         Ok(1)
     }

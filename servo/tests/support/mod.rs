@@ -1,7 +1,9 @@
 //! An arm that does exactly what it is told, for the tests of the core.
+// Each test program uses a part of it.
+#![allow(dead_code)]
 
-use jaco_core::{ArmState, Pose, TICK_NS, TICK_S};
-use jaco_servo::{Command, Limits, ServoCore, Setpoint};
+use jaco_core::{ActionStream, ActionUnit, ArmState, Chunk, Limits, Pose, TICK_NS, TICK_S};
+use jaco_servo::{Command, ServoCore, Setpoint};
 use nalgebra::{UnitQuaternion, Vector3};
 
 /// A servo and a perfect arm, ticked together.
@@ -44,4 +46,11 @@ impl Rig {
         self.now_ns += TICK_NS;
         setpoint
     }
+}
+
+/// The command for a stream of units.
+pub fn units(first_step: u64, units: &[ActionUnit], values: &[[f32; 7]], frame_ns: u64) -> Command {
+    let (units, values) = (units.iter().copied().collect(), values.iter().copied().collect());
+    let chunk = Chunk::Units { units, values };
+    Command::Stream(ActionStream { first_step, chunk, from_frame_ns: frame_ns })
 }

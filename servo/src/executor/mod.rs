@@ -7,23 +7,14 @@
 //!
 //! The executor knows nothing of poses, velocities or limits.
 
+pub mod clock;
+pub mod queue;
+
 use crate::command::Refusal;
 use crate::report::Counters;
-use jaco_core::{Action, TICKS_PER_STEP};
-
-/// Steps that can be queued, counted from the next step to begin.
-pub const QUEUE_STEPS: usize = 64;
-
-/// An action waiting for its step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Queued {
-    /// The step it is for.
-    pub step: u64,
-    /// What to do.
-    pub action: Action,
-    /// Capture time of the frame it comes from, monotonic \[ns\].
-    pub from_frame_ns: Option<u64>,
-}
+use clock::StepClock;
+use queue::StepQueue;
+pub use queue::{QUEUE_STEPS, Queued};
 
 /// What one tick is in the course of steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,140 +27,94 @@ pub enum Beat {
     GoesOn,
 }
 
-/// Queue and step clock.
+/// A queue of actions, and the step clock that takes from it.
 #[derive(Clone, Debug)]
 pub struct Executor {
-    queue: [Option<Queued>; QUEUE_STEPS],
-    next_step: u64,
-    /// Ticks of the running step that are past; 0: the coming tick is a step boundary.
-    tick_in_step: u64,
+    queue: StepQueue,
+    clock: StepClock,
     pause_when_empty: bool,
 }
 
 impl Executor {
     /// An executor before step 0.
     pub fn new(pause_when_empty: bool) -> Self {
-        Self { queue: [None; QUEUE_STEPS], next_step: 0, tick_in_step: 0, pause_when_empty }
+        Self { queue: StepQueue::default(), clock: StepClock::default(), pause_when_empty }
     }
 
     /// Refuses steps that the queue cannot hold.
     pub fn check(&self, first_step: u64, count: usize) -> Result<(), Refusal> {
+        let next_step = self.clock.next_step();
         let fits = first_step
             .checked_add(count as u64)
-            .is_some_and(|end| end <= self.next_step.saturating_add(QUEUE_STEPS as u64));
+            .is_some_and(|end| end <= next_step.saturating_add(QUEUE_STEPS as u64));
         if count <= QUEUE_STEPS && fits {
             Ok(())
         } else {
-            let (next_step, capacity) = (self.next_step, QUEUE_STEPS);
-            Err(Refusal::BeyondQueue { first_step, count, next_step, capacity })
+            Err(Refusal::BeyondQueue { first_step, count, next_step, capacity: QUEUE_STEPS })
         }
     }
 
     /// Queues what [`check`](Self::check) has let pass; late is counted and dropped.
     pub fn insert(&mut self, queued: Queued, counters: &mut Counters) {
-        if queued.step < self.next_step {
+        if queued.step < self.clock.next_step() {
             counters.late_units += 1;
-            return;
-        }
-        if self.queue[slot(queued.step)].replace(queued).is_some() {
+        } else if self.queue.put(queued).is_some() {
             counters.replaced_units += 1;
         }
     }
 
     /// The step that the coming tick would begin but for which nothing is queued.
     pub fn needs_action(&self) -> Option<u64> {
-        (self.tick_in_step == 0 && self.queued(self.next_step).is_none()).then_some(self.next_step)
+        let step = self.clock.next_step();
+        (self.clock.at_boundary() && !self.queue.holds(step)).then_some(step)
     }
 
     /// Moves on by one tick, taking actions from the queue.
     pub fn advance(&mut self, counters: &mut Counters) -> Beat {
-        if self.tick_in_step != 0 {
-            return self.go_on();
+        if !self.clock.at_boundary() {
+            self.clock.go_on();
+            return Beat::GoesOn;
         }
-        let taken = self.queue[slot(self.next_step)].take();
+        let taken = self.queue.take(self.clock.next_step());
         match taken {
             Some(_) => counters.executed += 1,
-            None if self.next_step == 0 => return Beat::Stands,
+            None if self.clock.next_step() == 0 => return Beat::Stands,
             None if self.pause_when_empty => {
                 counters.paused_ticks += 1;
                 return Beat::Stands;
             }
             None => counters.starved += 1,
         }
-        Beat::Begins(self.begin(), taken)
-    }
-
-    /// Moves on by one tick where no queue is used: steps follow one another.
-    pub fn advance_unqueued(&mut self, counters: &mut Counters) -> Beat {
-        if self.tick_in_step != 0 {
-            return self.go_on();
-        }
-        counters.executed += 1;
-        Beat::Begins(self.begin(), None)
-    }
-
-    /// The step that runs, or that ended with the tick just advanced.
-    pub fn step(&self) -> Option<u64> {
-        self.next_step.checked_sub(1)
+        Beat::Begins(self.clock.begin(), taken)
     }
 
     /// Whether the coming tick is a step boundary.
     pub fn at_boundary(&self) -> bool {
-        self.tick_in_step == 0
+        self.clock.at_boundary()
     }
 
     /// The first step not begun for which nothing is queued.
     pub fn next_needed_step(&self) -> u64 {
-        let end = self.next_step + QUEUE_STEPS as u64;
-        (self.next_step..end).find(|step| self.queued(*step).is_none()).unwrap_or(end)
+        let next_step = self.clock.next_step();
+        let end = next_step + QUEUE_STEPS as u64;
+        (next_step..end).find(|step| !self.queue.holds(*step)).unwrap_or(end)
     }
 
     /// One past the last step queued; the next step to begin if nothing is.
     pub fn queued_until(&self) -> u64 {
-        let last = self.queue.iter().flatten().map(|queued| queued.step).max();
-        last.map_or(self.next_step, |step| step + 1)
+        self.queue.last_step().map_or(self.clock.next_step(), |step| step + 1)
     }
 
     /// Actions queued.
-    pub fn len(&self) -> usize {
-        self.queue.iter().flatten().count()
+    pub fn queued(&self) -> usize {
+        self.queue.count()
     }
-
-    /// Whether nothing is queued.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Forgets what is queued.
-    pub fn clear(&mut self) {
-        self.queue = [None; QUEUE_STEPS];
-    }
-
-    fn begin(&mut self) -> u64 {
-        let step = self.next_step;
-        self.next_step += 1;
-        self.tick_in_step = 1;
-        step
-    }
-
-    fn go_on(&mut self) -> Beat {
-        self.tick_in_step = (self.tick_in_step + 1) % TICKS_PER_STEP;
-        Beat::GoesOn
-    }
-
-    fn queued(&self, step: u64) -> Option<&Queued> {
-        self.queue[slot(step)].as_ref()
-    }
-}
-
-/// Where a step is kept; unambiguous for the `QUEUE_STEPS` steps from the next one on.
-fn slot(step: u64) -> usize {
-    (step % QUEUE_STEPS as u64) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jaco_core::{Action, TICKS_PER_STEP};
 
     fn queued(step: u64, dx_m: f64) -> Queued {
         let action = Action { translation_m: [dx_m, 0.0, 0.0], ..Action::default() };
@@ -206,7 +151,7 @@ mod tests {
         assert_eq!(run_step(&mut executor, &mut counters), Beat::Begins(1, None));
         executor.insert(queued(1, 0.1), &mut counters);
         assert_eq!((counters.executed, counters.starved, counters.late_units), (1, 1, 1));
-        assert!(executor.is_empty());
+        assert!(executor.queued() == 0);
     }
 
     #[test]
