@@ -24,8 +24,9 @@ pub use firmware::Firmware;
 pub use perturbation::{Perturbation, PerturbationOptions};
 pub use render::{RenderOptions, Renderer};
 pub use task::Outcome;
+pub use task::placement::StartPose;
 pub use truth::SceneTruth;
-pub use world::{Snapshot, StartPose, World, WorldOptions};
+pub use world::{Snapshot, World, WorldOptions};
 
 /// Version of the MuJoCo library this program runs with, e.g. `3.17.0`.
 pub fn mujoco_version() -> &'static str {

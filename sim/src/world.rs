@@ -4,14 +4,15 @@
 //! and moves only by [`World::tick`].
 
 use crate::error::SimError;
-use crate::firmware::{AngularFrame, Firmware, Measured, POWER_UP_DEG, fingers, kinematics};
+use crate::firmware::{Firmware, Measured, POWER_UP_DEG, fingers, kinematics};
 use crate::physics::{Physics, Touch};
 use crate::random;
 use crate::scene::Scene;
+use crate::task::placement::StartPose;
 use crate::task::{self, Goal, Outcome, placement};
 use crate::truth::SceneTruth;
 use jaco_core::state::JOINTS;
-use jaco_core::{ArmState, Pose, TICK_NS, TICK_S, Task};
+use jaco_core::{AngularFrame, ArmState, Pose, TICK_NS, TICK_S, Task};
 use nalgebra::UnitQuaternion;
 use std::sync::Arc;
 
@@ -31,17 +32,8 @@ pub struct WorldOptions {
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { timestep_s: 0.005, angular_frame: AngularFrame::EndEffector }
+        Self { timestep_s: 0.005, angular_frame: AngularFrame::Effector }
     }
-}
-
-/// Where the hand is when an episode begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartPose {
-    /// At home, give or take 15 mm and 0.05 rad, fingers open.
-    Home,
-    /// Anywhere over the work area, fingers perhaps part closed.
-    Random,
 }
 
 /// A full state of a [`World`], to come back to. Plain data: it can be sent to other threads.

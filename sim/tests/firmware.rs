@@ -1,10 +1,11 @@
 //! The emulated base: FIFO, velocity points, frames, fingers, modes and homing.
 #![allow(clippy::unwrap_used)]
 
+use jaco_core::AngularFrame;
 use jaco_core::{Task, Twist};
 use jaco_sim::firmware::abi::REJECTED;
 use jaco_sim::firmware::fifo::FIFO_DEPTH;
-use jaco_sim::firmware::{AngularFrame, ControlType, DONE};
+use jaco_sim::firmware::{ControlType, DONE};
 use jaco_sim::{StartPose, World, WorldOptions};
 use kinova_sys::{HAND_MODE, POSITION_TYPE, TrajectoryPoint};
 use nalgebra::Vector3;
@@ -110,7 +111,7 @@ fn a_full_fifo_loses_points_without_a_word() {
 /// In the mixed frame the linear part is in the base's frame, the angular part in the tool's.
 #[test]
 fn angular_velocity_is_in_the_tool_frame_and_can_be_switched() {
-    for frame in [AngularFrame::EndEffector, AngularFrame::Base] {
+    for frame in [AngularFrame::Effector, AngularFrame::Base] {
         let options = WorldOptions { angular_frame: frame, ..WorldOptions::default() };
         let mut world = World::new(&options).unwrap();
         let mut turn = point(POSITION_TYPE::CARTESIAN_VELOCITY, HAND_MODE::VELOCITY_MODE);
@@ -125,14 +126,14 @@ fn angular_velocity_is_in_the_tool_frame_and_can_be_switched() {
         assert!((to.position_m - from.position_m).x > 0.02, "{frame:?}");
         // The tool points down: its z axis is the base's, reversed.
         let turned = from.rotation_to(&to.orientation).z;
-        let sign = if frame == AngularFrame::EndEffector { -1.0 } else { 1.0 };
+        let sign = if frame == AngularFrame::Effector { -1.0 } else { 1.0 };
         assert!((turned - sign * 0.2).abs() < 0.03, "{frame:?}: {turned}");
     }
 }
 
 #[test]
 fn a_twist_in_the_base_frame_turns_the_tool_alike_in_both_frames() {
-    for frame in [AngularFrame::EndEffector, AngularFrame::Base] {
+    for frame in [AngularFrame::Effector, AngularFrame::Base] {
         let options = WorldOptions { angular_frame: frame, ..WorldOptions::default() };
         let mut world = World::new(&options).unwrap();
         let from = world.arm_state().pose;
@@ -289,6 +290,34 @@ fn giving_control_back_holds_the_arm() {
     let from = hand(&world);
     run(&mut world, 50);
     assert!((hand(&world) - from).norm() < 2e-4);
+}
+
+#[test]
+fn the_joystick_moves_the_arm_only_while_the_api_has_no_control() {
+    let mut world = world();
+    world.firmware().set_joystick(0.5);
+    let from = hand(&world);
+    run(&mut world, 100);
+    assert!((hand(&world) - from).norm() < 5e-4, "the API has control");
+
+    world.firmware().stop_control();
+    let joint = world.firmware().joints_deg()[0];
+    run(&mut world, 100);
+    // Half of 0.2 rad/s for a second.
+    let turned = world.firmware().joints_deg()[0] - joint;
+    assert!((turned - 5.73).abs() < 0.3, "{turned} deg");
+    assert!((hand(&world) - from).norm() > 0.02, "{:?}", hand(&world) - from);
+
+    world.firmware().start_control();
+    run(&mut world, 20);
+    let from = hand(&world);
+    run(&mut world, 100);
+    assert!((hand(&world) - from).norm() < 5e-4, "control was taken back");
+
+    world.firmware().stop_control();
+    world.firmware().set_joystick(0.0);
+    run(&mut world, 100);
+    assert!((hand(&world) - from).norm() < 5e-4, "the stick is in the middle");
 }
 
 #[test]

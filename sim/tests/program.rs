@@ -7,7 +7,9 @@ use jaco_sim_link::camera::CameraRequest;
 use jaco_sim_link::control::Faults;
 use jaco_sim_link::sdk::{Call, Reply};
 use jaco_sim_link::{CameraClient, ControlClient, LinkError, Plain, SdkClient};
-use kinova_sys::{CartesianPosition, HAND_MODE, POSITION_TYPE, QuickStatus, TrajectoryPoint};
+use kinova_sys::{
+    CartesianPosition, HAND_MODE, JoystickCommand, POSITION_TYPE, QuickStatus, TrajectoryPoint,
+};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -283,6 +285,22 @@ fn faults_strike_the_sdk_and_heal() {
     assert!(!call.is_finished());
     control.inject(Faults::default()).unwrap();
     assert_eq!(call.join().unwrap(), 1);
+}
+
+#[test]
+fn a_held_joystick_is_read_and_moves_the_arm_once_control_is_given_back() {
+    let program = Program::start(&["--homed"]);
+    let (mut control, mut sdk) = (program.control(), program.sdk());
+    control.inject(Faults { joystick_axis: 0.8, ..Faults::default() }).unwrap();
+    let stick: JoystickCommand = read(&mut sdk, Call::GetJoystickValue);
+    assert_eq!(stick.InclineLeftRight, 0.8);
+    control.wait(50).unwrap();
+    let status = control.status().unwrap();
+    assert!(status.has_control && status.arm_speed_m_s < 1e-3, "{status:?}");
+    assert_eq!(sdk.call(&Call::StopControlAPI).unwrap().code, 1);
+    control.wait(50).unwrap();
+    let status = control.status().unwrap();
+    assert!(!status.has_control && status.arm_speed_m_s > 0.01, "{status:?}");
 }
 
 #[test]

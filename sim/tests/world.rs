@@ -3,8 +3,9 @@
 
 mod common;
 
+use jaco_core::AngularFrame;
 use jaco_core::{STEP_NS, Task, Twist};
-use jaco_sim::firmware::{AngularFrame, ControlType};
+use jaco_sim::firmware::ControlType;
 use jaco_sim::{Expert, ExpertOptions, SimError, StartPose, World, WorldOptions};
 use nalgebra::Vector3;
 

@@ -58,7 +58,8 @@ pub struct Faults {
     pub refuse_cartesian: bool,
     /// No frames come.
     pub freeze_camera: bool,
-    /// Somebody holds the joystick's first axis here, -1 to 1.
+    /// Somebody holds the joystick's first axis here, -1 to 1. It moves the arm only while the API
+    /// has no control.
     pub joystick_axis: f32,
 }
 
@@ -98,6 +99,8 @@ pub struct Status {
     pub arm_speed_m_s: f64,
     /// Whether the arm is homed.
     pub homed: bool,
+    /// Whether the API has control; if not, the joystick has.
+    pub has_control: bool,
     /// SDK clients connected.
     pub sdk_clients: u32,
     /// The task laid out.

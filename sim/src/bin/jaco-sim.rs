@@ -2,10 +2,9 @@
 //! [`jaco_sim::server`], waits for a signal.
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
-use jaco_core::{MonotonicClock, Task};
+use clap::Parser;
+use jaco_core::{AngularFrame, MonotonicClock, Task};
 use jaco_sim::WorldOptions;
-use jaco_sim::firmware::AngularFrame;
 use jaco_sim::server::{Exit, Options, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -43,15 +42,9 @@ struct Cli {
     /// Physics step [ms]; must divide 10
     #[arg(long, default_value_t = 5.0)]
     timestep_ms: f64,
-    /// Frame in which the arm takes angular velocities
-    #[arg(long, value_enum, default_value_t = Frame::EndEffector)]
-    angular_frame: Frame,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Frame {
-    EndEffector,
-    Base,
+    /// Frame in which the arm takes angular velocities: effector or base
+    #[arg(long, default_value_t = AngularFrame::Effector)]
+    angular_frame: AngularFrame,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -70,10 +63,7 @@ fn main() -> anyhow::Result<()> {
         socket: cli.socket,
         world: WorldOptions {
             timestep_s: cli.timestep_ms / 1000.0,
-            angular_frame: match cli.angular_frame {
-                Frame::EndEffector => AngularFrame::EndEffector,
-                Frame::Base => AngularFrame::Base,
-            },
+            angular_frame: cli.angular_frame,
         },
         task: cli.task,
         seed: cli.seed,

@@ -2,7 +2,7 @@
 
 use jaco_core::Twist;
 use jaco_core::state::JOINTS;
-use nalgebra::{Matrix6, UnitQuaternion, Vector3, Vector6};
+use nalgebra::{Matrix6, Vector6};
 
 /// Speed limits of the joints \[rad/s\]: 36 deg/s for the large ones, 48 deg/s for the wrist.
 pub const JOINT_SPEED_RAD_S: [f64; JOINTS] =
@@ -13,43 +13,6 @@ pub const DEG: f64 = 180.0 / std::f64::consts::PI;
 
 /// Damping of the inverse near singular poses.
 const DAMPING: f64 = 1.25e-4;
-
-/// Which frame the angular part of a Cartesian velocity point is in. Kinova's engineers and its
-/// documents contradict each other; the emulation can do both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AngularFrame {
-    /// The tool's own frame (what Kinova's engineers say).
-    #[default]
-    EndEffector,
-    /// The base frame (what the formula in kinova-ros' README gives).
-    Base,
-}
-
-impl AngularFrame {
-    /// The angular velocity of a point, for the velocity `base_rad_s` in the base frame.
-    pub fn from_base(
-        self,
-        base_rad_s: &Vector3<f64>,
-        orientation: &UnitQuaternion<f64>,
-    ) -> Vector3<f64> {
-        match self {
-            AngularFrame::EndEffector => orientation.inverse_transform_vector(base_rad_s),
-            AngularFrame::Base => *base_rad_s,
-        }
-    }
-
-    /// The inverse of [`AngularFrame::from_base`].
-    pub fn to_base(
-        self,
-        point_rad_s: &Vector3<f64>,
-        orientation: &UnitQuaternion<f64>,
-    ) -> Vector3<f64> {
-        match self {
-            AngularFrame::EndEffector => orientation.transform_vector(point_rad_s),
-            AngularFrame::Base => *point_rad_s,
-        }
-    }
-}
 
 /// Joint velocities \[rad/s\] for the tool velocity `twist` (base frame) by damped least squares,
 /// scaled down together so that no joint passes its limit.

@@ -4,7 +4,7 @@
 //! targets. It is pure: it sees the arm only as [`Measured`] and answers with [`Targets`], and
 //! must never touch the physics itself.
 //!
-//! Emulated on purpose: a velocity point lives one tick; points pile up when sent faster; an
+//! Emulated on purpose: the joystick moves the arm only while the API has no control; a velocity point lives one tick; points pile up when sent faster; an
 //! empty FIFO stops the arm; refused commands are refused in silence, with return code 1.
 
 pub mod abi;
@@ -15,8 +15,7 @@ pub mod point;
 
 use fifo::{FIFO_DEPTH, Fifo};
 use jaco_core::state::{FINGERS, JOINTS};
-use jaco_core::{ArmState, Pose, TICK_S, Twist};
-pub use kinematics::AngularFrame;
+use jaco_core::{AngularFrame, ArmState, Pose, TICK_S, Twist};
 use kinematics::{DEG, JOINT_SPEED_RAD_S};
 use nalgebra::{Matrix6, Vector3};
 use point::{ArmMotion, HandMotion, Point};
@@ -33,6 +32,8 @@ const POSITION_SPEED_M_S: f64 = 0.15;
 const POSITION_SPEED_RAD_S: f64 = 0.6;
 /// Share of the joint speed limit that ANGULAR_POSITION points use.
 const ANGULAR_POSITION_SHARE: f64 = 0.6;
+/// Speed of the first joint at the end of the joystick's way \[rad/s\]: gentle, at any pose.
+const JOYSTICK_RAD_S: f64 = 0.2;
 /// Finger speed of POSITION_MODE \[ticks/s\].
 const FINGER_POSITION_TICKS_S: f64 = 5000.0;
 
@@ -117,6 +118,7 @@ pub struct Firmware {
     homed: bool,
     fingers_initialised: bool,
     rotating_frame: bool,
+    joystick_axis: f64,
 }
 
 impl Firmware {
@@ -138,6 +140,7 @@ impl Firmware {
             homed: false,
             fingers_initialised: false,
             rotating_frame: false,
+            joystick_axis: 0.0,
         }
     }
 
@@ -162,10 +165,16 @@ impl Firmware {
         DONE
     }
 
-    /// StopControlAPI: gives control back; the arm holds, queued points wait.
+    /// StopControlAPI: gives control back to the joystick; queued points wait.
     pub fn stop_control(&mut self) -> i32 {
         self.control_started = false;
         DONE
+    }
+
+    /// Somebody holds the joystick's first axis at `axis`, -1 to 1. It turns the first joint, but
+    /// does nothing while the API has control.
+    pub fn set_joystick(&mut self, axis: f64) {
+        self.joystick_axis = axis.clamp(-1.0, 1.0);
     }
 
     /// SetCartesianControl: refused in silence before homing.
@@ -331,6 +340,9 @@ impl Firmware {
         let point = if self.control_started { self.fifo.front().copied() } else { None };
         let mut hand = HandMotion::None;
         let mut velocities = [0.0; JOINTS];
+        if !self.control_started {
+            velocities[0] = self.joystick_axis * JOYSTICK_RAD_S;
+        }
         if let Some(point) = point {
             hand = point.hand;
             let finished;

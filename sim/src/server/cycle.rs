@@ -108,6 +108,8 @@ impl Cycle {
         self.tick_ns = self.clock.now_ns();
         self.pace.begin(self.tick_ns);
         let (queued, at) = (self.queued(), self.tool_m());
+        let axis = self.faults.current().joystick_axis;
+        self.world.firmware().set_joystick(f64::from(axis));
         self.world.tick();
         self.ticks += 1;
         self.speed_m_s = (self.tool_m() - at).norm() / TICK_S;
@@ -181,6 +183,7 @@ impl Cycle {
             fifo_count: self.queued(),
             arm_speed_m_s: self.speed_m_s,
             homed: self.world.firmware_ref().is_homed(),
+            has_control: self.world.firmware_ref().has_control(),
             sdk_clients: self.sdk_clients.load(Ordering::Relaxed),
             task: self.world.task(),
             seed: self.seed,

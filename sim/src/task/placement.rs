@@ -4,7 +4,6 @@ use super::Goal;
 use crate::firmware::fingers;
 use crate::random::uniform;
 use crate::scene::Object;
-use crate::world::StartPose;
 use jaco_core::{Pose, Task};
 use nalgebra::{Matrix3, Rotation3, UnitQuaternion, Vector2, Vector3};
 use rand::RngExt;
@@ -39,6 +38,15 @@ pub fn down(yaw_rad: f64) -> UnitQuaternion<f64> {
 /// The pose at the home position, without any randomness.
 pub fn home() -> Pose {
     Pose { position_m: Vector3::from(HOME_M), orientation: down(FRAC_PI_2) }
+}
+
+/// Where the hand is when an episode begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartPose {
+    /// At home, give or take 15 mm and 0.05 rad, fingers open.
+    Home,
+    /// Anywhere over the work area, fingers perhaps part closed.
+    Random,
 }
 
 /// Draws a start for `task`.
