@@ -28,6 +28,7 @@ mod error;
 mod feature;
 mod image;
 mod info;
+mod lock;
 mod meta;
 mod reader;
 mod repair;

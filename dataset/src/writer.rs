@@ -21,12 +21,13 @@ use crate::episode::{EpisodeBuffer, default_columns};
 use crate::error::{DatasetError, IoContext};
 use crate::feature::Features;
 use crate::info::Info;
+use crate::lock::lock;
 use crate::meta::{self, EpisodeNotes, EpisodeRecord};
 use crate::repair::{Repair, restore};
 use crate::stats::FeatureStats;
 use crate::storage::{FileSystem, Storage, files_below, replace};
 use crate::table::{self, StoredColumn};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::Path;
 
 /// The one writer of a dataset: it holds the dataset's lock while it lives.
@@ -194,18 +195,5 @@ impl DatasetWriter {
         catalog.publish(storage)?;
         self.catalog = catalog;
         Ok(EpisodeSummary { index, frames: length, bytes: data.len() })
-    }
-}
-
-/// Takes the dataset for this process; the kernel gives it free when the process ends.
-pub(crate) fn lock(root: &Path) -> Result<File, DatasetError> {
-    let folder = root.join("meta/jacod");
-    FileSystem.create_folder(&folder).at("create", &folder)?;
-    let path = folder.join("lock");
-    let file = File::create(&path).at("create", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DatasetError::Locked { root: root.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(DatasetError::Io { action: "lock", path, source }),
     }
 }
