@@ -12,7 +12,7 @@ use tch::nn::Path;
 use tch::{TchError, Tensor};
 
 /// A new variable called `name`, without a value yet.
-pub(crate) fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor, TchError> {
+pub fn variable(path: &Path, name: &str, shape: &[i64]) -> Result<Tensor, TchError> {
     Ok(path.add(name, Tensor::f_empty(shape, (path.kind(), path.device()))?, true))
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn module_name(path: &Path) -> String {
 /// `y = x Wᵀ + b`, with W stored as `weight` \[outputs, inputs\], and an adapter's share if there
 /// is one.
 #[derive(Debug)]
-pub(crate) struct Linear {
+pub struct Linear {
     module: String,
     weight: Tensor,
     bias: Option<Tensor>,
@@ -32,7 +32,8 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    pub(crate) fn new(path: &Path, inputs: i64, outputs: i64) -> Result<Self, TchError> {
+    /// A map whose variables are `weight` and `bias` below `path`.
+    pub fn new(path: &Path, inputs: i64, outputs: i64) -> Result<Self, TchError> {
         let bias = Some(variable(path, "bias", &[outputs])?);
         Ok(Self { bias, ..Self::without_bias(path, inputs, outputs)? })
     }
@@ -42,7 +43,8 @@ impl Linear {
         Ok(Self { module: module_name(path), weight, bias: None, lora: None })
     }
 
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
+    /// The image of `x`, whose last dimension has `inputs` values.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let kind = x.f_kind()?;
         let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
         let y = x.f_linear(&cast(&self.weight, kind)?, bias)?;

@@ -1,4 +1,4 @@
-//! OpenVLA action-stream policy in libtorch: tokens, decoding, training, checkpoints.
+//! OpenVLA action-stream policy in libtorch: tokens, decoding, checkpoints.
 //!
 //! A picture and an instruction go in, H action units come out. The model is OpenVLA's, under
 //! the names of its published checkpoint and of any size; a checkpoint is a folder in Hugging
@@ -11,29 +11,34 @@ pub mod decode;
 pub mod error;
 pub mod image;
 mod init;
-mod layers;
+pub mod layers;
 pub mod llama;
 mod lora;
+mod names;
 pub mod openvla;
+pub mod options;
 pub mod policy;
 mod projector;
 pub mod prompt;
+pub mod seam;
 pub mod statistics;
 mod tensor;
 pub mod tokens;
-pub mod train;
 pub mod vision;
 
 pub use checkpoint::{Adapter, AdapterConfig, Checkpoint, LoraPair};
 pub use config::OpenVlaConfig;
 pub use decode::{
-    DecodeMethod, DecodeRequest, Decoded, Grammar, Stream, Timings, TokenValue, UnitConfidence,
+    DecodeMethod, DecodeRequest, Decoded, Decoding, Grammar, Stream, Timings, TokenValue,
+    UnitConfidence,
 };
-pub use error::ModelError;
+pub use error::{ModelError, blames_input};
 pub use image::{ImageProcessor, LiberoView, ResizeStrategy};
 pub use openvla::OpenVla;
+pub use options::PolicyOptions;
 pub use policy::{LoadOptions, OpenVlaPolicy, Policy, load_model};
 pub use prompt::PromptTokenizer;
+pub use seam::DecodingPolicy;
 pub use statistics::NormStats;
 pub use tokens::ActionVocab;
 

@@ -2,12 +2,10 @@
 //! "no-align+fused-gelu-mlp" projector (names `projector.fc1..fc3`).
 
 use crate::checkpoint::Adapter;
+use crate::config::PROJECTOR_EXPANSION as EXPANSION;
 use crate::layers::Linear;
 use tch::nn::Path;
 use tch::{TchError, Tensor};
-
-/// Hidden width of the projector as a multiple of the vision width.
-pub(crate) const EXPANSION: i64 = 4;
 
 /// Three linear maps with erf-GELU between them.
 #[derive(Debug)]

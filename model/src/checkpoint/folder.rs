@@ -40,7 +40,7 @@ pub(super) fn write_whole(
 
 /// Moves the checkpoint in `from` over the one in `to`, file by file, and removes `from`. Weights
 /// files of `to` that are not replaced go, since they would belong to no checkpoint.
-pub(crate) fn move_over(from: &Path, to: &Path) -> Result<(), ModelError> {
+pub fn move_over(from: &Path, to: &Path) -> Result<(), ModelError> {
     let names = |dir: &Path| -> Result<BTreeSet<OsString>, ModelError> {
         fs::read_dir(dir)
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())

@@ -11,7 +11,6 @@ mod file;
 mod folder;
 pub mod inspect;
 mod locate;
-pub(crate) mod names;
 mod random;
 mod read;
 mod save;
@@ -19,13 +18,13 @@ mod shapes;
 mod shards;
 pub mod synth;
 
-pub(crate) use folder::move_over;
+pub use folder::move_over;
 
-pub use adapter::{Adapter, AdapterConfig, LoraPair};
-pub use inspect::{Inspection, inspect};
-pub use names::{
+pub use crate::names::{
     CONFIG_FILE, INDEX_FILE, PROCESSOR_FILE, STATISTICS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
 };
+pub use adapter::{Adapter, AdapterConfig, LoraPair};
+pub use inspect::{Inspection, inspect};
 pub use read::read_weights;
 pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
 pub use shapes::{Shapes, dead_tensors, wanted_tensors};

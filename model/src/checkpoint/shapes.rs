@@ -3,8 +3,8 @@
 //! Owns what a checkpoint must hold, and what a published one holds beside that although the
 //! output never depends on it. Must never build a model.
 
+use crate::config::PROJECTOR_EXPANSION as EXPANSION;
 use crate::config::{OpenVlaConfig, TowerConfig};
-use crate::projector::EXPANSION;
 use std::collections::BTreeMap;
 
 /// Shapes by tensor name.

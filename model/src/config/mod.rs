@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
 
+/// Hidden width of the projector as a multiple of the vision width.
+pub(crate) const PROJECTOR_EXPANSION: i64 = 4;
+
 /// Tokens of one action unit in a stream: seven action tokens and the separator.
 pub const UNIT_TOKENS: usize = 8;
 

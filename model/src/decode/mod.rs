@@ -7,12 +7,15 @@
 //! no step waits for the host, but for the check of a cut-off once a unit.
 
 mod chooser;
+mod decoding;
 mod request;
 mod stream;
 mod trace;
 
+pub use decoding::Decoding;
+pub use jaco_core::policy::Timings;
 pub use request::{DecodeMethod, DecodeRequest, Grammar, MOST_STREAMS, TokenValue};
-pub use stream::{Decoded, Stream, Timings, UnitConfidence};
+pub use stream::{Decoded, Stream, UnitConfidence};
 
 use crate::config::{OpenVlaConfig, UNIT_TOKENS};
 use crate::error::ModelError;

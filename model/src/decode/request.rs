@@ -3,9 +3,8 @@
 use crate::config::{OpenVlaConfig, UNIT_TOKENS};
 use crate::error::ModelError;
 use jaco_core::codec::ACTION_BINS;
-use jaco_core::{ACTION_DIMS, ActionUnit, Clock};
+use jaco_core::{ACTION_DIMS, ActionUnit, Clock, Decode};
 use std::fmt;
-use std::str::FromStr;
 
 /// How tokens are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,6 +32,17 @@ pub enum DecodeMethod {
 }
 
 impl DecodeMethod {
+    /// What the setting `decode` asks for: one stream, drawn with `seed` where it is drawn.
+    pub fn of(decode: Decode, seed: u64) -> Self {
+        match decode {
+            Decode::Greedy => DecodeMethod::Greedy,
+            Decode::TopK { k, temperature } => {
+                DecodeMethod::TopK { k, temperature, seed, samples: 1 }
+            }
+            Decode::Beam { width } => DecodeMethod::Beam { width },
+        }
+    }
+
     /// Streams that come back.
     pub fn streams(&self) -> usize {
         match self {
@@ -46,40 +56,15 @@ impl DecodeMethod {
 /// Most streams decoded side by side.
 pub const MOST_STREAMS: usize = 64;
 
-/// `greedy`, `top-k:K`, `top-k:K:TEMPERATURE`, `beam:WIDTH`; seed and number of samples are not
-/// part of the text.
-impl FromStr for DecodeMethod {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let wrong =
-            || format!("{text:?} is none of greedy, top-k:K, top-k:K:TEMPERATURE, beam:WIDTH");
-        let method = match parts[..] {
-            ["greedy"] => Some(DecodeMethod::Greedy),
-            ["top-k", k] => top_k(k, "1"),
-            ["top-k", k, temperature] => top_k(k, temperature),
-            ["beam", width] => width.parse().ok().map(|width| DecodeMethod::Beam { width }),
-            _ => None,
-        };
-        let method = method.ok_or_else(wrong)?;
-        check_method(&method).map_err(|error| error.to_string())?;
-        Ok(method)
-    }
-}
-
-fn top_k(k: &str, temperature: &str) -> Option<DecodeMethod> {
-    let (k, temperature) = (k.parse().ok()?, temperature.parse().ok()?);
-    Some(DecodeMethod::TopK { k, temperature, seed: 0, samples: 1 })
-}
-
+/// In the words of settings; seed and number of samples are not part of them.
 impl fmt::Display for DecodeMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DecodeMethod::Greedy => f.write_str("greedy"),
-            DecodeMethod::TopK { k, temperature, .. } => write!(f, "top-k:{k}:{temperature}"),
-            DecodeMethod::Beam { width } => write!(f, "beam:{width}"),
-        }
+        let setting = match *self {
+            DecodeMethod::Greedy => Decode::Greedy,
+            DecodeMethod::TopK { k, temperature, .. } => Decode::TopK { k, temperature },
+            DecodeMethod::Beam { width } => Decode::Beam { width },
+        };
+        setting.fmt(f)
     }
 }
 
@@ -164,7 +149,7 @@ impl DecodeRequest<'_> {
 
     /// Checks everything that the decoder relies on; tokens of the prefix (prompt and forced
     /// units) without the patches.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         config: &OpenVlaConfig,
         prompts: &[Vec<i64>],

@@ -1,5 +1,6 @@
 //! What comes back from the decoder: streams of units with what the policy thinks of them.
 
+use jaco_core::policy::Timings;
 use jaco_core::{ACTION_DIMS, ActionUnit};
 
 /// The streams that answer one picture and instruction.
@@ -68,17 +69,4 @@ impl Stream {
     pub fn violations(&self) -> usize {
         self.confidence.iter().map(|unit| unit.violations).sum()
     }
-}
-
-/// Durations of the parts of one decoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timings {
-    /// Resizing and normalising the picture \[ns\].
-    pub image_ns: u64,
-    /// Towers and projector \[ns\].
-    pub vision_ns: u64,
-    /// Prompt, patches and forced units through the language model \[ns\].
-    pub prefill_ns: u64,
-    /// The rest of the tokens \[ns\].
-    pub decode_ns: u64,
 }

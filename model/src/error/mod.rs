@@ -10,7 +10,9 @@ pub use adapter::AdapterError;
 pub use tensors::{IndexProblem, Misnamed, Misshapen, TensorMismatch};
 
 use jaco_core::codec::StatisticsError;
+use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tch::TchError;
 
@@ -85,7 +87,7 @@ pub enum ModelError {
     /// A folder has weights in one file and weights in shards.
     #[error(
         "{}: both {} and {} are there; remove the one that is out of date", dir.display(),
-        crate::checkpoint::names::WEIGHTS_FILE, crate::checkpoint::names::INDEX_FILE
+        crate::names::WEIGHTS_FILE, crate::names::INDEX_FILE
     )]
     TwoSetsOfWeights {
         /// The checkpoint folder.
@@ -313,12 +315,36 @@ pub enum ModelError {
         /// GPUs there are.
         present: usize,
     },
+    /// An error that a setting can cure.
+    #[error("{error}: set {setting}")]
+    Setting {
+        /// What is wrong.
+        error: Box<ModelError>,
+        /// The setting.
+        setting: String,
+    },
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
 }
 
 impl ModelError {
+    /// Whether it is about what a user gave (a checkpoint, an adapter, an instruction, an option)
+    /// and not about the machine or the program that uses it.
+    pub fn is_unusable_input(&self) -> bool {
+        match self {
+            ModelError::Io { source, .. } => {
+                !matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            ModelError::Torch(_)
+            | ModelError::Bin { .. }
+            | ModelError::NotAnAction { .. }
+            | ModelError::TooManyForced { .. }
+            | ModelError::UnequalPrompts { .. } => false,
+            _ => true,
+        }
+    }
+
     /// For `map_err` at file operations on `path`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ModelError {
         let path = path.to_owned();
@@ -332,5 +358,27 @@ impl ModelError {
         wanted: impl Into<String>,
     ) -> ModelError {
         ModelError::Config { key: key.into(), found: found.to_string(), wanted: wanted.into() }
+    }
+}
+
+/// Whether `error` is about what a user gave or about the machine; none if it is neither the
+/// model's nor libtorch's.
+pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
+    match error.downcast_ref::<ModelError>() {
+        Some(error) => Some(error.is_unusable_input()),
+        None => error.is::<TchError>().then_some(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_that_is_not_there_is_unusable_input_and_a_full_disk_is_not() {
+        let io = |kind: ErrorKind| ModelError::Io { path: "out".into(), source: kind.into() };
+        assert_eq!(blames_input(&io(ErrorKind::NotFound)), Some(true));
+        assert_eq!(blames_input(&io(ErrorKind::StorageFull)), Some(false));
+        assert_eq!(blames_input(&std::io::Error::from(ErrorKind::NotFound)), None);
     }
 }

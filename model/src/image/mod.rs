@@ -13,8 +13,7 @@ mod picture;
 mod strategy;
 
 pub use libero::LiberoView;
-pub use picture::FRAME_SIDES;
-pub(crate) use picture::Picture;
+pub use picture::{FRAME_SIDES, Picture};
 pub use strategy::ResizeStrategy;
 
 use crate::error::ModelError;
@@ -109,7 +108,7 @@ impl ImageProcessor {
     }
 
     /// [`resize`](Self::resize) for a picture that came from elsewhere.
-    pub(crate) fn square<'a>(&self, picture: Picture<'a>) -> Cow<'a, [u8]> {
+    pub fn square<'a>(&self, picture: Picture<'a>) -> Cow<'a, [u8]> {
         self.strategy.apply(picture, self.size, self.letterbox_fill).rgb
     }
 

@@ -17,9 +17,12 @@ pub const FRAME_SIDES: RangeInclusive<u32> = 8..=8192;
 
 /// `height * width * 3` bytes: rows from the top, red green blue.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Picture<'a> {
+pub struct Picture<'a> {
+    /// Pixels in a row.
     pub width: usize,
+    /// Rows.
     pub height: usize,
+    /// The pixels.
     pub rgb: Cow<'a, [u8]>,
 }
 
@@ -40,6 +43,7 @@ impl<'a> Picture<'a> {
         Ok(Self { width: columns, height: rows, rgb: Cow::Borrowed(&frame.rgb) })
     }
 
+    /// A picture of these pixels, whose number must fit the sides.
     pub fn owned(width: usize, height: usize, rgb: Vec<u8>) -> Self {
         Self { width, height, rgb: Cow::Owned(rgb) }
     }

@@ -16,6 +16,7 @@ mod init;
 mod merged;
 mod numbers;
 mod prompt;
+mod seam;
 mod search;
 mod support;
 mod tokens;

@@ -2,19 +2,19 @@
 //! simulator knows (poses, gripper), before a single token is learnt. Minutes of it save the token
 //! loss most of its way when training from scratch.
 
-use super::batch::Batch;
-use super::config::{LbcConfig, TrainRequest};
-use super::error::TrainError;
-use super::loss::label_loss;
-use super::metrics::ValidationSums;
-use super::network::Network;
-use super::progress::{Progress, Summary};
-use super::run::{Losses, Objective, run};
-use super::state::Stage;
+use crate::batch::Batch;
+use crate::config::{LbcConfig, TrainRequest};
+use crate::error::TrainError;
+use crate::loss::label_loss;
+use crate::metrics::ValidationSums;
+use crate::network::Network;
+use crate::progress::{Progress, Summary};
+use crate::run::{Losses, Objective, run};
+use crate::state::Stage;
 use std::ops::ControlFlow;
 
 /// Pretrains the vision towers and writes a checkpoint to `request.out` from which
-/// [`train_lbc`](super::train_lbc) can start. The regression head is kept in its training state.
+/// [`train_lbc`](crate::train_lbc) can start. The regression head is kept in its training state.
 pub fn train_vision(
     request: &TrainRequest,
     config: &LbcConfig,

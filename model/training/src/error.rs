@@ -1,7 +1,7 @@
 //! Why a training run cannot start, go on or be resumed.
 
-use crate::error::ModelError;
 use jaco_core::codec::StatisticsError;
+use jaco_model::error::ModelError;
 use std::path::{Path, PathBuf};
 use tch::TchError;
 
@@ -12,7 +12,7 @@ pub enum TrainError {
     /// A hyper-parameter outside its limits.
     #[error("training setting {name} = {value} is outside its limits: {limits}")]
     Setting {
-        /// Name in [`LbcConfig`](super::LbcConfig).
+        /// Name in [`LbcConfig`](crate::LbcConfig).
         name: &'static str,
         /// Its value.
         value: f64,

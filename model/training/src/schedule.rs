@@ -1,6 +1,6 @@
 //! Learning rate by step: linear warm-up times a cosine that ends at a share of the peak.
 
-use super::config::LbcConfig;
+use crate::config::LbcConfig;
 
 /// The learning rate of optimiser step `step` (from 0).
 pub fn learning_rate(config: &LbcConfig, step: u64) -> f64 {

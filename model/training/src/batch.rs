@@ -1,17 +1,17 @@
 //! From states to the tensors of one optimiser step: pictures with colour augmentation, token ids
 //! with noise on the action tokens, and what each supervised logits row should predict.
 //!
-//! Must never choose the states (see [`super::sampling`]) or weigh the losses.
+//! Must never choose the states (see [`crate::sampling`]) or weigh the losses.
 
-use super::config::LbcConfig;
-use super::loss::{Targets, target_row};
-use super::random::{Purpose, generator, standard_normal, symmetric};
-use super::store::Store;
-use crate::config::{OpenVlaConfig, UNIT_TOKENS};
-use crate::image::ImageProcessor;
-use crate::tokens::ActionVocab;
+use crate::config::LbcConfig;
+use crate::loss::{Targets, target_row};
+use crate::random::{Purpose, generator, standard_normal, symmetric};
+use crate::store::Store;
 use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ACTION_DIMS, ActionUnit};
+use jaco_model::config::{OpenVlaConfig, UNIT_TOKENS};
+use jaco_model::image::ImageProcessor;
+use jaco_model::tokens::ActionVocab;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, TchError, Tensor};
@@ -249,15 +249,15 @@ pub fn stream_length(config: &LbcConfig, step: u64) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::image::ResizeStrategy;
-    use crate::train::store::{EpisodeRows, StoreBuilder};
+    use crate::store::{EpisodeRows, StoreBuilder};
     use jaco_core::Frame;
+    use jaco_model::image::ResizeStrategy;
     use std::path::Path;
 
     const SIDE: i64 = 8;
 
     fn model() -> OpenVlaConfig {
-        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/config.json");
+        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini/config.json");
         OpenVlaConfig::read(&mini).unwrap()
     }
 

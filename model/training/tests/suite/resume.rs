@@ -1,7 +1,7 @@
 //! That a run broken off and resumed ends where the uninterrupted one does.
 
 use crate::support::Bench;
-use jaco_model::train::{Start, TrainError};
+use jaco_training::{Start, TrainError};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;

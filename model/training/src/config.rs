@@ -2,13 +2,13 @@
 //!
 //! Owns names, defaults and their check. Must never read a file or touch a tensor.
 
-use super::error::TrainError;
+use crate::error::TrainError;
 use jaco_core::Clock;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::Device;
 
-/// Hyper-parameters of [`train_lbc`](super::train_lbc); [`train_vision`](super::train_vision)
+/// Hyper-parameters of [`train_lbc`](crate::train_lbc); [`train_vision`](crate::train_vision)
 /// uses those that do not speak of streams or tokens.
 ///
 /// The defaults are for a model of a few million parameters trained from scratch.

@@ -1,7 +1,7 @@
 //! In which order the states are visited: endless passes over the pool, each in a random order of
 //! its own, so that the batch of a step depends on seed and step alone.
 
-use super::random::{Purpose, generator};
+use crate::random::{Purpose, generator};
 use rand::seq::SliceRandom;
 
 /// Draws batches from a pool of states.

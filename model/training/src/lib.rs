@@ -34,6 +34,7 @@ mod vision;
 
 pub use config::{DatasetSource, LbcConfig, Start, TrainRequest};
 pub use error::TrainError;
+pub use jaco_model::blames_input;
 pub use lbc::train_lbc;
 pub use memory::tune_allocator;
 pub use metrics::{StepReport, Validation};

@@ -2,7 +2,7 @@
 
 use jaco_core::ManualClock;
 use jaco_dataset::{DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
-use jaco_model::train::{
+use jaco_training::{
     DatasetSource, LbcConfig, Progress, Start, Summary, TrainError, TrainRequest, train_lbc,
     train_vision,
 };
@@ -120,7 +120,7 @@ impl Bench {
 
 /// The mini policy's files with sizes cut down to what trains in milliseconds.
 fn write_model(dir: &Path) {
-    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini");
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini");
     fs::create_dir(dir).unwrap();
     fs::copy(mini.join("tokenizer.json"), dir.join("tokenizer.json")).unwrap();
     let text = fs::read_to_string(mini.join("config.json")).unwrap();

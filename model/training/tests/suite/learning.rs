@@ -2,12 +2,12 @@
 
 use crate::support::{Bench, SIDE};
 use jaco_core::Frame;
-use jaco_model::train::{LbcConfig, Start, Validation};
 use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
+use jaco_training::{LbcConfig, Start, Validation};
 use std::fs;
 use tch::Device;
 
-fn validation(summary: jaco_model::train::Summary) -> Validation {
+fn validation(summary: jaco_training::Summary) -> Validation {
     summary.validation.unwrap()
 }
 

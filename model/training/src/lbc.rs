@@ -4,17 +4,17 @@
 //! Next-token loss over the full vocabulary; the regression of simulator labels goes on beside it
 //! where the data have labels.
 
-use super::batch::{Batch, stream_length};
-use super::config::{LbcConfig, TrainRequest};
-use super::error::TrainError;
-use super::loss::{label_loss, target_table, token_loss};
-use super::metrics::ValidationSums;
-use super::network::Network;
-use super::progress::{Progress, Summary};
-use super::run::{Losses, Objective, run};
-use super::state::Stage;
-use crate::tokens::ActionVocab;
+use crate::batch::{Batch, stream_length};
+use crate::config::{LbcConfig, TrainRequest};
+use crate::error::TrainError;
+use crate::loss::{label_loss, target_table, token_loss};
+use crate::metrics::ValidationSums;
+use crate::network::Network;
+use crate::progress::{Progress, Summary};
+use crate::run::{Losses, Objective, run};
+use crate::state::Stage;
 use jaco_core::codec::ACTION_BINS;
+use jaco_model::tokens::ActionVocab;
 use std::ops::ControlFlow;
 use tch::Tensor;
 

@@ -1,10 +1,10 @@
 //! What a run reports of itself: the numbers of a training step and of a validation, and the file
 //! that keeps them, one JSON object a line.
 
-use super::batch::{Batch, Place};
-use super::error::TrainError;
-use super::state::replace_file;
-use super::store::LabelScale;
+use crate::batch::{Batch, Place};
+use crate::error::TrainError;
+use crate::state::replace_file;
+use crate::store::LabelScale;
 use jaco_core::ACTION_DIMS;
 use jaco_core::codec::ACTION_BINS;
 use serde::{Deserialize, Serialize};

@@ -3,12 +3,13 @@
 //! Owns the pictures, the streams as bins, the standardised labels, and which states are trained on
 //! or held out. Must never read a file.
 
-use super::error::TrainError;
-use super::random::{Purpose, generator};
-use super::streams::supervised_units;
+use crate::error::TrainError;
+use crate::random::{Purpose, generator};
+use crate::streams::supervised_units;
 use jaco_core::{ACTION_DIMS, Action, ActionCodec, ActionStatistics, ActionUnit};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// One number per dimension of an action, as stored.
@@ -62,7 +63,7 @@ pub struct Store {
     units: Vec<ActionUnit>,
     supervised: Vec<u8>,
     prompts: Vec<Vec<i64>>,
-    prompt_of: Vec<u16>,
+    prompt_of: Vec<u32>,
 }
 
 /// What a state is to be answered with.
@@ -80,7 +81,7 @@ impl Store {
     pub fn answer(&self, state: u32) -> Answer<'_> {
         let state = state as usize;
         Answer {
-            prompt: &self.prompts[usize::from(self.prompt_of[state])],
+            prompt: &self.prompts[self.prompt_of[state] as usize],
             units: &self.units[state * self.horizon..][..self.horizon],
             supervised: usize::from(self.supervised[state]),
         }
@@ -107,7 +108,8 @@ pub struct StoreBuilder {
     supervised: Vec<u8>,
     labels: Vec<f32>,
     prompts: Vec<Vec<i64>>,
-    prompt_of: Vec<u16>,
+    prompt_numbers: HashMap<Vec<i64>, u32>,
+    prompt_of: Vec<u32>,
     train: Vec<u32>,
     validation: Vec<u32>,
 }
@@ -130,6 +132,7 @@ impl StoreBuilder {
             supervised: Vec::with_capacity(states),
             labels: Vec::new(),
             prompts: Vec::new(),
+            prompt_numbers: HashMap::new(),
             prompt_of: Vec::with_capacity(states),
             train: Vec::new(),
             validation: Vec::new(),
@@ -153,12 +156,12 @@ impl StoreBuilder {
         for labels in &rows.labels {
             self.labels.extend(labels);
         }
-        let prompt = self.prompts.iter().position(|known| *known == rows.prompt);
-        let prompt = prompt.unwrap_or_else(|| {
+        let next = self.prompts.len() as u32;
+        let prompt = *self.prompt_numbers.entry(rows.prompt.clone()).or_insert(next);
+        if prompt == next {
             self.prompts.push(rows.prompt.clone());
-            self.prompts.len() - 1
-        });
-        self.prompt_of.extend(std::iter::repeat_n(prompt as u16, length));
+        }
+        self.prompt_of.extend(std::iter::repeat_n(prompt, length));
         let states = first as u32..(first + length) as u32;
         if rows.repeat == 0 {
             self.validation.extend(states);
@@ -335,6 +338,22 @@ mod tests {
         let store = store(&[(rows, images)]);
         assert_eq!(store.answer(0).supervised, 3);
         assert_eq!(store.answer(0).units[0], store.answer(1).units[2]);
+    }
+
+    /// Prompt numbers had 16 bits: state 65,536 was trained with the first prompt.
+    #[test]
+    fn more_than_65536_prompts_are_told_apart() {
+        let many = usize::from(u16::MAX) + 3;
+        let episodes: Vec<_> = (0..many)
+            .map(|number| {
+                let (rows, images) = episode(1);
+                (EpisodeRows { prompt: vec![1, number as i64], ..rows }, images)
+            })
+            .collect();
+        let store = store(&episodes);
+        for state in [0, 65_535, 65_536, many as u32 - 1] {
+            assert_eq!(store.answer(state).prompt, [1, i64::from(state)]);
+        }
     }
 
     #[test]

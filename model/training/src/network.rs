@@ -3,20 +3,20 @@
 //! Owns where weights come from at the start of a run and how the checkpoint is written. Must never
 //! compute a loss.
 
-use super::batch::StreamBatch;
-use super::config::{LbcConfig, Start};
-use super::error::TrainError;
-use super::head::LabelHead;
-use super::state::{self, SavedState};
-use super::store::LabelScale;
-use crate::checkpoint::{self, Checkpoint};
-use crate::config::{OpenVlaConfig, UNIT_TOKENS};
-use crate::error::ModelError;
-use crate::image::ImageProcessor;
-use crate::openvla::OpenVla;
-use crate::prompt::PromptTokenizer;
-use crate::statistics::NormStats;
+use crate::batch::StreamBatch;
+use crate::config::{LbcConfig, Start};
+use crate::error::TrainError;
+use crate::head::LabelHead;
+use crate::state::{self, SavedState};
+use crate::store::LabelScale;
 use jaco_core::ActionStatistics;
+use jaco_model::checkpoint::{self, Checkpoint};
+use jaco_model::config::{OpenVlaConfig, UNIT_TOKENS};
+use jaco_model::error::ModelError;
+use jaco_model::image::ImageProcessor;
+use jaco_model::openvla::OpenVla;
+use jaco_model::prompt::PromptTokenizer;
+use jaco_model::statistics::NormStats;
 use std::fs;
 use std::path::Path;
 use tch::nn::VarStore;
@@ -203,12 +203,12 @@ pub const MOMENTS: &str = "moments.";
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::tokens::ActionVocab;
-    use crate::train::loss::{Targets, target_row, target_table, token_loss};
+    use crate::loss::{Targets, target_row, target_table, token_loss};
+    use jaco_model::tokens::ActionVocab;
     use std::collections::HashMap;
 
     fn fixture(name: &str) -> HashMap<String, Tensor> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-openvla");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tiny-openvla");
         Tensor::read_safetensors(folder.join(name)).unwrap().into_iter().collect()
     }
 
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn loss_and_gradients_agree_with_the_reference() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-openvla");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tiny-openvla");
         let config = OpenVlaConfig::read(&folder.join("config.json")).unwrap();
         let variables = VarStore::new(Device::Cpu);
         let model = OpenVla::new(&variables.root(), &config).unwrap();

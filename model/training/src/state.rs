@@ -4,9 +4,9 @@
 //! The file is replaced as a whole (written aside, flushed, renamed), so there is always one that
 //! is complete. Must never decide how to train.
 
-use super::config::{DatasetSource, LbcConfig};
-use super::error::TrainError;
-use super::store::LabelScale;
+use crate::config::{DatasetSource, LbcConfig};
+use crate::error::TrainError;
+use crate::store::LabelScale;
 use jaco_core::ActionStatistics;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};

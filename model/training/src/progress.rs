@@ -1,6 +1,6 @@
 //! What a run tells its caller while it goes on, and at its end.
 
-use super::metrics::{StepReport, Validation};
+use crate::metrics::{StepReport, Validation};
 use serde::Serialize;
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! That bad input is refused with its name, and nothing is overwritten.
 
 use crate::support::Bench;
-use jaco_model::train::{LbcConfig, Progress, TrainError, train_lbc};
+use jaco_training::{LbcConfig, Progress, TrainError, train_lbc};
 use std::fs;
 use std::ops::ControlFlow;
 

@@ -4,8 +4,8 @@
 //! Four learnt queries attend over the patches; a two-layer perceptron reads the four results. Its
 //! weights belong to the training state and never to a policy's checkpoint.
 
-use super::random::{Purpose, generator, standard_normal, symmetric};
-use crate::layers::{Linear, variable};
+use crate::random::{Purpose, generator, standard_normal, symmetric};
+use jaco_model::layers::{Linear, variable};
 use tch::nn::{Path, VarStore};
 use tch::{Device, TchError, Tensor, no_grad};
 

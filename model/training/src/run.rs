@@ -4,20 +4,20 @@
 //! Owns the order of events and what is saved when. What is minimised is the
 //! [`Objective`]'s; what the caller does with progress is the caller's.
 
-use super::adamw::{AdamW, AdamWOptions, Parameter};
-use super::average::WeightAverage;
-use super::batch::{Batch, BatchMaker, Normalisation};
-use super::config::{LbcConfig, Start, TrainRequest};
-use super::data::{LoadRequest, load};
-use super::error::TrainError;
-use super::metrics::{Line, Means, MetricsFile, Validation, ValidationSums};
-use super::network::{AVERAGE, MOMENTS, Network, WEIGHTS};
-use super::progress::{Progress, Summary};
-use super::sampling::Sampler;
-use super::schedule::{ema_decay, learning_rate};
-use super::state::{self, Description, Stage};
-use super::store::Store;
-use crate::statistics::NormStats;
+use crate::adamw::{AdamW, AdamWOptions, Parameter};
+use crate::average::WeightAverage;
+use crate::batch::{Batch, BatchMaker, Normalisation};
+use crate::config::{LbcConfig, Start, TrainRequest};
+use crate::data::{LoadRequest, load};
+use crate::error::TrainError;
+use crate::metrics::{Line, Means, MetricsFile, Validation, ValidationSums};
+use crate::network::{AVERAGE, MOMENTS, Network, WEIGHTS};
+use crate::progress::{Progress, Summary};
+use crate::sampling::Sampler;
+use crate::schedule::{ema_decay, learning_rate};
+use crate::state::{self, Description, Stage};
+use crate::store::Store;
+use jaco_model::statistics::NormStats;
 use std::ops::ControlFlow;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -72,7 +72,7 @@ pub fn run<O: Objective>(
     if request.datasets.is_empty() {
         return Err(TrainError::NoData { datasets: 0, states: 0 });
     }
-    tch::set_num_threads(config.threads as i32);
+    tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
     let mut network = Network::start(&request.start, &request.out, config, device)?;
     let resumed = match request.start {
         Start::Resume => network.saved.as_ref().map(|saved| saved.description.clone()),

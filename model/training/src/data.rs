@@ -1,13 +1,13 @@
 //! Reading datasets into a [`Store`]: which features are needed, what they must look like, and
 //! where a bad value was found. Pictures are brought to the model's size here.
 
-use super::config::DatasetSource;
-use super::error::TrainError;
-use super::store::{ActionRow, EpisodeRows, LabelScale, Store, StoreBuilder, held_out};
-use crate::image::{ImageProcessor, Picture};
-use crate::prompt::PromptTokenizer;
+use crate::config::DatasetSource;
+use crate::error::TrainError;
+use crate::store::{ActionRow, EpisodeRows, LabelScale, Store, StoreBuilder, held_out};
 use jaco_core::{ACTION_DIMS, ActionStatistics};
 use jaco_dataset::{Dataset, Episode, FeatureKind, Images};
+use jaco_model::image::{ImageProcessor, Picture};
+use jaco_model::prompt::PromptTokenizer;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
