@@ -1,0 +1,32 @@
+//! What the programs share that `jaco` hands verbs to: command line in, last words and exit code
+//! out.
+
+use crate::{Cli, exit};
+use clap::Parser;
+use jaco_api::say::in_full;
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Whether an error is about what a user gave (exit code 2) or about the machine (1); none if the
+/// judge does not know it.
+pub type Blame = fn(&(dyn Error + 'static)) -> Option<bool>;
+
+/// Parses the command line and carries it out; `blame` judges the causes of an error, `otherwise`
+/// is the exit code of those that it does not know.
+pub fn main(
+    otherwise: u8,
+    blame: Blame,
+    carry_out: impl FnOnce(&Cli) -> anyhow::Result<()>,
+) -> ExitCode {
+    match carry_out(&Cli::parse()) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            eprintln!("jaco: {}", in_full(&error));
+            ExitCode::from(match error.chain().find_map(blame) {
+                Some(true) => exit::USAGE,
+                Some(false) => exit::FAILED,
+                None => otherwise,
+            })
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The operator's command line, as declared: verbs, options, units, defaults and exit codes.
+//!
+//! `jaco` parses it, and so do the helper programs that it hands heavy verbs to (`jaco-lab`:
+//! simulation and policy; `jaco-train` and `jaco-policy`: policy alone), so that a robot PC needs
+//! no MuJoCo to be operated and trained on. Nothing is carried out here.
+
+pub mod helper;
+pub mod policy;
+pub mod shipped;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jaco_core::{Decode, Execution, Task, View};
+use policy::{BenchVerb, PolicyVerb};
+use std::path::PathBuf;
+
+/// Exit codes of `jaco`.
+pub mod exit {
+    /// The verb did what it says.
+    pub const OK: u8 = 0;
+    /// It was carried out, but without success: a failed run, an error on the way.
+    pub const FAILED: u8 = 1;
+    /// Wrong command line (clap's own code), or unusable input that it names: a checkpoint, an
+    /// adapter, an instruction.
+    pub const USAGE: u8 = 2;
+    /// No daemon answers on the socket.
+    pub const NO_DAEMON: u8 = 3;
+    /// The daemon refused, and said why.
+    pub const REFUSED: u8 = 4;
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line or unusable input, \
+                          3 no daemon answers on the socket, 4 the daemon refused.";
+
+/// Operate a Kinova Jaco2 through jacod, its controller daemon.
+#[derive(Debug, Parser)]
+#[command(name = "jaco", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// Unix socket of the daemon's API.
+    #[arg(long, global = true, env = "JACO_SOCKET", default_value = jaco_api::DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// Print one JSON object on stdout; words go to stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs of `jaco`.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show mode, pose, rates and faults of the daemon.
+    #[command(after_help = EXIT_CODES)]
+    Status,
+    /// Follow what happens in the daemon, a line each, until Ctrl-C.
+    #[command(after_help = EXIT_CODES)]
+    Events,
+    /// Move the arm to its home pose; needed once after every power-up.
+    #[command(after_help = EXIT_CODES)]
+    Home,
+    /// Stop all motion now. The stop latches until `jaco reset`.
+    #[command(after_help = EXIT_CODES)]
+    Stop,
+    /// Release a latched stop, or take the arm back from the joystick. It stays where it is.
+    #[command(after_help = EXIT_CODES)]
+    Reset,
+    /// Let the policy carry out an instruction; ends at success, at --max-steps or at Ctrl-C.
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// Record demonstrations into a LeRobotDataset v3.
+    #[command(after_help = EXIT_CODES)]
+    Record(RecordArgs),
+    /// Measure a policy's success in lockstep simulation. No daemon is needed.
+    #[command(after_help = EXIT_CODES)]
+    Eval(EvalArgs),
+    /// Train the next policy.
+    #[command(subcommand)]
+    Train(TrainVerb),
+    /// Look at a checkpoint, ask it, merge an adapter into it, invent one. No daemon is needed.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Measure speed and memory. No daemon is needed.
+    #[command(subcommand)]
+    Bench(BenchVerb),
+    /// Start a simulated arm and a daemon, and let the shipped policy place the blue cube.
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArgs),
+}
+
+/// Options of `jaco run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What to do, in words: "put the blue cube on the green plate".
+    pub instruction: String,
+    /// Action units per inference, each 100 ms of motion [default: the daemon's configuration].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub horizon: Option<u8>,
+    /// How to execute: "sync" (all H units, then look again, as in the paper; the arm holds while
+    /// the policy thinks) or "async" (think while executing; new units replace queued ones by step
+    /// number) [default: the daemon's configuration].
+    #[arg(long)]
+    pub execution: Option<Execution>,
+    /// Give up after this many steps of 100 ms [default: the daemon's configuration].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_steps: Option<u32>,
+    /// Simulated arm only: put the objects of this task on the table first.
+    #[arg(long)]
+    pub task: Option<Task>,
+    /// Simulated arm only: seed of the placement.
+    #[arg(long, requires = "task", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Where recorded actions come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// The scripted expert, which knows where the objects are.
+    Expert,
+    /// A policy drives; the expert labels every state on the policy's path.
+    Policy,
+}
+
+/// Options of `jaco record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Record in lockstep simulation (no daemon), faster than real time.
+    #[arg(long, required = true)]
+    pub sim: bool,
+    /// Who acts.
+    #[arg(long, value_enum, default_value_t = Source::Expert)]
+    pub source: Source,
+    /// The task to demonstrate.
+    #[arg(long)]
+    pub task: Task,
+    /// Successful episodes to record (with --source policy: episodes, successful or not).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub episodes: u32,
+    /// Seed of placements, perturbations and noise; recorded with each episode.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Dataset folder; created, or appended to if it holds a dataset of the same features.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Share of episodes in which bursts of noise push the arm off the expert's path (0..1).
+    /// The label stays the expert's clean command.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub perturbed: f64,
+    /// Share of episodes that start from a random hand pose instead of home (0..1).
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub random_start: f64,
+    /// Policy to follow with --source policy.
+    #[arg(long, required_if_eq("source", "policy"))]
+    pub checkpoint: Option<PathBuf>,
+    /// With --source policy: horizons to draw from, episode by episode.
+    #[arg(long, value_delimiter = ',', default_values_t = [1u8, 2, 4, 8],
+          value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub horizons: Vec<u8>,
+    /// Give up an episode after this many steps of 100 ms.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_steps: u32,
+    /// Width and height of the recorded picture [pixels].
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=1024))]
+    pub image_size: u32,
+    /// Worlds that are simulated at the same time [default: the machine's cores].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+}
+
+/// Options of `jaco eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Evaluate in lockstep simulation.
+    #[arg(long, required = true)]
+    pub sim: bool,
+    /// The task to try.
+    #[arg(long)]
+    pub task: Task,
+    /// Independent trials, each with its own placement.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub trials: u32,
+    /// Seed of the placements. Evaluation never sees a placement that recording can draw.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Action units executed per inference.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub horizon: u8,
+    /// How tokens are chosen: greedy, top-k:K, top-k:K:TEMPERATURE or beam:WIDTH. Draws are
+    /// seeded by the trial.
+    #[arg(long, value_name = "HOW", default_value_t = Decode::Greedy)]
+    pub decode: Decode,
+    /// Execute the means under the policy's probabilities instead of the centres of the chosen
+    /// bins.
+    #[arg(long)]
+    pub expectation: bool,
+    /// End a stream before its first unit of higher entropy, and look again [nats per token].
+    #[arg(long, value_name = "NATS", value_parser = nats)]
+    pub max_entropy: Option<f32>,
+    /// Checkpoint folder [default: the shipped mini policy].
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
+    /// Folder of an adapter in PEFT's layout, which acts on the checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Dataset whose statistics decode the actions [default: the only one].
+    #[arg(long, value_name = "KEY")]
+    pub statistics: Option<String>,
+    /// What is done to pictures first, as `view` in jacod's configuration: plain, bridge, cropped
+    /// or libero.
+    #[arg(long, default_value_t = View::Plain)]
+    pub view: View,
+    /// A trial fails after this many steps of 100 ms.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_steps: u32,
+    /// Trials that run at the same time [default: the machine's cores].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Let the scripted expert act instead of a policy: what the task allows at best.
+    #[arg(long, conflicts_with_all = [
+        "decode", "expectation", "max_entropy", "checkpoint", "adapter", "statistics", "view",
+    ])]
+    pub expert: bool,
+}
+
+/// What to train.
+#[derive(Debug, Subcommand)]
+pub enum TrainVerb {
+    /// Long-horizon behaviour cloning: next-token loss over streams of H units.
+    #[command(after_help = EXIT_CODES)]
+    Lbc(TrainArgs),
+    /// Vision pretraining: towers and projector learn to tell the simulator's labels.
+    #[command(after_help = EXIT_CODES)]
+    Vision(TrainArgs),
+}
+
+/// Options of `jaco train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Dataset folder; repeat it to train on several. `DIR:N` counts the dataset N times.
+    #[arg(long = "dataset", required = true)]
+    pub datasets: Vec<String>,
+    /// Where the checkpoint and the training state go.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Longest stream to learn, in action units of 100 ms.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub horizon: u8,
+    /// Optimiser steps.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+    /// Continue exactly where the training state in --out stopped.
+    #[arg(long)]
+    pub resume: bool,
+    /// Start from this checkpoint folder, or from scratch with the sizes of a folder that holds
+    /// only config.json and tokenizer.json [default: the mini policy's sizes, from scratch].
+    #[arg(long)]
+    pub init: Option<PathBuf>,
+    /// TOML file with the training's other parameters (learning rate, batch size, jitter, ...).
+    #[arg(long)]
+    pub recipe: Option<PathBuf>,
+    /// Learning rate at the schedule's top; overrides the recipe.
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// "cpu" or "cuda:N".
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Seed of initialisation, batches and augmentation.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Options of `jaco demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Placements to try at most; the first success ends the demo.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub attempts: u8,
+    /// Seed of the first placement [default: drawn from the clock].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Action units per inference.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub horizon: u8,
+    /// How to execute.
+    #[arg(long, default_value_t = Execution::Sync)]
+    pub execution: Execution,
+    /// Checkpoint folder [default: the shipped mini policy].
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
+    /// Folder that receives runs/<id>/ with the report.
+    #[arg(long, default_value = ".")]
+    pub out: PathBuf,
+    /// Count successes over all attempts instead of stopping at the first.
+    #[arg(long)]
+    pub all: bool,
+}
+
+pub(crate) fn nats(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a number of nats from 0 on".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("must be a number from 0 to 1".to_owned()),
+    }
+}

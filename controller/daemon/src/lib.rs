@@ -1,0 +1,227 @@
+//! jacod, the controller daemon: which threads and tasks there are and how they are wired.
+//!
+//! tokio for what waits (the API, signals, timers); a plain thread for what works (each camera,
+//! the policy, the servo's two directions, a run). They hand over through channels and
+//! latest-value slots. A part that fails degrades itself, is named on the fault board, and leaves
+//! the others alone.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`activity`] | who may move the arm |
+//! | [`latch`] | the stop that outlives servo and daemon |
+//! | [`arm`] | the servo process, and what is known of the arm |
+//! | [`operate`] | home, hold, stop, reset |
+//! | [`run`] | autonomous runs |
+//! | [`policy`] | the policy's thread |
+//! | [`server`] | the API's socket |
+//! | [`mode`], [`status`], [`events`], [`faults`] | what is allowed, and what is told |
+//! | [`ending`] | the order in which everything ends |
+//! | [`loading`], [`part`] | the policy read from its folder; threads that say when they end |
+
+pub mod activity;
+pub mod arm;
+pub mod ending;
+pub mod events;
+pub mod faults;
+pub mod latch;
+pub mod loading;
+pub mod mode;
+pub mod operate;
+pub mod part;
+pub mod policy;
+pub mod run;
+pub mod server;
+pub mod status;
+
+use activity::Desk;
+use anyhow::Context;
+use arm::Arm;
+use arm::supervisor::{self, Supervisor};
+use events::Events;
+use faults::FaultBoard;
+use jaco_api::{Activity, Mode, RunEvent, RunRequest};
+use jaco_camera::CameraHandle;
+use jaco_config::Config;
+use jaco_core::{Clock, Verdict};
+use latch::StopLatch;
+use loading::PolicyLoader;
+use mode::{Request, mode_of, permit};
+use operate::No;
+use policy::PolicyState;
+use run::folder::{LoadedAs, RunFolder};
+use run::{Run, RunControl, RunPlan};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// The file of the stop latch, below the data folder.
+pub const LATCH_FILE: &str = "stop-latch";
+/// How often a camera is looked at while its first picture is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The daemon, once its parts are started.
+pub struct Daemon {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    arm: Arm,
+    latch: Arc<StopLatch>,
+    desk: Desk,
+    events: Events,
+    faults: FaultBoard,
+    cameras: Vec<CameraHandle>,
+    policy: watch::Receiver<PolicyState>,
+    loaded_as: Arc<OnceLock<LoadedAs>>,
+    reports: run::ReportLock,
+    running: Mutex<Option<RunControl>>,
+}
+
+/// Starts all parts. A policy that cannot be loaded leaves a daemon that refuses to run one.
+/// `broken` is called if a part without which the daemon is of no use ends by a defect.
+pub fn start(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    broken: impl FnOnce(String) + Send + 'static,
+) -> anyhow::Result<(Arc<Daemon>, Supervisor)> {
+    let events = Events::default();
+    let faults = FaultBoard::new(events.clone());
+    let data = &config.paths.data_dir;
+    let latch = std::fs::create_dir_all(data)
+        .and_then(|()| StopLatch::open(&data.join(LATCH_FILE)))
+        .with_context(|| format!("cannot keep the stop latch in {}", data.display()))?;
+    let latch = Arc::new(latch);
+    if let Some(stop) = latch.stop() {
+        tracing::warn!("a stop is latched from before ({}): `jaco reset`", stop.reason);
+    }
+    let (arm, supervisor) = supervisor::start(
+        supervisor::options(&config)?,
+        Arc::clone(&latch),
+        faults.clone(),
+        events.clone(),
+        Arc::clone(&clock),
+        broken,
+    )?;
+    let sim_socket = config.sim.as_ref().map(|sim| sim.socket.clone());
+    let cameras = config
+        .cameras
+        .iter()
+        .map(|camera| Ok(jaco_camera::start(camera, sim_socket.clone(), Arc::clone(&clock))?))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let loader = PolicyLoader::new(&config, &cameras, &faults, &clock);
+    let (policy, loaded_as) = loader.start()?;
+    let daemon = Daemon {
+        desk: Desk::new(arm.clone(), Arc::clone(&latch), events.clone()),
+        config,
+        clock,
+        arm,
+        latch,
+        events,
+        faults,
+        cameras,
+        policy,
+        loaded_as,
+        reports: run::ReportLock::default(),
+        running: Mutex::default(),
+    };
+    Ok((Arc::new(daemon), supervisor))
+}
+
+impl Daemon {
+    /// Begins a run. Returns what tells of it, until its report is written; dropped before, the run
+    /// ends. Opens the run's folder, so not for a thread that must not wait for a disk.
+    pub fn run(&self, request: &RunRequest) -> Result<mpsc::Receiver<RunEvent>, No> {
+        permit(self.mode(), Request::Run)?;
+        let refused = |reason: String| No::Refused(reason);
+        let policy = match self.policy.borrow().clone() {
+            PolicyState::Ready(handle) => handle,
+            PolicyState::Loading => return Err("the policy is still being loaded".into()),
+            PolicyState::Failed(reason) => return Err(refused(format!("no policy: {reason}"))),
+        };
+        let plan = RunPlan::of(request, &self.config, &policy).map_err(refused)?;
+        let loaded_as = self.loaded_as.get().ok_or("the policy is still being loaded")?;
+        // The folder comes first: a disk that does not answer must not hold the arm's place.
+        let runs = self.config.paths.runs();
+        let alone = self.reports.alone();
+        let opened = RunFolder::open_or_create(&runs, request.run_id.as_deref(), loaded_as, &plan);
+        drop(alone);
+        let folder = opened.map_err(|error| refused(jaco_api::say::in_full(&error)))?;
+        permit(self.mode(), Request::Run)?;
+        let guard = self
+            .desk
+            .claim(Activity::Run, &plan.instruction)
+            .map_err(|busy| refused(busy.to_string()))?;
+        let run = Run {
+            guard,
+            arm: self.arm.clone(),
+            policy,
+            clock: Arc::clone(&self.clock),
+            plan,
+            folder,
+            placement: request.placement.clone(),
+            events: self.events.clone(),
+            reports: self.reports.clone(),
+        };
+        let (control, outbox) =
+            run::begin(run).map_err(|error| refused(format!("cannot start a thread: {error}")))?;
+        *self.running() = Some(control);
+        Ok(outbox)
+    }
+
+    /// Ends the run under way with the operator's verdict.
+    pub fn finish(&self, verdict: Verdict) -> Result<String, No> {
+        match &*self.running() {
+            Some(control) if self.desk.now() == Activity::Run => {
+                control.finish(verdict);
+                Ok("the run ends".to_owned())
+            }
+            _ => Err("no run is under way".into()),
+        }
+    }
+
+    /// Ends what all who listen are told.
+    pub fn tell_no_more(&self) {
+        self.events.close();
+    }
+
+    /// What happens from now on.
+    pub fn listen(&self) -> events::Listener {
+        self.events.listen()
+    }
+
+    /// Returns when the arm answers, the cameras have shown something and the policy is loaded.
+    /// An arm or a camera that does not come within `timeout`, and a policy that cannot be loaded,
+    /// are not waited for: their faults tell.
+    pub async fn until_ready(&self, timeout: Duration) {
+        let shown = async {
+            while !self.cameras.iter().all(|camera| camera.frames.get().is_some()) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let arm = self.arm.until(timeout, |view| view.status);
+        let (answers, _) = tokio::join!(arm, tokio::time::timeout(timeout, shown));
+        if answers.is_none() {
+            tracing::error!("the arm does not answer: see `jaco status`");
+        }
+        let mut policy = self.policy.clone();
+        // An error: its thread is gone, which the fault board tells.
+        let _ = policy.wait_for(|state| !matches!(state, PolicyState::Loading)).await;
+    }
+
+    /// Homes an arm that is not homed, where the configuration asks for it.
+    pub async fn home_at_start(&self) {
+        if self.config.arm.home_on_start && self.mode() == Mode::NeedsHome {
+            match self.home().await {
+                Ok(done) => tracing::info!("home_on_start: {done}"),
+                Err(no) => tracing::error!("home_on_start: {no}"),
+            }
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        let view = self.arm.view();
+        mode_of(self.latch.stop().is_some(), view.status.as_ref(), self.desk.now())
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<RunControl>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,197 @@
+//! Autonomous runs: what is asked is checked, a thread drives the arm until there is a verdict,
+//! the arm holds, and the report is written.
+//!
+//! [`pacer`] is the rule of when to think, [`drive`] the loop around it, [`attempt`] what is
+//! gathered meanwhile, [`folder`] what is left on the disk. The right to move the arm goes back
+//! before anything is drawn or written, whatever becomes of that. A run that nobody watches any
+//! more ends.
+
+pub mod attempt;
+pub mod drive;
+pub mod folder;
+pub mod pacer;
+
+use crate::activity::Guard;
+use crate::arm::Arm;
+use crate::events::Events;
+use crate::part;
+use crate::policy::PolicyHandle;
+use attempt::AttemptRecorder;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use drive::{Driving, drive};
+use folder::RunFolder;
+use jaco_api::{Event, Placement, RunEvent, RunRequest};
+use jaco_config::Config;
+use jaco_core::{Clock, Execution, Verdict};
+use pacer::Pace;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Events that may wait for the one who asked for the run.
+const EVENT_DEPTH: usize = 64;
+/// Places among them that progress must leave to what matters more.
+const RESERVED: usize = 8;
+
+/// What a run is to do, resolved.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// The instruction.
+    pub instruction: Arc<str>,
+    /// Units per inference.
+    pub horizon: usize,
+    /// How units are executed.
+    pub pace: Pace,
+    /// Steps after which the run has failed.
+    pub max_steps: u64,
+}
+
+impl RunPlan {
+    /// What `request` asks for, with what it leaves out as in `config`; refuses what `policy`
+    /// cannot do, in words.
+    pub fn of(
+        request: &RunRequest,
+        config: &Config,
+        policy: &PolicyHandle,
+    ) -> Result<Self, String> {
+        let configured = &config.policy;
+        let instruction = request.instruction.trim();
+        if instruction.is_empty() {
+            return Err("the instruction is empty: say what to do, in words".to_owned());
+        }
+        policy.check(instruction)?;
+        let horizon = request.horizon.unwrap_or(configured.horizon);
+        let trained = policy.facts.horizon;
+        if !(1..=trained).contains(&horizon) {
+            return Err(format!(
+                "horizon {horizon} is outside 1..={trained}, what the policy was trained for"
+            ));
+        }
+        let execution = request.execution.unwrap_or(configured.execution);
+        if execution == Execution::Async && horizon < 2 {
+            return Err("async execution needs a horizon of at least 2".to_owned());
+        }
+        Ok(Self {
+            instruction: instruction.into(),
+            horizon,
+            pace: match execution {
+                Execution::Sync => Pace::Sync,
+                Execution::Async => Pace::Async { commit_steps: configured.commit_steps },
+            },
+            max_steps: request.max_steps.unwrap_or(config.run.max_steps),
+        })
+    }
+}
+
+/// The operator's end of a run under way.
+#[derive(Clone, Debug)]
+pub struct RunControl(Sender<Verdict>);
+
+impl RunControl {
+    /// Ends the run with this verdict. One that has just ended by itself needs no second one.
+    pub fn finish(&self, verdict: Verdict) {
+        let _ = self.0.try_send(verdict);
+    }
+}
+
+/// One report is written at a time, and no run's folder is opened meanwhile.
+#[derive(Clone, Debug, Default)]
+pub struct ReportLock(Arc<Mutex<()>>);
+
+impl ReportLock {
+    /// Has the folders to itself until the returned guard goes.
+    pub fn alone(&self) -> std::sync::MutexGuard<'_, ()> {
+        // A report that panicked left a folder that is whole: files are replaced in one step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a run works with.
+pub struct Run {
+    /// The right to move the arm.
+    pub guard: Guard,
+    /// The arm.
+    pub arm: Arm,
+    /// The policy.
+    pub policy: Arc<PolicyHandle>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What it is to do.
+    pub plan: RunPlan,
+    /// Where its report goes.
+    pub folder: RunFolder,
+    /// What lies on the simulated table.
+    pub placement: Option<Placement>,
+    /// All who listen.
+    pub events: Events,
+    /// Who else writes reports.
+    pub reports: ReportLock,
+}
+
+/// Begins the run on a thread of its own. Returns what ends it and what tells of it, until its
+/// report is written.
+pub fn begin(run: Run) -> std::io::Result<(RunControl, mpsc::Receiver<RunEvent>)> {
+    let (finish, operator) = bounded(1);
+    let (requester, outbox) = mpsc::channel(EVENT_DEPTH);
+    let teller = Teller { requester, events: run.events.clone() };
+    part::spawn(
+        "run",
+        move || carry_out(run, &operator, &teller),
+        |panic| {
+            if let Some(panic) = panic {
+                // The guard went with the thread: the arm holds, and the next run may begin.
+                tracing::error!("the run's thread panicked: {panic}");
+            }
+        },
+    )?;
+    Ok((RunControl(finish), outbox))
+}
+
+fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
+    let Run { guard, arm, policy, clock, plan, folder, placement, reports, .. } = run;
+    teller.tell(RunEvent::Started { run_id: folder.id().to_owned() });
+    let mut recorder = AttemptRecorder::default();
+    let watched = || !teller.requester.is_closed();
+    let driving = Driving {
+        arm: &arm,
+        policy: &policy,
+        clock: &*clock,
+        plan: &plan,
+        guard: &guard,
+        watched: &watched,
+    };
+    let verdict = drive(&driving, operator, &mut recorder, &mut |progress| {
+        teller.tell(RunEvent::Progress(progress));
+    });
+    guard.finish(&verdict.detail);
+    teller.tell(RunEvent::Held { verdict: verdict.clone() });
+    let path = folder.path().to_owned();
+    let alone = reports.alone();
+    let written = folder.write(&recorder, placement.as_ref(), &verdict);
+    drop(alone);
+    let (summary, unsaved) = match written {
+        Ok(summary) => (summary, None),
+        Err(error) => {
+            let why = format!("the report is not on disk: {}", jaco_api::say::in_full(&error));
+            tracing::error!("{why}");
+            (recorder.summary(&verdict), Some(why))
+        }
+    };
+    teller.tell(RunEvent::Ended { verdict, folder: path, summary, unsaved });
+}
+
+/// Tells the one who asked, and all who listen.
+struct Teller {
+    requester: mpsc::Sender<RunEvent>,
+    events: Events,
+}
+
+impl Teller {
+    fn tell(&self, event: RunEvent) {
+        let progress = matches!(event, RunEvent::Progress(_));
+        if !progress || self.requester.capacity() > RESERVED {
+            // A requester that reads nothing misses what does not fit; the run goes on.
+            let _ = self.requester.try_send(event.clone());
+        }
+        self.events.tell(Event::Run { run: event });
+    }
+}

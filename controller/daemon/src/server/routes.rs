@@ -1,0 +1,60 @@
+//! Requests into calls of [`Daemon`], and its answers into JSON. Decides nothing.
+
+use super::lines::stream;
+use crate::Daemon;
+use crate::operate::No;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jaco_api::{Done, Failed, Refused, RunRequest};
+use jaco_core::Verdict;
+use std::sync::Arc;
+
+/// Longest body of a request: far beyond any instruction.
+const MOST_BODY_BYTES: usize = 64 * 1024;
+
+type Shared = State<Arc<Daemon>>;
+
+/// All that can be asked.
+pub fn router(daemon: Arc<Daemon>) -> Router {
+    Router::new()
+        .route("/v1/status", get(async |State(daemon): Shared| Json(daemon.status())))
+        .route("/v1/events", get(async |State(daemon): Shared| stream(daemon.listen())))
+        .route("/v1/home", post(async |State(daemon): Shared| answer(daemon.home().await)))
+        .route("/v1/hold", post(async |State(daemon): Shared| answer(daemon.hold().await)))
+        // A stop goes on whether or not anybody waits for its end.
+        .route("/v1/stop", post(async |State(daemon): Shared| stream(daemon.stop())))
+        .route("/v1/reset", post(async |State(daemon): Shared| answer(daemon.reset().await)))
+        .route("/v1/run", post(run))
+        .route("/v1/run/finish", post(finish))
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .with_state(daemon)
+}
+
+async fn finish(State(daemon): Shared, Json(verdict): Json<Verdict>) -> Response {
+    answer(daemon.finish(verdict))
+}
+
+async fn run(State(daemon): Shared, Json(request): Json<RunRequest>) -> Response {
+    // It opens files: a slow disk must not delay the others.
+    let begun = tokio::task::spawn_blocking(move || daemon.run(&request)).await;
+    match begun {
+        Ok(Ok(outbox)) => stream(outbox),
+        Ok(Err(no)) => answer(Err(no)),
+        Err(error) => answer(Err(No::Failed(format!("the run could not begin: {error}")))),
+    }
+}
+
+fn answer(done: Result<String, No>) -> Response {
+    match done {
+        Ok(done) => Json(Done { done }).into_response(),
+        Err(No::Refused(refused)) => {
+            (StatusCode::CONFLICT, Json(Refused { refused })).into_response()
+        }
+        Err(No::Failed(failed)) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(Failed { failed })).into_response()
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `jaco-lab`: the verbs of `jaco` that simulate: `record --sim` and `eval --sim`.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jaco_api::say::print;
+use jaco_cli::helper;
+use jaco_cli::{Cli, Verb, exit};
+use jaco_lab::{eval, record};
+use std::num::NonZero;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    helper::main(exit::FAILED, jaco_model::blames_input, carry_out)
+}
+
+fn carry_out(cli: &Cli) -> anyhow::Result<()> {
+    // Every job has a core of its own; libtorch must not take the others' as well.
+    jaco_model::set_threads(1);
+    let bar = progress_bar()?;
+    match &cli.verb {
+        Verb::Record(args) => {
+            let recorded = record::record(args, jobs(args.jobs), &bar)?;
+            bar.finish_and_clear();
+            print(cli.json, &recorded)
+        }
+        Verb::Eval(args) => {
+            let result = eval::evaluate(args, jobs(args.jobs), &bar)?;
+            bar.finish_and_clear();
+            print(cli.json, &result)
+        }
+        _ => anyhow::bail!("jaco-lab knows `record` and `eval` only; the others are jaco's"),
+    }
+}
+
+fn jobs(wanted: Option<u16>) -> usize {
+    wanted.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get), usize::from)
+}
+
+fn progress_bar() -> anyhow::Result<ProgressBar> {
+    let template = "{elapsed_precise} [{bar:40}] {pos}/{len} {msg} (eta {eta})";
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
+}

@@ -1,0 +1,260 @@
+//! `jaco record --sim`: training data made in lockstep.
+//!
+//! Two sources. The expert demonstrates, on request with bursts of noise on what is executed
+//! (the label stays its clean command). Or a policy drives and the expert labels every state on
+//! its path: at each step the world is forked and the expert carries out a stream of its own
+//! from there. Each episode is a function of its seed alone, whatever the number of jobs.
+
+use crate::jobs;
+use crate::lockstep::{CAMERA, Lockstep};
+use crate::seeds::{Purpose, episode_seed};
+use indicatif::ProgressBar;
+use jaco_cli::{RecordArgs, Source};
+use jaco_core::Action;
+use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
+use jaco_sim::{Expert, ExpertOptions, Perturbation, PerturbationOptions, SceneTruth, StartPose};
+use jaco_teleop::{RecordingSession, SessionConfig, StepRecord};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use tch::Device;
+
+/// Units in the expert's stream that labels a state on a policy's path.
+pub const LABEL_STREAM_UNITS: usize = jaco_teleop::session::STREAM_UNITS;
+
+/// What `jaco record --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recorded {
+    /// The dataset.
+    pub dataset: PathBuf,
+    /// Episodes saved by this call.
+    pub episodes: u32,
+    /// Steps saved by this call.
+    pub steps: u64,
+    /// Episodes in which the task was done.
+    pub successes: u32,
+    /// Expert's episodes that were thrown away because the task was not done in time.
+    pub discarded: u32,
+}
+
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dataset, episodes, steps, discarded, .. } = self;
+        let dataset = dataset.display();
+        write!(f, "{episodes} episodes, {steps} steps in {dataset} ({discarded} discarded)")
+    }
+}
+
+struct Episode {
+    records: Vec<StepRecord>,
+    success: bool,
+    notes: Map<String, Value>,
+}
+
+/// Carries out `jaco record --sim`.
+pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Recorded> {
+    let on_policy = args.source == Source::Policy;
+    let mut session = RecordingSession::create_or_append(
+        &args.out,
+        SessionConfig {
+            label_names: SceneTruth::label_names().iter().map(|name| (*name).to_owned()).collect(),
+            with_streams: on_policy,
+            ..SessionConfig::new(CAMERA, args.image_size, args.image_size)
+        },
+    )?;
+    let mut recorded =
+        Recorded { dataset: args.out.clone(), episodes: 0, steps: 0, successes: 0, discarded: 0 };
+    bar.set_length(u64::from(args.episodes));
+    jobs::in_order(
+        jobs,
+        u64::MAX,
+        || {
+            let mut stage = Stage::new(args)?;
+            Ok(move |number| stage.episode(args, number))
+        },
+        |_, episode: Episode| {
+            recorded.successes += u32::from(episode.success);
+            if episode.success || on_policy {
+                session.begin(args.task.instruction())?;
+                recorded.steps += episode.records.len() as u64;
+                for step in episode.records {
+                    session.push(step)?;
+                }
+                session.save(episode.notes)?;
+                recorded.episodes += 1;
+                bar.inc(1);
+            } else {
+                recorded.discarded += 1;
+            }
+            bar.set_message(format!("{} steps", recorded.steps));
+            let enough = recorded.episodes >= args.episodes;
+            Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        },
+    )?;
+    Ok(recorded)
+}
+
+/// One thread's world and, for on-policy recording, its policy.
+struct Stage {
+    lockstep: Lockstep,
+    policy: Option<Box<dyn Policy>>,
+}
+
+impl Stage {
+    fn new(args: &RecordArgs) -> anyhow::Result<Self> {
+        let policy: Option<Box<dyn Policy>> = match (&args.checkpoint, args.source) {
+            (Some(folder), Source::Policy) => {
+                Some(Box::new(OpenVlaPolicy::load(folder, Device::Cpu)?))
+            }
+            _ => None,
+        };
+        Ok(Self { lockstep: Lockstep::new(args.image_size)?, policy })
+    }
+
+    fn episode(&mut self, args: &RecordArgs, number: u64) -> anyhow::Result<Episode> {
+        let purpose = match args.source {
+            Source::Expert => Purpose::Demonstration,
+            Source::Policy => Purpose::OnPolicy,
+        };
+        let seed = episode_seed(purpose, args.seed, number);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let random_start = rng.random_bool(args.random_start);
+        let perturbed = rng.random_bool(args.perturbed);
+        let start = if random_start { StartPose::Random } else { StartPose::Home };
+        self.lockstep.reset(args.task, seed, start)?;
+        let notes = [
+            ("task", json!(args.task)),
+            ("seed", json!(seed)),
+            ("series", json!(args.seed)),
+            ("number", json!(number)),
+            ("random_start", json!(random_start)),
+            ("perturbed", json!(perturbed)),
+        ];
+        let notes = notes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        match &self.policy {
+            None => demonstrate(&mut self.lockstep, args, seed, perturbed, notes),
+            Some(policy) => {
+                let choice = rng.random_range(0..args.horizons.len());
+                let horizon = usize::from(args.horizons[choice]);
+                follow(&mut self.lockstep, policy.as_ref(), args, seed, horizon, notes)
+            }
+        }
+    }
+}
+
+/// The expert acts until the task is done.
+fn demonstrate(
+    lockstep: &mut Lockstep,
+    args: &RecordArgs,
+    seed: u64,
+    perturbed: bool,
+    mut notes: Map<String, Value>,
+) -> anyhow::Result<Episode> {
+    let mut expert = Expert::new(args.task, ExpertOptions::with_seed(seed));
+    let mut noise = perturbed.then(|| Perturbation::new(PerturbationOptions::with_seed(seed)));
+    lockstep.drive_by_actions()?;
+    let (mut records, mut success) = (Vec::new(), false);
+    for step in 0..u64::from(args.max_steps) {
+        let observation = lockstep.observe(step)?;
+        let truth = lockstep.truth();
+        let asked = expert.act(&truth);
+        let (executed, disturbed) = match &mut noise {
+            Some(noise) => noise.apply(&asked, &truth, expert.phase()),
+            None => (asked, false),
+        };
+        lockstep.queue_action(step, executed)?;
+        success = lockstep.step()?;
+        records.push(StepRecord {
+            step_ns: observation.frame.captured_ns,
+            observation,
+            asked,
+            sent: sent(lockstep, executed),
+            valid: !disturbed,
+            labels: Some(truth.labels()),
+            stream: None,
+        });
+        if success {
+            break;
+        }
+    }
+    notes.insert("source".to_owned(), json!("expert"));
+    notes.insert("success".to_owned(), json!(success));
+    Ok(Episode { records, success, notes })
+}
+
+/// The policy acts; at each step the expert says what it would do for the next units.
+fn follow(
+    lockstep: &mut Lockstep,
+    policy: &dyn Policy,
+    args: &RecordArgs,
+    seed: u64,
+    horizon: usize,
+    mut notes: Map<String, Value>,
+) -> anyhow::Result<Episode> {
+    lockstep.drive_by_units(policy.statistics())?;
+    let (mut records, mut success) = (Vec::new(), false);
+    let mut before = lockstep.truth();
+    let mut last_gripper = 1.0;
+    for step in 0..u64::from(args.max_steps) {
+        let observation = lockstep.observe(step)?;
+        let truth = lockstep.truth();
+        let finger_motion_rad = truth.mean_finger_rad() - before.mean_finger_rad();
+        let expert = Expert::from_truth(
+            ExpertOptions::with_seed(seed ^ step),
+            &truth,
+            last_gripper,
+            finger_motion_rad,
+        );
+        let stream = expert_stream(lockstep, expert)?;
+        if step.is_multiple_of(horizon as u64) {
+            let request = DecodeRequest::greedy(horizon);
+            let decoded = policy.decode(&observation.frame, args.task.instruction(), &request)?;
+            lockstep.queue_stream(step, decoded.into_best())?;
+        }
+        success = lockstep.step()?;
+        let executed = lockstep.last_step().map_or(stream[0], |(asked, _)| asked);
+        last_gripper = executed.gripper;
+        records.push(StepRecord {
+            step_ns: observation.frame.captured_ns,
+            observation,
+            asked: stream[0],
+            sent: sent(lockstep, executed),
+            valid: false,
+            labels: Some(truth.labels()),
+            stream: Some(stream),
+        });
+        before = truth;
+        if success {
+            break;
+        }
+    }
+    notes.insert("source".to_owned(), json!("policy"));
+    notes.insert("checkpoint".to_owned(), json!(args.checkpoint));
+    notes.insert("horizon".to_owned(), json!(horizon));
+    notes.insert("success".to_owned(), json!(success));
+    Ok(Episode { records, success, notes })
+}
+
+/// The stream that the expert would execute from here; the world is left as it was.
+fn expert_stream(lockstep: &mut Lockstep, mut expert: Expert) -> anyhow::Result<Vec<Action>> {
+    let here = lockstep.fork();
+    lockstep.drive_by_actions()?;
+    let mut stream = Vec::with_capacity(LABEL_STREAM_UNITS);
+    for step in 0..LABEL_STREAM_UNITS as u64 {
+        let action = expert.act(&lockstep.truth());
+        stream.push(action);
+        lockstep.queue_action(step, action)?;
+        lockstep.step()?;
+    }
+    lockstep.restore(&here)?;
+    Ok(stream)
+}
+
+/// What the servo sent for the step that just ended.
+fn sent(lockstep: &Lockstep, executed: Action) -> Action {
+    lockstep.last_step().map_or(executed, |(_, sent)| sent)
+}

@@ -1,0 +1,66 @@
+//! `jaco`, the operator's tool. Talks to the daemon; hands simulation and training to sibling
+//! programs, so that it itself needs neither libtorch nor MuJoCo.
+
+mod demo;
+mod operate;
+mod run;
+
+use anyhow::Context;
+use clap::Parser;
+use jaco_api::client::Client;
+use jaco_api::say::in_full;
+use jaco_cli::{Cli, Verb, exit};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.verb {
+        Verb::Record(_) | Verb::Eval(_) => hand_to("jaco-lab"),
+        Verb::Train(_) => hand_to("jaco-train"),
+        Verb::Policy(_) | Verb::Bench(_) => hand_to("jaco-policy"),
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(operate(&cli))),
+    };
+    match done {
+        Ok(true) => ExitCode::from(exit::OK),
+        Ok(false) => ExitCode::from(exit::FAILED),
+        Err(error) => {
+            eprintln!("jaco: {}", in_full(&error));
+            ExitCode::from(operate::exit_code(&error))
+        }
+    }
+}
+
+async fn operate(cli: &Cli) -> anyhow::Result<bool> {
+    let client = Client::new(&cli.socket);
+    match &cli.verb {
+        Verb::Status => operate::status(&client, cli.json).await?,
+        Verb::Events => operate::events(&client, cli.json).await?,
+        Verb::Home => operate::request(&client, "/v1/home", cli.json).await?,
+        Verb::Stop => return operate::stop(&client, cli.json).await,
+        Verb::Reset => operate::request(&client, "/v1/reset", cli.json).await?,
+        Verb::Run(args) => return run::run(&client, args, cli.json).await,
+        Verb::Demo(args) => {
+            let mut terminate = signal(SignalKind::terminate())?;
+            // Leaving here ends the programs that the demo started.
+            tokio::select! {
+                done = demo::demo(args, cli.json) => return done,
+                _ = terminate.recv() => anyhow::bail!("told to end (SIGTERM)"),
+            }
+        }
+        Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
+    }
+    Ok(true)
+}
+
+/// Becomes the sibling program `name`, with the same arguments.
+fn hand_to(name: &str) -> anyhow::Result<bool> {
+    let program = std::env::current_exe()?.with_file_name(name);
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}

@@ -1,0 +1,25 @@
+//! The record of a run: numbers for programs, one page and two pictures for people.
+//!
+//! `report.json` holds what was asked, what happened and how punctual every part was; the contact
+//! sheet shows what the policy saw; the path plot shows where the arm went, against what was
+//! asked. Everything here is assembled from values passed in: nothing here may read a
+//! clock, talk to a device or run on a thread that has a deadline.
+
+mod canvas;
+mod contact_sheet;
+mod durable;
+mod heading;
+mod histogram;
+mod path_plot;
+mod run_report;
+
+pub use canvas::RenderError;
+pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet};
+pub use durable::replace_file;
+pub use heading::Heading;
+pub use histogram::{Digest, Latencies};
+pub use path_plot::{PathSample, StepTiming, path_plot};
+pub use run_report::{
+    Attempt, Checkpoint, DecodeOptions, InferenceDigest, REPORT_FILE, ReportError, RunReport,
+    Tally, wilson_95,
+};
