@@ -13,19 +13,24 @@ const FLOORS: &[(&str, u8)] = &[
     ("kinova-sys", 1),
     ("jaco-dataset", 2),
     ("jaco-config", 2),
-    ("jaco-sim", 2),
     ("jaco-sim-link", 2),
-    ("jaco-sim-sdk", 2),
+    ("jaco-sim", 3),
+    ("jaco-sim-sdk", 3),
     ("jaco-servo", 3),
     ("jaco-model", 3),
     ("jaco-teleop", 3),
-    ("jaco-controller", 4),
-    ("jaco-tests", 5),
+    ("jaco-training", 4),
+    ("jaco-api", 4),
+    ("jaco-camera", 4),
+    ("jaco-report", 4),
+    ("jaco-cli", 5),
+    ("jaco-daemon", 6),
+    ("jaco-operator", 6),
+    ("jaco-lab", 6),
+    ("jaco-policy", 6),
+    ("jaco-train", 6),
+    ("jaco-tests", 7),
 ];
-
-/// The only pairs that may depend sideways.
-const SIDEWAYS: &[(&str, &str)] =
-    &[("jaco-sim", "jaco-sim-link"), ("jaco-sim-sdk", "jaco-sim-link")];
 
 const TORCH: &[&str] = &["tch", "torch-sys"];
 const ASYNC: &[&str] = &["tokio", "axum", "hyper"];
@@ -33,6 +38,8 @@ const DEVICES: &[&str] = &["nokhwa", "v4l", "gilrs"];
 const PHYSICS: &[&str] = &["mujoco-rs"];
 const SIMULATION: &[&str] = &["jaco-sim", "jaco-sim-link"];
 const ARM: &[&str] = &["kinova-sys"];
+const TRAINER: &[&str] = &["jaco-training", "jaco-dataset"];
+const PLOTS: &[&str] = &["plotters"];
 
 /// What a package must not link, directly or through others.
 const NEVER: &[(&str, &[&[&str]])] = &[
@@ -44,8 +51,17 @@ const NEVER: &[(&str, &[&[&str]])] = &[
     ("jaco-sim-link", &[TORCH, ASYNC, DEVICES, PHYSICS]),
     ("jaco-sim-sdk", &[TORCH, ASYNC, DEVICES, PHYSICS]),
     ("jaco-servo", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION]),
-    ("jaco-model", &[ASYNC, DEVICES, PHYSICS, SIMULATION, ARM]),
+    ("jaco-model", &[ASYNC, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER]),
+    ("jaco-training", &[ASYNC, DEVICES, PHYSICS, SIMULATION, ARM]),
     ("jaco-teleop", &[TORCH, ASYNC, PHYSICS, SIMULATION, ARM]),
+    ("jaco-api", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
+    ("jaco-camera", &[TORCH, ASYNC, PHYSICS, TRAINER, PLOTS]),
+    ("jaco-report", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER]),
+    ("jaco-cli", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
+    ("jaco-daemon", &[PHYSICS, TRAINER, &["jaco-sim", "jaco-cli"]]),
+    ("jaco-operator", &[TORCH, DEVICES, PHYSICS, TRAINER, PLOTS, &["jaco-sim"]]),
+    ("jaco-policy", &[DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
+    ("jaco-train", &[DEVICES, PHYSICS, SIMULATION, ARM, PLOTS]),
 ];
 
 /// A file longer than this has more than one owner in it.
@@ -64,19 +80,20 @@ fn dependencies_point_down() {
 fn a_dependency_that_climbs_is_found() {
     let edge = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     let down = edge("jaco-servo", "jaco-core");
-    let listed = edge("jaco-sim", "jaco-sim-link");
     let up = edge("jaco-core", "jaco-servo");
-    let sideways = edge("jaco-sim-link", "jaco-sim");
-    assert_eq!(climbing(&[down, up.clone(), listed, sideways.clone()]), [up, sideways]);
+    let sideways = edge("jaco-sim-sdk", "jaco-sim");
+    assert_eq!(climbing(&[down, up.clone(), sideways.clone()]), [up, sideways]);
 }
 
 #[test]
 fn heavy_libraries_stay_where_they_belong() {
     let workspace = Workspace::read();
-    // The daemon holds everything together: a walk that misses these would miss anything.
-    let all = workspace.linked_by("jaco-controller");
-    for name in ["tch", "tokio", "mujoco-rs"] {
-        assert!(all.contains(name), "jaco-controller should link {name}; found {all:?}");
+    // A walk that misses these would miss anything.
+    for (package, name) in
+        [("jaco-daemon", "tch"), ("jaco-daemon", "tokio"), ("jaco-lab", "mujoco-rs")]
+    {
+        let all = workspace.linked_by(package);
+        assert!(all.contains(name), "{package} should link {name}; found {all:?}");
     }
     for (package, groups) in NEVER {
         let linked = workspace.linked_by(package);
@@ -84,6 +101,34 @@ fn heavy_libraries_stay_where_they_belong() {
             groups.iter().copied().flatten().filter(|name| linked.contains(**name)).collect();
         assert!(found.is_empty(), "{package} must not link {found:?}");
     }
+}
+
+/// Modules of one package that need one another cannot be understood alone. A module and those
+/// below it are one here; tests may look anywhere.
+#[test]
+fn no_package_has_a_circle_of_modules() {
+    let mut circles = Vec::new();
+    for (package, folder) in &Workspace::read().members {
+        let mut files = Vec::new();
+        collect_rust(&folder.join("src"), &mut files);
+        let arrows = arrows_between_modules(&folder.join("src"), &files);
+        circles.extend(circle(&arrows).map(|circle| format!("{package}: {}", circle.join(" -> "))));
+    }
+    assert!(circles.is_empty(), "circles: {circles:#?}");
+}
+
+#[test]
+fn a_circle_of_modules_is_found() {
+    let arrows = |pairs: &[(&str, &str)]| -> BTreeMap<String, BTreeSet<String>> {
+        let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
+        for (from, to) in pairs {
+            arrows.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+        }
+        arrows
+    };
+    assert_eq!(circle(&arrows(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
+    let found = circle(&arrows(&[("a", "b"), ("b", "c"), ("c", "b")])).expect("a circle");
+    assert_eq!(found, ["b", "c", "b"]);
 }
 
 #[test]
@@ -115,8 +160,65 @@ fn floor(package: &str) -> Option<u8> {
 
 /// The dependencies among our packages, (from, to), that do not point to a lower floor.
 fn climbing(dependencies: &[(String, String)]) -> Vec<(String, String)> {
-    let allowed = |from: &str, to: &str| floor(to) < floor(from) || SIDEWAYS.contains(&(from, to));
+    let allowed = |from: &str, to: &str| floor(to) < floor(from);
     dependencies.iter().filter(|(from, to)| !allowed(from, to)).cloned().collect()
+}
+
+/// Which top-level module of a package names which in `crate::...` outside its tests. The library's
+/// root stands for no module: it names them all.
+fn arrows_between_modules(
+    src: &Path,
+    files: &[(PathBuf, String)],
+) -> BTreeMap<String, BTreeSet<String>> {
+    let module = |path: &Path| -> Option<String> {
+        let first = path.strip_prefix(src).ok()?.components().next()?;
+        let name = Path::new(first.as_os_str()).file_stem()?.to_str()?.to_owned();
+        (!matches!(name.as_str(), "lib" | "main" | "bin")).then_some(name)
+    };
+    let modules: BTreeSet<String> = files.iter().filter_map(|(path, _)| module(path)).collect();
+    let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
+    for (path, text) in files {
+        let Some(from) = module(path) else { continue };
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            for rest in line.split("crate::").skip(1) {
+                let name: String =
+                    rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if name != from && modules.contains(&name) {
+                    arrows.entry(from.clone()).or_default().insert(name);
+                }
+            }
+        }
+    }
+    arrows
+}
+
+/// A circle in `arrows`, if there is one: its modules in order, the first again at the end.
+fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(
+        at: &str,
+        arrows: &BTreeMap<String, BTreeSet<String>>,
+        path: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = path.iter().position(|module| module == at) {
+            let mut circle = path[start..].to_vec();
+            circle.push(at.to_owned());
+            return Some(circle);
+        }
+        if done.contains(at) {
+            return None;
+        }
+        path.push(at.to_owned());
+        let found =
+            arrows.get(at).into_iter().flatten().find_map(|to| visit(to, arrows, path, done));
+        path.pop();
+        done.insert(at.to_owned());
+        found
+    }
+    let mut done = BTreeSet::new();
+    arrows.keys().find_map(|from| visit(from, arrows, &mut Vec::new(), &mut done))
 }
 
 /// The workspace as cargo sees it.

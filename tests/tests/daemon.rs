@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use jaco_config::Decode;
-use jaco_sim_link::ControlClient;
+use jaco_api::client::Client;
+use jaco_api::{Activity, Event, RunEvent};
+use jaco_core::Decode;
 use jaco_tests::Rig;
+use rustix::process::Signal;
 use serde_json::Value;
-use std::os::unix::process::ExitStatusExt;
-
-/// Below this the arm counts as standing still: 0.05 mm a tick.
-const STILL_M_S: f64 = 0.005;
 
 fn mode(rig: &Rig) -> String {
     rig.jaco_json(&["status"]).unwrap()["mode"].as_str().unwrap().to_owned()
@@ -53,10 +51,38 @@ fn an_operator_homes_stops_and_resets_the_arm_and_the_daemon_ends_cleanly() {
     rig.jaco_json(&["reset"]).unwrap();
     assert_eq!(mode(&rig), "idle");
 
-    assert!(rig.end_daemon(libc::SIGTERM).unwrap().success());
+    assert!(rig.end_daemon(Signal::TERM).unwrap().success());
     let (words, code) = refused(&rig, &["status"]);
     assert!(words.contains("no daemon answers"), "{words}");
     assert_eq!(code, 3);
+}
+
+#[tokio::test]
+async fn what_happens_is_told_to_all_who_listen() {
+    let rig = Rig::homed().unwrap();
+    let client = Client::new(&rig.path("jacod.sock"));
+    // Whoever has the answer's head listens.
+    let mut listeners = Vec::new();
+    for _ in 0..2 {
+        listeners.push(client.get_lines("/v1/events").await.unwrap());
+    }
+    let run = ["run", "put the blue cube on the green plate", "--max-steps", "5"];
+    let run = rig.start_jaco(&run).unwrap();
+    for mut events in listeners {
+        let mut activities = Vec::new();
+        loop {
+            match events.next::<Event>().await.unwrap().unwrap() {
+                Event::Activity { now, .. } => activities.push(now),
+                Event::Run { run: RunEvent::Ended { verdict, .. } } => {
+                    assert_eq!(verdict.detail, "gave up after 5 steps");
+                    break;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(activities, [Activity::Run, Activity::Nobody]);
+    }
+    assert!(!run.end().unwrap().1.success());
 }
 
 #[test]
@@ -127,40 +153,4 @@ fn a_horizon_that_the_policy_was_not_trained_for_is_refused() {
     let (words, code) = refused(&rig, &["run", "fly to the moon"]);
     assert!(words.contains("does not know"), "{words}");
     assert_eq!(code, 4);
-}
-
-/// Killed in motion, the daemon leaves an arm that stands still within 200 ms, and the next
-/// daemon finds it usable.
-#[test]
-fn the_arm_stands_still_soon_after_the_daemon_is_killed() {
-    let mut rig = Rig::start().unwrap();
-    rig.jaco_json(&["home"]).unwrap();
-    let run = std::process::Command::new(jaco_tests::built("jaco").unwrap())
-        .arg("--socket")
-        .arg(rig.path("jacod.sock"))
-        .args(["run", "put the blue cube on the green plate", "--execution", "async"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut sim = ControlClient::connect(&rig.sim_socket()).unwrap();
-    while sim.status().unwrap().arm_speed_m_s < 0.02 {
-        sim.wait(1).unwrap();
-    }
-    let status = rig.end_daemon(libc::SIGKILL).unwrap();
-    assert_eq!(status.signal(), Some(libc::SIGKILL));
-    let killed_ns = sim.status().unwrap().simulated_ns;
-    let still_ns = loop {
-        let status = sim.status().unwrap();
-        if status.arm_speed_m_s < STILL_M_S {
-            break status.simulated_ns;
-        }
-        sim.wait(1).unwrap();
-    };
-    let took_ms = (still_ns - killed_ns) / 1_000_000;
-    assert!(took_ms <= 200, "the arm took {took_ms} ms of simulated time to stand still");
-    let _ = run.wait_with_output();
-
-    rig.start_daemon().unwrap();
-    assert_eq!(mode(&rig), "idle", "the arm was homed and is still");
 }

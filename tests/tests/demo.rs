@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_tests::built;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,8 +35,7 @@ fn a_demo_that_is_terminated_takes_its_programs_along() {
     let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("attempt 1")), "it never began");
     assert!(processes_that_name(&name).len() >= 2, "daemon and simulator run");
-    // SAFETY: signals a child that was not waited for yet.
-    unsafe { libc::kill(demo.id() as libc::pid_t, libc::SIGTERM) };
+    kill_process(Pid::from_child(&demo), Signal::TERM).unwrap();
     assert_eq!(demo.wait().unwrap().code(), Some(1));
     let deadline = Instant::now() + GONE;
     while !processes_that_name(&name).is_empty() {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_core::{TICKS_PER_STEP, Task};
+use jaco_servo::message::FromServo;
 use jaco_servo::spawn::{ServoLink, SpawnOptions, spawn};
 use jaco_servo::{Command, Mode, ServoStatus};
 use jaco_sim_link::ControlClient;
@@ -18,7 +19,13 @@ const MAX_STEPS: u64 = 300;
 const ASK_AT_TICK: u64 = TICKS_PER_STEP - 3;
 
 fn next(link: &ServoLink) -> ServoStatus {
-    let status = link.recv_timeout(SILENCE).unwrap().expect("the servo reports every tick");
+    let status = loop {
+        match link.recv_timeout(SILENCE).unwrap().expect("the servo reports every tick") {
+            FromServo::Status(status) => break status,
+            FromServo::Starting(_) => {}
+            FromServo::LastWords(why) => panic!("{why}"),
+        }
+    };
     link.send(&Command::Heartbeat).unwrap();
     status
 }
@@ -67,12 +74,13 @@ fn attempts(trials: u64) -> Vec<(Task, u64)> {
         environment: vec![("JACO_SIM_SOCKET".into(), simulation.socket().into())],
         ..SpawnOptions::new(built("jaco-servo").unwrap(), built("libjaco_sim_sdk.so").unwrap())
     };
-    let (mut servo, link) = spawn(&options).unwrap();
-    home(&link);
-    let successes = |task| (0..trials).filter(|&n| demonstrate(&mut sim, &link, task, n)).count();
+    let servo = spawn(&options).unwrap();
+    let link = servo.link();
+    home(link);
+    let successes = |task| (0..trials).filter(|&n| demonstrate(&mut sim, link, task, n)).count();
     let counts = Task::ALL.map(successes);
-    drop(link);
-    assert!(servo.wait().unwrap().success());
+    let ended = servo.end();
+    assert!(ended.status.is_some_and(|status| status.success()), "{ended}");
     Task::ALL.into_iter().zip(counts.map(|count| count as u64)).collect()
 }
 

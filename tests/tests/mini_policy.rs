@@ -121,7 +121,7 @@ fn unusable_input_has_the_exit_code_of_a_wrong_command_line() {
         ("--checkpoint", "/nonexistent", "/nonexistent/config.json"),
         ("--statistics", "taco", "no statistics under \"taco\""),
         ("--horizon", "28", "the policy decodes 1 to 8 action units"),
-        ("--decode", "nucleus:0.9", "is none of greedy, top-k:K"),
+        ("--decode", "nucleus:0.9", "must be \"greedy\", \"top-k:K\""),
         ("--max-entropy", "-1", "a number of nats from 0 on"),
     ] {
         let mut command = Command::new(built("jaco").unwrap());
