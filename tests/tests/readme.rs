@@ -12,6 +12,10 @@ use std::process::Command;
 const README: &str = include_str!("../../README.md");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
+/// Runs of which one must succeed. In real time on a busy machine about one in six gives up after
+/// its 300 steps (the policy picks beside the cube and tries again); three in a row do not.
+const ATTEMPTS: usize = 3;
+
 /// The indented lines behind the paragraph that holds `before`.
 fn commands_after(before: &str) -> Vec<&'static str> {
     let (_, rest) = README.split_once(before).unwrap();
@@ -54,6 +58,22 @@ fn the_steps_on_the_simulated_arm_lead_to_a_cube_on_a_plate() {
                 Ok(shell(&command).output()?.status.success().then_some(()))
             })
             .unwrap();
+        } else if step.contains("jaco run") {
+            let mut said = String::new();
+            let succeeded = (0..ATTEMPTS).any(|attempt| {
+                if attempt > 0 {
+                    said += "once more, from home\n";
+                    let home = format!("{exported}target/debug/jaco home");
+                    assert!(shell(&home).output().unwrap().status.success(), "{said}");
+                }
+                let output = shell(&format!("{exported}{step}")).output().unwrap();
+                said += &String::from_utf8_lossy(&output.stdout);
+                said += &String::from_utf8_lossy(&output.stderr);
+                let exit = output.status.code();
+                assert!(exit == Some(0) || exit == Some(1), "{step}: {exit:?}\n{said}");
+                exit == Some(0)
+            });
+            assert!(succeeded, "{step}:\n{said}");
         } else {
             let output = shell(&format!("{exported}{step}")).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
