@@ -30,7 +30,7 @@ fn all() -> [bool; ACTION_DIMS] {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
     "action statistics are unusable in dimension {dimension}: q01 = {q01}, q99 = {q99} \
-     (both must be finite and q01 < q99)"
+     (both must be finite, and q01 no greater than q99)"
 )]
 pub struct StatisticsError {
     /// The dimension at fault, 0..7.
@@ -52,7 +52,7 @@ impl ActionCodec {
     pub fn new(statistics: ActionStatistics) -> Result<Self, StatisticsError> {
         for dimension in 0..ACTION_DIMS {
             let (q01, q99) = (statistics.q01[dimension], statistics.q99[dimension]);
-            if statistics.mask[dimension] && !(q01.is_finite() && q99.is_finite() && q01 < q99) {
+            if statistics.mask[dimension] && !(q01.is_finite() && q99.is_finite() && q01 <= q99) {
                 return Err(StatisticsError { dimension, q01, q99 });
             }
         }

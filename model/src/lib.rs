@@ -11,6 +11,7 @@ pub mod decode;
 pub mod error;
 pub mod image;
 mod init;
+mod json;
 pub mod layers;
 pub mod llama;
 mod lora;

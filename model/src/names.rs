@@ -4,6 +4,10 @@
 pub const CONFIG_FILE: &str = "config.json";
 /// The tokenizer of the prompt.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// What transformers does to the tokenizer beside its file; may be absent.
+pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+/// How transformers would choose tokens; may be absent.
+pub const GENERATION_FILE: &str = "generation_config.json";
 /// The constants of the image processor; may be absent.
 pub const PROCESSOR_FILE: &str = "preprocessor_config.json";
 /// Action statistics; they override those of config.json; may be absent.

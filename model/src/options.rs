@@ -2,8 +2,7 @@
 //!
 //! Daemon, laboratory and tools load through this file, so that all mean the same.
 
-use crate::checkpoint::{CONFIG_FILE, read_statistics};
-use crate::config::OpenVlaConfig;
+use crate::checkpoint::{read_config, read_statistics};
 use crate::error::ModelError;
 use crate::image::LiberoView;
 use crate::policy::{LoadOptions, OpenVlaPolicy};
@@ -60,11 +59,11 @@ impl PolicyOptions {
     /// The dataset whose statistics decode the actions, without loading any weights. `setting`
     /// is what chooses it, for the error.
     pub fn statistics_key(&self, setting: &str) -> Result<String, ModelError> {
-        let config = OpenVlaConfig::read(&self.checkpoint.join(CONFIG_FILE))?;
+        let config = read_config(&self.checkpoint)?;
         let all = read_statistics(&self.checkpoint, self.adapter.as_deref(), &config)?;
         let key = self.statistics.as_deref();
         match all.choose(key) {
-            Ok(_) => Ok(key.or(all.datasets().next()).unwrap_or_default().to_owned()),
+            Ok(_) => all.name(key),
             Err(
                 error @ (ModelError::AmbiguousStatistics { .. }
                 | ModelError::UnknownStatistics { .. }),
@@ -105,7 +104,7 @@ pub fn kind(dtype: Dtype) -> Kind {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::checkpoint::STATISTICS_FILE;
+    use crate::checkpoint::{CONFIG_FILE, STATISTICS_FILE};
 
     const MINI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mini");
 

@@ -104,7 +104,10 @@ impl OpenVlaPolicy {
 
     /// Loads the checkpoint in `dir`.
     pub fn load_with(dir: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
-        let config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
+        let config = checkpoint::read_config(dir)?;
+        if options.adapter.is_none() {
+            checkpoint::refuse_adapter_beside(dir)?;
+        }
         let norm_stats = checkpoint::read_statistics(dir, options.adapter, &config)?;
         let statistics = norm_stats.choose(options.statistics)?;
         let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;

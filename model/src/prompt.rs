@@ -5,19 +5,35 @@
 
 use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
+use crate::json::keys::{TOKENIZER, TOKENIZER_CONFIG};
+use crate::json::{self, Object};
+use crate::names::TOKENIZER_CONFIG_FILE;
 use crate::tokens::ActionVocab;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
 /// Longest instruction. Datasets' longest ones have a few hundred characters, and what a policy
 /// never saw the like of makes it move at random.
 pub const MOST_INSTRUCTION_CHARS: usize = 1000;
+/// What is wrong with a tokenizer.json that the library does not take.
+const UNREADABLE: &str = "is no tokenizer that can be built: its model, normalizer, pre_tokenizer \
+                          or post_processor is of a kind or a version that is not known here; have \
+                          transformers write it again (save_pretrained), or fetch it again";
 /// As much of an instruction as an error shows.
 const SHOWN_CHARS: usize = 60;
 
+/// An instruction as it stands in a prompt, for training as for asking: in lower case, single spaces
+/// between the words, no punctuation at its end. Such differences mean nothing to a person, and
+/// would be other tokens, and other actions, to a policy.
+pub fn normalised(instruction: &str) -> String {
+    let words: Vec<&str> = instruction.split_whitespace().collect();
+    words.join(" ").to_lowercase().trim_end_matches(['.', '!', '?', ' ']).to_owned()
+}
+
 /// The text that a policy is asked with; the answer follows "Out:".
 pub fn prompt_text(instruction: &str) -> String {
-    let instruction = instruction.trim().to_lowercase();
+    let instruction = normalised(instruction);
     format!("In: What action should the robot take to {instruction}?\nOut:")
 }
 
@@ -27,6 +43,8 @@ pub struct PromptTokenizer {
     tokenizer: Tokenizer,
     path: PathBuf,
     unknown: Option<i64>,
+    /// Ids of tokens that stand for no text.
+    special: BTreeSet<u32>,
     bos: i64,
     suffix: Option<i64>,
     vocab: ActionVocab,
@@ -35,13 +53,33 @@ pub struct PromptTokenizer {
 impl PromptTokenizer {
     /// Reads the tokenizer.json at `path` for a model of `config`.
     pub fn read(path: &Path, config: &OpenVlaConfig) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(ModelError::io(path))?;
-        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| ModelError::Tokenizer {
-            path: path.to_owned(),
-            problem: error.to_string(),
-        })?;
+        let problem = |problem: String| ModelError::Tokenizer { path: path.to_owned(), problem };
+        let sentencepiece = path.with_file_name("tokenizer.model");
+        if !json::is_there(path) && json::is_there(&sentencepiece) {
+            return Err(problem(format!(
+                "is not there, only {}: have transformers write it: \
+                 AutoTokenizer.from_pretrained(..).save_pretrained(..)",
+                sentencepiece.display()
+            )));
+        }
+        let value = json::read(path)?;
+        let file = Object::root(path, &value)?;
+        file.check(&TOKENIZER)?;
+        if let Some(model) = file.object("model")?
+            && model.number("dropout")?.is_some_and(|dropout| dropout != 0.0)
+        {
+            return Err(model.refuse("dropout", "would draw tokens at random; must be null"));
+        }
+        check_settings(&path.with_file_name(TOKENIZER_CONFIG_FILE))?;
+        let mut tokenizer =
+            Tokenizer::from_bytes(value.to_string()).map_err(|_| problem(UNREADABLE.to_owned()))?;
+        // What the file stores was somebody's last call; a prompt is neither padded nor cut.
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|_| problem(UNREADABLE.to_owned()))?;
+        let special = tokenizer.get_added_tokens_decoder().into_iter();
         Ok(Self {
             unknown: tokenizer.token_to_id("<unk>").map(i64::from),
+            special: special.filter(|(_, token)| token.special).map(|(id, _)| id).collect(),
             tokenizer,
             path: path.to_owned(),
             bos: config.text_config.bos_token_id,
@@ -60,7 +98,7 @@ impl PromptTokenizer {
             ModelError::Prompt { instruction: start, problem }
         };
         let length = instruction.trim().chars().count();
-        if length == 0 {
+        if normalised(instruction).is_empty() {
             return Err(refuse("is empty: say what the robot should do".to_owned()));
         }
         if length > MOST_INSTRUCTION_CHARS {
@@ -80,6 +118,23 @@ impl PromptTokenizer {
                 self.path.display(),
                 self.bos
             )));
+        }
+        // A post-processor may end prompts with EOS; the policy was asked without.
+        let added = |(index, &mask): (usize, &u32)| index > 0 && mask == 1;
+        if encoding.get_special_tokens_mask().iter().enumerate().any(added) {
+            return Err(refuse(format!(
+                "cannot be asked: post_processor of {} adds more than the BOS token",
+                self.path.display()
+            )));
+        }
+        if let Some((_, token)) = encoding
+            .get_ids()
+            .iter()
+            .zip(encoding.get_tokens())
+            .skip(1)
+            .find(|(id, _)| self.special.contains(id) && Some(i64::from(**id)) != self.unknown)
+        {
+            return Err(refuse(format!("has {token}, which is no word: leave it out")));
         }
         let unknown: Vec<&str> = ids
             .iter()
@@ -112,4 +167,12 @@ impl PromptTokenizer {
             problem: error.to_string(),
         })
     }
+}
+
+/// Refuses what transformers would do to the tokenizer beside its file.
+fn check_settings(path: &Path) -> Result<(), ModelError> {
+    if !json::is_there(path) {
+        return Ok(());
+    }
+    Object::root(path, &json::read(path)?)?.check(&TOKENIZER_CONFIG)
 }

@@ -9,6 +9,25 @@ use std::collections::BTreeSet;
 /// Share of equal name parts from which two names seem to mean the same tensor.
 const SIMILAR: f64 = 0.6;
 
+/// Ends of the names of what quantised weights are stored with: bitsandbytes, GPTQ, AWQ, FP8.
+const QUANTISED: [&str; 12] = [
+    ".absmax",
+    ".quant_map",
+    ".nested_absmax",
+    ".nested_quant_map",
+    ".bitsandbytes__nf4",
+    ".bitsandbytes__fp4",
+    ".SCB",
+    ".weight_format",
+    ".qweight",
+    ".qzeros",
+    ".g_idx",
+    ".weight_scale",
+];
+/// Parts of the names of heads that regress or denoise actions.
+const CONTINUOUS: [&str; 4] =
+    ["action_head", "noise_predictor", "proprio_projector", "noisy_action_projector"];
+
 /// How `found` differs from `wanted`; what is `ignored` by name is as good as absent.
 pub(crate) fn compare<'a>(
     wanted: &Shapes,
@@ -33,6 +52,8 @@ pub(crate) fn compare<'a>(
     }
     surplus.sort();
     for (name, shape) in surplus {
+        mismatch.quantised_names |= QUANTISED.iter().any(|end| name.ends_with(end));
+        mismatch.continuous_head |= CONTINUOUS.iter().any(|part| name.contains(part));
         mismatch.native_names |= missing.contains(published_name(name).as_str());
         match likeliest(name, shape, &missing, wanted) {
             Some(meant) => {

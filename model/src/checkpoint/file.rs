@@ -4,7 +4,8 @@
 //! is wanted, giving the pages back behind it. Must never unpickle: a pickled file is recognised
 //! and refused.
 
-use crate::error::ModelError;
+use crate::error::{FileProblem, ModelError};
+use crate::json;
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
@@ -17,6 +18,8 @@ use tch::{Device, Kind, Tensor};
 const LENGTH_BYTES: usize = 8;
 /// The format's own limit on the header \[bytes\].
 const LONGEST_HEADER: usize = 100_000_000;
+/// Bytes in which a file shows that something else stands in its place.
+const LOOKED_AT_BYTES: usize = 256;
 /// Bytes that are copied before their pages are given back.
 const CHUNK_BYTES: usize = 32 << 20;
 
@@ -59,11 +62,23 @@ impl Stored {
 impl WeightsFile {
     /// Maps the file at `path` and reads its header; nothing else is read.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
+        json::check_link(path)?;
         let file = File::open(path).map_err(ModelError::io(path))?;
+        let refuse = |problem| ModelError::File { path: path.to_owned(), problem };
+        let metadata = file.metadata().map_err(ModelError::io(path))?;
+        if !metadata.is_file() {
+            return Err(refuse(FileProblem::NotAFile));
+        }
+        if metadata.len() == 0 {
+            return Err(refuse(FileProblem::Empty));
+        }
         // SAFETY: read only; see the type for who must leave the file alone.
         let map = unsafe { Mmap::map(&file) }.map_err(ModelError::io(path))?;
         if let Some(sign) = pickle_sign(&map) {
             return Err(ModelError::Pickle { path: path.to_owned(), sign });
+        }
+        if let Some(problem) = json::impostor(&map[..map.len().min(LOOKED_AT_BYTES)]) {
+            return Err(refuse(problem));
         }
         let tensors = parse(&map, path)?;
         // Advice may be ignored, so a refusal does not matter.
@@ -86,7 +101,7 @@ impl WeightsFile {
         kind_of(stored.dtype).ok_or_else(|| ModelError::ElementType {
             path: self.path.clone(),
             name: stored.name.clone(),
-            found: format!("{:?}", stored.dtype),
+            found: stored.dtype.to_string(),
         })
     }
 
@@ -152,6 +167,7 @@ pub(crate) fn kind_of(dtype: Dtype) -> Option<Kind> {
         Dtype::F32 => Some(Kind::Float),
         Dtype::BF16 => Some(Kind::BFloat16),
         Dtype::F16 => Some(Kind::Half),
+        Dtype::F64 => Some(Kind::Double),
         _ => None,
     }
 }
@@ -169,19 +185,31 @@ fn pickle_sign(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a header that is none.
+fn header_fault(text: &[u8]) -> &'static str {
+    match serde_json::from_slice::<serde_json::Value>(text) {
+        Err(_) => "its header is not JSON",
+        Ok(_) => {
+            "its header is not that of safetensors: each tensor needs dtype, shape and \
+             data_offsets that follow on one another and fit its shape"
+        }
+    }
+}
+
 fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Stored>, ModelError> {
     let found = bytes.len() as u64;
     let length = |wanted| ModelError::FileLength { path: path.to_owned(), wanted, found };
-    let damaged = |source| ModelError::Safetensors { path: path.to_owned(), source };
+    let damaged =
+        |problem: &str| ModelError::Safetensors { path: path.to_owned(), problem: problem.into() };
     let first = bytes.first_chunk::<LENGTH_BYTES>().ok_or_else(|| length(LENGTH_BYTES as u64))?;
     let header = u64::from_le_bytes(*first);
     if header > LONGEST_HEADER as u64 {
-        return Err(damaged(safetensors::SafeTensorError::HeaderTooLarge));
+        return Err(damaged("its first 8 bytes are no header's length"));
     }
     let start = LENGTH_BYTES + header as usize;
     let text = bytes.get(LENGTH_BYTES..start).ok_or_else(|| length(start as u64))?;
-    let metadata: Metadata = serde_json::from_slice(text)
-        .map_err(|e| damaged(safetensors::SafeTensorError::InvalidHeaderDeserialization(e)))?;
+    let metadata: Metadata =
+        serde_json::from_slice(text).map_err(|_| damaged(header_fault(text)))?;
     let wanted = (start + metadata.data_len()) as u64;
     if wanted != found {
         return Err(length(wanted));

@@ -6,9 +6,16 @@
 use super::adapter::{ADAPTER_CONFIG_FILE, Survey};
 use super::locate::Weights;
 use super::shapes::{is_dead, wanted_tensors};
-use super::{CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_statistics};
-use crate::config::{OpenVlaConfig, TowerConfig};
+use super::{
+    CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_config, read_images,
+    read_statistics,
+};
+use crate::config::TowerConfig;
 use crate::error::ModelError;
+use crate::image::ResizeStrategy;
+use crate::json;
+use crate::prompt::PromptTokenizer;
+use crate::statistics::StatisticsSummary;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,10 +56,14 @@ pub struct ModelSummary {
     pub shards: Vec<ShardSummary>,
     /// Datasets whose statistics are there.
     pub statistics: Vec<String>,
+    /// What each of them is good for.
+    pub statistics_entries: Vec<StatisticsSummary>,
     /// The dataset taken where none is asked for; absent = one must be named.
     pub default_statistics: Option<String>,
     /// Whether a tokenizer.json is there.
     pub tokenizer: bool,
+    /// How a picture becomes the model's square.
+    pub resize_strategy: ResizeStrategy,
     /// Most action units that the policy was trained to emit from one picture.
     pub horizon: usize,
     /// The separator after each unit.
@@ -137,17 +148,23 @@ pub fn inspect(dir: &Path) -> Result<Inspection, ModelError> {
 }
 
 fn model(dir: &Path) -> Result<ModelSummary, ModelError> {
-    let config = OpenVlaConfig::read(&dir.join(CONFIG_FILE))?;
+    let config = read_config(dir)?;
     let weights = Weights::open(dir)?;
     weights.check(&wanted_tensors(&config), &config)?;
-    let statistics = match read_statistics(dir, None, &config) {
+    let entries = match read_statistics(dir, None, &config) {
         Err(ModelError::NoStatistics { .. }) => Vec::new(),
-        read => read?.datasets().map(str::to_owned).collect(),
+        read => read?.survey(),
     };
+    let statistics: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    let has_tokenizer = json::is_there(&dir.join(TOKENIZER_FILE));
+    if has_tokenizer {
+        PromptTokenizer::read(&dir.join(TOKENIZER_FILE), &config)?;
+    }
+    let images = read_images(dir, &config)?;
     let stored = || weights.files.iter().flat_map(|file| file.tensors());
     let mut element_types = BTreeMap::new();
     for tensor in stored() {
-        *element_types.entry(format!("{:?}", tensor.dtype)).or_insert(0) += 1;
+        *element_types.entry(tensor.dtype.to_string()).or_insert(0) += 1;
     }
     let (towers, text) = (config.towers(), &config.text_config);
     let vision = towers.featurizer.embed_dim + towers.fused_featurizer.embed_dim;
@@ -182,7 +199,9 @@ fn model(dir: &Path) -> Result<ModelSummary, ModelError> {
             .collect(),
         default_statistics: statistics.first().filter(|_| statistics.len() == 1).cloned(),
         statistics,
-        tokenizer: dir.join(TOKENIZER_FILE).exists(),
+        statistics_entries: entries,
+        tokenizer: has_tokenizer,
+        resize_strategy: images.strategy(),
         horizon: config.action_stream.horizon,
         separator_token_id: config.action_stream.separator_token_id,
     })
@@ -283,6 +302,18 @@ impl fmt::Display for ModelSummary {
             (keys, Some(_)) => writeln!(f, "statistics  {}", keys.join(", "))?,
             (keys, None) => writeln!(f, "statistics  {}; one must be named", keys.join(", "))?,
         }
+        for StatisticsSummary { name, problem, constant } in &self.statistics_entries {
+            match problem {
+                Some(problem) => writeln!(f, "            {name}: unusable: {problem}")?,
+                None if constant.is_empty() => writeln!(f, "            {name}: usable")?,
+                None => {
+                    let constant: Vec<String> = constant.iter().map(usize::to_string).collect();
+                    let list = constant.join(", ");
+                    writeln!(f, "            {name}: usable, constant in dimension {list}")?;
+                }
+            }
+        }
+        writeln!(f, "pictures    {}", self.resize_strategy)?;
         writeln!(f, "tokenizer   {}", if self.tokenizer { "there" } else { "missing" })?;
         writeln!(
             f,

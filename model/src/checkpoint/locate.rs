@@ -5,7 +5,8 @@
 use super::file::WeightsFile;
 use super::{INDEX_FILE, WEIGHTS_FILE};
 use crate::error::{IndexProblem, ModelError};
-use serde::{Deserialize, Serialize};
+use crate::json::{self, Object};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -14,11 +15,22 @@ use std::path::{Component, Path, PathBuf};
 /// File name extensions under which weights are pickled.
 const PICKLES: [&str; 5] = ["bin", "ckpt", "pkl", "pt", "pth"];
 
+/// What the names of files begin with that hold heads and inputs which are not OpenVLA's.
+const HEADS: [&str; 8] = [
+    "action_head",
+    "action_query",
+    "diffusion",
+    "film",
+    "noise_predictor",
+    "noisy_action_projector",
+    "proprio_projector",
+    "vision_backbone--",
+];
+
 /// The index of shards, in Hugging Face's layout.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub(super) struct Index {
     /// Carries `total_size` \[bytes\].
-    #[serde(default)]
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// File name of the shard by tensor.
     pub weight_map: BTreeMap<String, String>,
@@ -36,8 +48,11 @@ pub(crate) struct Weights {
 impl Weights {
     /// Opens the weights in `dir` and reads their headers.
     pub fn open(dir: &Path) -> Result<Self, ModelError> {
+        if let Some(path) = continuous_head(dir) {
+            return Err(ModelError::ContinuousHead { path });
+        }
         let (index, single) = (dir.join(INDEX_FILE), dir.join(WEIGHTS_FILE));
-        match (index.exists(), single.exists()) {
+        match (json::is_there(&index), json::is_there(&single)) {
             (true, true) => Err(ModelError::TwoSetsOfWeights { dir: dir.to_owned() }),
             (true, false) => Ok(Self { files: open_shards(dir, &index)?, listing: index }),
             (false, true) => Ok(Self { files: vec![WeightsFile::open(&single)?], listing: single }),
@@ -49,6 +64,18 @@ impl Weights {
     }
 }
 
+/// The file beside the weights that shows that actions come from another head than the tokens', as
+/// OpenVLA-OFT and its relatives save it.
+fn continuous_head(dir: &Path) -> Option<PathBuf> {
+    let is_head = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let weights =
+            PICKLES.iter().chain(&["safetensors"]).any(|e| name.ends_with(&format!(".{e}")));
+        weights && HEADS.iter().any(|start| name.starts_with(start))
+    };
+    fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_head).min()
+}
+
 /// The first file in `dir` that holds pickled weights by its name.
 pub(super) fn pickled_file(dir: &Path) -> Option<PathBuf> {
     let is_pickle = |path: &PathBuf| {
@@ -58,13 +85,16 @@ pub(super) fn pickled_file(dir: &Path) -> Option<PathBuf> {
 }
 
 fn open_shards(dir: &Path, index_path: &Path) -> Result<Vec<WeightsFile>, ModelError> {
-    let text = fs::read(index_path).map_err(ModelError::io(index_path))?;
-    let index: Index = serde_json::from_slice(&text)
-        .map_err(|source| ModelError::Json { path: index_path.to_owned(), source })?;
+    let value = json::read(index_path)?;
+    let index = Object::root(index_path, &value)?;
+    let listed = index
+        .object("weight_map")?
+        .ok_or_else(|| index.lacks("weight_map", "the shard of each tensor"))?;
     let refuse = |problem| ModelError::Index { path: index_path.to_owned(), problem };
     let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (tensor, shard) in index.weight_map {
-        shards.entry(shard).or_default().insert(tensor);
+    for tensor in listed.map().keys() {
+        let shard = listed.text(tensor)?.unwrap_or_default();
+        shards.entry(shard).or_default().insert(tensor.clone());
     }
     if shards.is_empty() {
         return Err(refuse(IndexProblem::Empty));
@@ -76,7 +106,7 @@ fn open_shards(dir: &Path, index_path: &Path) -> Result<Vec<WeightsFile>, ModelE
             return Err(refuse(IndexProblem::Outside { shard }));
         }
         let path = dir.join(&shard);
-        if !path.exists() {
+        if !json::is_there(&path) {
             let tensors = listed.into_iter().collect();
             return Err(refuse(IndexProblem::MissingShard { shard, tensors }));
         }

@@ -11,6 +11,7 @@ mod file;
 mod folder;
 pub mod inspect;
 mod locate;
+mod mistaken;
 mod random;
 mod read;
 mod save;
@@ -21,10 +22,12 @@ pub mod synth;
 pub use folder::move_over;
 
 pub use crate::names::{
-    CONFIG_FILE, INDEX_FILE, PROCESSOR_FILE, STATISTICS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
+    CONFIG_FILE, GENERATION_FILE, INDEX_FILE, PROCESSOR_FILE, STATISTICS_FILE,
+    TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
 };
 pub use adapter::{Adapter, AdapterConfig, LoraPair};
 pub use inspect::{Inspection, inspect};
+pub use mistaken::{read_config, refuse_adapter_beside};
 pub use read::read_weights;
 pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
 pub use shapes::{Shapes, dead_tensors, wanted_tensors};
@@ -33,6 +36,7 @@ pub use shards::split_into_shards;
 use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
 use crate::image::ImageProcessor;
+use crate::json;
 use crate::prompt::PromptTokenizer;
 use crate::statistics::NormStats;
 use std::fs;
@@ -56,9 +60,13 @@ pub fn read_processors(
     dir: &Path,
     config: &OpenVlaConfig,
 ) -> Result<(PromptTokenizer, ImageProcessor), ModelError> {
-    let tokenizer = PromptTokenizer::read(&dir.join(TOKENIZER_FILE), config)?;
+    Ok((PromptTokenizer::read(&dir.join(TOKENIZER_FILE), config)?, read_images(dir, config)?))
+}
+
+/// The image processor of the checkpoint in `dir`, whose config.json is `config`.
+fn read_images(dir: &Path, config: &OpenVlaConfig) -> Result<ImageProcessor, ModelError> {
     let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
-    Ok((tokenizer, ImageProcessor::read(&dir.join(PROCESSOR_FILE), side, strategy)?))
+    ImageProcessor::read(&dir.join(PROCESSOR_FILE), side, strategy)
 }
 
 /// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the
@@ -68,12 +76,12 @@ pub fn read_statistics(
     adapter: Option<&Path>,
     config: &OpenVlaConfig,
 ) -> Result<NormStats, ModelError> {
-    let beside = adapter.map(|folder| folder.join(STATISTICS_FILE)).filter(|path| path.exists());
-    let path = beside.unwrap_or_else(|| dir.join(STATISTICS_FILE));
-    let statistics = match fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => config.norm_stats.clone(),
-        read => serde_json::from_slice(&read.map_err(ModelError::io(&path))?)
-            .map_err(|source| ModelError::Json { path, source })?,
+    let beside = adapter.map(|folder| folder.join(STATISTICS_FILE));
+    let path =
+        beside.filter(|path| json::is_there(path)).unwrap_or_else(|| dir.join(STATISTICS_FILE));
+    let statistics = match json::is_there(&path) {
+        true => NormStats::read(&path)?,
+        false => config.norm_stats.clone(),
     };
     if statistics.is_empty() {
         return Err(ModelError::NoStatistics { dir: dir.to_owned() });

@@ -65,6 +65,10 @@ pub fn dead_tensors(config: &OpenVlaConfig) -> Shapes {
 
 /// Whether the output never depends on a tensor of this name, in whatever shape it is stored.
 pub(crate) fn is_dead(name: &str, config: &OpenVlaConfig) -> bool {
+    // A table that older versions of transformers stored, and none reads.
+    if name.starts_with("language_model.") && name.ends_with(".rotary_emb.inv_freq") {
+        return true;
+    }
     config
         .towers()
         .named()

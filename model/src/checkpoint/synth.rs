@@ -86,10 +86,7 @@ pub fn preset(name: &str) -> Result<OpenVlaConfig, ModelError> {
     if let Value::Object(keys) = keys {
         all.extend(keys);
     }
-    let config: OpenVlaConfig = serde_json::from_value(Value::Object(all))
-        .map_err(|source| ModelError::Json { path: PathBuf::from(name), source })?;
-    config.check()?;
-    Ok(config)
+    OpenVlaConfig::from_json(Path::new(name), &Value::Object(all))
 }
 
 /// What the values of a tensor are.

@@ -1,7 +1,7 @@
 //! Whether a model can be built from a config.json; every refusal names the key, what was found
 //! and what would do.
 
-use super::{OpenVlaConfig, TowerConfig, UNIT_TOKENS, default_arch, default_bins};
+use super::{OpenVlaConfig, TowerConfig, UNIT_TOKENS};
 use crate::error::ModelError;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ impl OpenVlaConfig {
     }
 
     fn check_fixed_keys(&self) -> Result<(), ModelError> {
-        let arch = default_arch();
+        let Self { arch_specifier: arch, n_action_bins: bins, .. } = Self::default();
         if self.arch_specifier != arch {
             return Err(ModelError::config("arch_specifier", &self.arch_specifier, arch));
         }
@@ -32,7 +32,7 @@ impl OpenVlaConfig {
         if let Some(found) = overrides.into_iter().flatten().find(|found| !found.is_null()) {
             return Err(ModelError::config("timm_override_act_layers", found, "only null"));
         }
-        if self.n_action_bins != default_bins() {
+        if self.n_action_bins != bins {
             return Err(ModelError::config("n_action_bins", self.n_action_bins, "must be 256"));
         }
         Ok(())
@@ -125,17 +125,6 @@ impl OpenVlaConfig {
         if text.head_dim() % 2 != 0 {
             let wanted = format!("hidden_size / num_attention_heads = {} is odd", text.head_dim());
             return Err(ModelError::config(key("num_attention_heads"), heads, wanted));
-        }
-        for (leaf, neutral) in [
-            ("rope_scaling", Value::Null),
-            ("tie_word_embeddings", Value::Bool(false)),
-            ("attention_bias", Value::Bool(false)),
-            ("hidden_act", Value::String("silu".into())),
-        ] {
-            if let Some(found) = text.rest.get(leaf).filter(|found| **found != neutral) {
-                let wanted = format!("only {neutral} is supported");
-                return Err(ModelError::config(key(leaf), found, wanted));
-            }
         }
         Ok(())
     }

@@ -1,20 +1,19 @@
 //! config.json: the published OpenVLA keys, and two of our own (`vision`, `action_stream`).
 //!
 //! Owns parsing, defaults and the check that a model can be built. Defaults are those of the
-//! published 7B checkpoint, whose `text_config` is nearly empty. Unknown keys are kept and
+//! published 7B checkpoint, whose `text_config` is nearly empty. Keys without effect are kept and
 //! written back. Must never look at weights or other files.
 
 mod check;
+mod read;
 mod vision;
 
 pub use vision::{TowerConfig, VisionConfig};
 
-use crate::error::ModelError;
 use crate::image::ResizeStrategy;
 use crate::statistics::NormStats;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
-use std::path::Path;
 
 /// Hidden width of the projector as a multiple of the vision width.
 pub(crate) const PROJECTOR_EXPANSION: i64 = 4;
@@ -23,40 +22,30 @@ pub(crate) const PROJECTOR_EXPANSION: i64 = 4;
 pub const UNIT_TOKENS: usize = 8;
 
 /// Everything that decides the shape of a model and how its streams are written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OpenVlaConfig {
     /// Architecture of the projector; only OpenVLA's own is known.
-    #[serde(default = "default_arch")]
     pub arch_specifier: String,
     /// Whether two towers are fused; must be true.
-    #[serde(default = "yes")]
     pub use_fused_vision_backbone: bool,
     /// timm names of the towers, used when `vision` is absent.
-    #[serde(default = "default_timm_ids")]
     pub timm_model_ids: [String; 2],
     /// Side of the square picture that each tower sees \[pixels\]; must be equal.
-    #[serde(default = "default_image_sizes")]
     pub image_sizes: [i64; 2],
     /// How a picture is brought to that size.
-    #[serde(default)]
     pub image_resize_strategy: ResizeStrategy,
     /// Rows that the vocabulary was padded by.
-    #[serde(default = "default_pad_multiple")]
     pub pad_to_multiple_of: i64,
     /// Action tokens in the vocabulary; must be 256.
-    #[serde(default = "default_bins")]
     pub n_action_bins: i64,
     /// The language model.
-    #[serde(default)]
     pub text_config: TextConfig,
     /// Action statistics by dataset name.
-    #[serde(default)]
     pub norm_stats: NormStats,
     /// Sizes of the towers where they are not the published ones.
-    #[serde(default, alias = "fixture_vision", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub vision: Option<VisionConfig>,
     /// How action streams are written in tokens.
-    #[serde(default)]
     pub action_stream: ActionStreamConfig,
     /// Keys that mean nothing here.
     #[serde(flatten)]
@@ -65,8 +54,7 @@ pub struct OpenVlaConfig {
 
 /// The language model: Llama's keys, with the defaults of Hugging Face's `LlamaConfig` that the
 /// published checkpoint relies on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TextConfig {
     /// Rows of the embedding table, padding included.
     pub vocab_size: i64,
@@ -125,8 +113,7 @@ impl TextConfig {
 }
 
 /// How action streams are written in tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ActionStreamConfig {
     /// Most action units that the policy was trained to emit from one picture.
     pub horizon: usize,
@@ -143,25 +130,29 @@ impl Default for ActionStreamConfig {
     }
 }
 
-impl OpenVlaConfig {
-    /// Reads and checks the config.json at `path`.
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read(path).map_err(ModelError::io(path))?;
-        let mut config: Self = serde_json::from_slice(&text)
-            .map_err(|source| ModelError::Json { path: path.to_owned(), source })?;
-        // Golden folders of the reference say it so.
-        let separator = config.rest.remove("fixture_separator_token_id");
-        if let Some(separator) = separator.and_then(|value| value.as_i64()) {
-            config.check_bounds()?;
-            config.action_stream.separator_token_id = separator;
-            let words = 0..config.base_vocab() - config.n_action_bins;
-            let suffix = &mut config.action_stream.prompt_suffix_token_id;
-            *suffix = suffix.filter(|id| words.contains(id));
+impl Default for OpenVlaConfig {
+    fn default() -> Self {
+        Self {
+            arch_specifier: "no-align+fused-gelu-mlp".into(),
+            use_fused_vision_backbone: true,
+            timm_model_ids: [
+                "vit_large_patch14_reg4_dinov2.lvd142m".into(),
+                "vit_so400m_patch14_siglip_224".into(),
+            ],
+            image_sizes: [224, 224],
+            image_resize_strategy: ResizeStrategy::default(),
+            pad_to_multiple_of: 64,
+            n_action_bins: 256,
+            text_config: TextConfig::default(),
+            norm_stats: NormStats::default(),
+            vision: None,
+            action_stream: ActionStreamConfig::default(),
+            rest: Map::new(),
         }
-        config.check()?;
-        Ok(config)
     }
+}
 
+impl OpenVlaConfig {
     /// Side of the square picture \[pixels\].
     pub fn image_size(&self) -> i64 {
         self.image_sizes[0]
@@ -184,28 +175,4 @@ impl OpenVlaConfig {
     pub fn base_vocab(&self) -> i64 {
         self.text_config.vocab_size - self.pad_to_multiple_of
     }
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn default_arch() -> String {
-    "no-align+fused-gelu-mlp".into()
-}
-
-fn default_timm_ids() -> [String; 2] {
-    ["vit_large_patch14_reg4_dinov2.lvd142m".into(), "vit_so400m_patch14_siglip_224".into()]
-}
-
-fn default_image_sizes() -> [i64; 2] {
-    [224, 224]
-}
-
-fn default_pad_multiple() -> i64 {
-    64
-}
-
-fn default_bins() -> i64 {
-    256
 }

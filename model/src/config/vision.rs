@@ -2,10 +2,13 @@
 //!
 //! Must never look at the rest of config.json.
 
-use serde::{Deserialize, Serialize};
+use crate::error::ModelError;
+use crate::json::Object;
+use crate::json::keys::VISION;
+use serde::Serialize;
 
 /// The two towers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct VisionConfig {
     /// The DINOv2-like tower, on channels 0..3.
     pub featurizer: TowerConfig,
@@ -21,8 +24,7 @@ impl VisionConfig {
 }
 
 /// One vision transformer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "TowerFile")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct TowerConfig {
     /// Width of the residual stream.
     pub embed_dim: i64,
@@ -90,63 +92,44 @@ impl TowerConfig {
     }
 }
 
-/// A tower as config.json spells it: under the keys of [`TowerConfig`] or as the keyword arguments
-/// of timm's `VisionTransformer`, with timm's defaults.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TowerFile {
-    embed_dim: i64,
-    depth: i64,
-    num_heads: i64,
-    patch_size: i64,
-    mlp_hidden: Option<i64>,
-    mlp_ratio: Option<f64>,
-    #[serde(default = "yes")]
-    class_token: bool,
-    #[serde(default)]
-    reg_tokens: i64,
-    layer_scale: Option<bool>,
-    layer_scale_init: Option<f64>,
-    init_values: Option<f64>,
-    no_embed_class: Option<bool>,
-    #[serde(rename = "img_size")]
-    _img_size: Option<i64>,
-    #[serde(rename = "global_pool")]
-    _global_pool: Option<String>,
-}
-
-fn yes() -> bool {
-    true
-}
-
 /// timm's `mlp_ratio` and the init value of its published towers' LayerScale.
 const TIMM_MLP_RATIO: f64 = 4.0;
 const LAYER_SCALE_INIT: f64 = 1e-5;
 
-impl TryFrom<TowerFile> for TowerConfig {
-    type Error = String;
-
-    fn try_from(file: TowerFile) -> Result<Self, String> {
-        let prefixed = file.class_token || file.reg_tokens > 0;
-        if file.mlp_hidden.is_none() && prefixed && file.no_embed_class != Some(true) {
-            return Err("a tower with prefix tokens must have no_embed_class = true: positions \
-                        are added to patches only"
-                .into());
+impl TowerConfig {
+    /// A tower as config.json spells it: under the names of the fields here, or as the keyword
+    /// arguments of timm's `VisionTransformer`, with timm's defaults.
+    pub(super) fn of(tower: &Object<'_>) -> Result<Self, ModelError> {
+        tower.check(&VISION)?;
+        let size = |key| {
+            tower.integer(key)?.ok_or_else(|| tower.lacks(key, "a size; timm has no default here"))
+        };
+        let class_token = tower.boolean("class_token")?.unwrap_or(true);
+        let reg_tokens = tower.integer("reg_tokens")?.unwrap_or(0);
+        let mlp_hidden = tower.integer("mlp_hidden")?;
+        let without_class = tower.boolean("no_embed_class")? == Some(true);
+        if mlp_hidden.is_none() && (class_token || reg_tokens > 0) && !without_class {
+            return Err(tower.lacks(
+                "no_embed_class",
+                "true, as a tower with prefix tokens adds positions to patches only",
+            ));
         }
-        let ratio = file.mlp_ratio.unwrap_or(TIMM_MLP_RATIO);
+        let embed_dim = size("embed_dim")?;
+        let ratio = tower.number("mlp_ratio")?.unwrap_or(TIMM_MLP_RATIO);
+        let init_values = tower.number("init_values")?;
         Ok(Self {
-            embed_dim: file.embed_dim,
-            depth: file.depth,
-            num_heads: file.num_heads,
+            embed_dim,
+            depth: size("depth")?,
+            num_heads: size("num_heads")?,
             // timm truncates as well.
-            mlp_hidden: file.mlp_hidden.unwrap_or((file.embed_dim as f64 * ratio) as i64),
-            patch_size: file.patch_size,
-            class_token: file.class_token,
-            reg_tokens: file.reg_tokens,
-            layer_scale: file.layer_scale.unwrap_or(file.init_values.is_some()),
-            layer_scale_init: file
-                .layer_scale_init
-                .or(file.init_values)
+            mlp_hidden: mlp_hidden.unwrap_or((embed_dim as f64 * ratio) as i64),
+            patch_size: size("patch_size")?,
+            class_token,
+            reg_tokens,
+            layer_scale: tower.boolean("layer_scale")?.unwrap_or(init_values.is_some()),
+            layer_scale_init: tower
+                .number("layer_scale_init")?
+                .or(init_values)
                 .unwrap_or(LAYER_SCALE_INIT),
         })
     }

@@ -49,8 +49,8 @@ pub enum AdapterError {
     },
     /// The model has no linear map of this path and these sizes.
     #[error(
-        "{module}: the adapter maps {inputs:?} to {outputs}, the model's weight is {weight:?}; \
-         the adapter belongs to another model"
+        "{module}: the adapter maps {} to {outputs}, {}; the adapter belongs to another model",
+        shape(inputs), own(weight.as_deref())
     )]
     Module {
         /// Path of the adapted module.
@@ -62,10 +62,34 @@ pub enum AdapterError {
         /// Shape of the model's weight; absent = there is none.
         weight: Option<Vec<i64>>,
     },
+    /// A matrix holds numbers that are none.
+    #[error("{module}: its matrices hold NaN or infinity: the training that wrote it diverged")]
+    NotFinite {
+        /// Path of the adapted module.
+        module: String,
+    },
+    /// Nothing was learnt, or nothing was saved.
+    #[error(
+        "changes nothing: in every pair one matrix is all zeros. It was saved before training, or \
+         from a copy of the model that was not trained; leave it out to run the base alone"
+    )]
+    ChangesNothing,
     /// The configuration names no module of the model.
     #[error("target_modules = {targets}: no linear map of the model has such a name")]
     NoTarget {
         /// The targets.
         targets: String,
     },
+}
+
+fn shape(sizes: &[i64]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(i64::to_string).collect();
+    sizes.join(" x ")
+}
+
+fn own(weight: Option<&[i64]>) -> String {
+    match weight {
+        Some(weight) => format!("the model's weight is {} (outputs first)", shape(weight)),
+        None => "the model has no linear map of that name".to_owned(),
+    }
 }

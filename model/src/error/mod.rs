@@ -4,9 +4,11 @@
 //! and where. Must never carry a bare message where a number or a name is known.
 
 mod adapter;
+mod file;
 mod tensors;
 
 pub use adapter::AdapterError;
+pub use file::FileProblem;
 pub use tensors::{IndexProblem, Misnamed, Misshapen, TensorMismatch};
 
 use jaco_core::codec::StatisticsError;
@@ -33,12 +35,42 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
     },
-    /// A JSON file does not have the expected structure.
-    #[error("{}: {source}", path.display())]
+    /// A file is not what its name says.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        problem: FileProblem,
+    },
+    /// A value of a file cannot be used, or would have to be ignored.
+    #[error("{}: {key} = {found}: {wanted}", file.display())]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// Dotted path of the key.
+        key: String,
+        /// The beginning of its value.
+        found: String,
+        /// What would be acceptable, or what to do.
+        wanted: String,
+    },
+    /// A key that must be there is not.
+    #[error("{}: {key} is missing: {wanted}", file.display())]
+    MissingKey {
+        /// The file.
+        file: PathBuf,
+        /// Dotted path of the key.
+        key: String,
+        /// What it should say.
+        wanted: String,
+    },
+    /// A value that cannot be written as JSON.
+    #[error("{}: cannot be written as JSON: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Why.
         source: serde_json::Error,
     },
     /// A value of config.json describes no model that can be built.
@@ -52,12 +84,12 @@ pub enum ModelError {
         wanted: String,
     },
     /// The header of a safetensors file is damaged.
-    #[error("{}: not a readable safetensors file: {source}; fetch it again", path.display())]
+    #[error("{}: not a readable safetensors file: {problem}; fetch it again", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: safetensors::SafeTensorError,
+        problem: String,
     },
     /// A safetensors file is shorter or longer than its header says.
     #[error(
@@ -84,6 +116,24 @@ pub enum ModelError {
         /// How it was recognised.
         sign: &'static str,
     },
+    /// A head beside the weights that gives actions in another way.
+    #[error(
+        "{}: is a part of a model whose actions come from a continuous head (as OpenVLA-OFT's), and \
+         this program decodes tokens: use a checkpoint that was trained to emit action tokens",
+        path.display()
+    )]
+    ContinuousHead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder that holds something else than a checkpoint.
+    #[error("{}: {problem}", dir.display())]
+    OtherFolder {
+        /// The folder.
+        dir: PathBuf,
+        /// What it is, and what to name instead.
+        problem: String,
+    },
     /// A folder has weights in one file and weights in shards.
     #[error(
         "{}: both {} and {} are there; remove the one that is out of date", dir.display(),
@@ -103,8 +153,8 @@ pub enum ModelError {
     },
     /// A tensor has an element type that weights cannot have.
     #[error(
-        "{}: tensor {name} has element type {found}, wanted F32, BF16 or F16; quantised weights \
-         are not read", path.display()
+        "{}: tensor {name} has element type {found}, wanted F32, BF16, F16 or F64; if the \
+         weights are quantised, save the unquantised checkpoint as bf16", path.display()
     )]
     ElementType {
         /// The file.
@@ -178,8 +228,10 @@ pub enum ModelError {
         available: Vec<String>,
     },
     /// The statistics are there but no action can be decoded with them.
-    #[error("statistics {key:?}: {source}")]
+    #[error("{}: statistics {key:?}: {source}", file.display())]
     BadStatistics {
+        /// The file.
+        file: PathBuf,
         /// The dataset name.
         key: String,
         /// What is wrong.

@@ -22,6 +22,10 @@ pub struct TensorMismatch {
     pub misshapen: Vec<Misshapen>,
     /// Whether names of OpenVLA's native (Prismatic) checkpoints were found.
     pub native_names: bool,
+    /// Whether names of quantised weights were found: scales and maps beside them.
+    pub quantised_names: bool,
+    /// Whether names of a head that gives continuous actions were found.
+    pub continuous_head: bool,
 }
 
 /// One tensor under a name that the model does not have.
@@ -121,12 +125,27 @@ impl fmt::Display for TensorMismatch {
             parts.push(format!("{count} unexpected: {}", names(&self.unexpected)));
         }
         if !self.misshapen.is_empty() {
-            let shape =
-                |m: &Misshapen| format!("{} has {:?}, wanted {:?}", m.name, m.found, m.wanted);
+            let shape = |m: &Misshapen| {
+                format!("{} has {}, wanted {}", m.name, sizes(&m.found), sizes(&m.wanted))
+            };
             let count = self.misshapen.len();
             parts.push(format!("{count} of another shape: {}", list(&self.misshapen, shape)));
             let keys = self.deciding_keys().join(", ");
             parts.push(format!("such shapes follow from these keys of config.json: {keys}"));
+        }
+        if self.quantised_names {
+            parts.push(
+                "these are quantised weights (bitsandbytes, GPTQ, AWQ), which are not computed \
+                 here: save the unquantised checkpoint as bf16"
+                    .into(),
+            );
+        }
+        if self.continuous_head {
+            parts.push(
+                "these are of a head that gives continuous actions, and this program decodes \
+                 tokens: use a checkpoint that was trained to emit action tokens"
+                    .into(),
+            );
         }
         if self.native_names {
             parts.push(
@@ -184,6 +203,11 @@ fn differences(lacking: &[String], unlisted: &[String]) -> String {
             format!("{}, {}", part("lacking", lacking), part("not listed", unlisted))
         }
     }
+}
+
+fn sizes(sizes: &[i64]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(i64::to_string).collect();
+    format!("[{}]", sizes.join(", "))
 }
 
 pub(super) fn names(names: &[String]) -> String {

@@ -1,10 +1,11 @@
 //! From a camera frame to `pixel_values`: OpenVLA's image processor.
 //!
-//! Owns the constants of preprocessor_config.json (the published checkpoint restores rounded ones
-//! from it) and the two normalisations, one for each tower. The square comes from the
-//! [`ResizeStrategy`]; [`libero`] holds what benchmarks do to a frame before. Must never augment.
+//! Owns the two normalisations, one for each tower. Their constants and the way to the square come
+//! from preprocessor_config.json ([`constants`]), the square itself from the [`ResizeStrategy`];
+//! [`libero`] holds what benchmarks do to a frame before. Must never augment.
 
 mod bicubic;
+mod constants;
 mod crop;
 mod jpeg;
 mod lanczos;
@@ -18,13 +19,11 @@ pub use strategy::ResizeStrategy;
 
 use crate::error::ModelError;
 use jaco_core::Frame;
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::path::Path;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Mean and standard deviation of the three channels, of values in 0..=1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalization {
     /// Subtracted.
     pub mean: [f64; 3],
@@ -37,19 +36,6 @@ const DEFAULT: [Normalization; 2] = [
     Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
     Normalization { mean: [0.5; 3], std: [0.5; 3] },
 ];
-
-/// What matters here of preprocessor_config.json.
-#[derive(Default, Serialize, Deserialize)]
-struct ProcessorFile {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tvf_normalize_params: Option<[Normalization; 2]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tvf_letterbox_fill: Option<[u8; 3]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    means: Option<[[f64; 3]; 2]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stds: Option<[[f64; 3]; 2]>,
-}
 
 /// Makes the model's input from pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,38 +53,9 @@ impl ImageProcessor {
         Self { size, strategy, letterbox_fill, normalizations: DEFAULT }
     }
 
-    /// Reads the preprocessor_config.json at `path`; without the file, OpenVLA's constants. As in
-    /// OpenVLA, stored `tvf_` parameters win over the `means` and `stds` they were made of.
-    pub fn read(path: &Path, size: usize, strategy: ResizeStrategy) -> Result<Self, ModelError> {
-        let default = Self::new(size, strategy);
-        let bytes = match std::fs::read(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(default),
-            read => read.map_err(ModelError::io(path))?,
-        };
-        let file: ProcessorFile = serde_json::from_slice(&bytes)
-            .map_err(|source| ModelError::Json { path: path.to_owned(), source })?;
-        let normalizations = match (file.tvf_normalize_params, file.means, file.stds) {
-            (Some(stored), _, _) => stored,
-            (None, Some(means), Some(stds)) => {
-                [0, 1].map(|i| Normalization { mean: means[i], std: stds[i] })
-            }
-            _ => default.normalizations,
-        };
-        let letterbox_fill = file
-            .tvf_letterbox_fill
-            .or(file.means.map(letterbox_fill))
-            .unwrap_or(default.letterbox_fill);
-        Ok(Self { normalizations, letterbox_fill, ..default })
-    }
-
-    /// The text of a preprocessor_config.json with these constants.
-    pub(crate) fn file(&self) -> impl Serialize {
-        ProcessorFile {
-            tvf_normalize_params: Some(self.normalizations),
-            tvf_letterbox_fill: Some(self.letterbox_fill),
-            means: None,
-            stds: None,
-        }
+    /// How a picture becomes the square.
+    pub fn strategy(&self) -> ResizeStrategy {
+        self.strategy
     }
 
     /// The picture resized to `size * size * 3` bytes; one of that size is passed through. Frames

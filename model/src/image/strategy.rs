@@ -6,10 +6,13 @@
 
 use super::bicubic;
 use super::picture::{CHANNELS, Picture};
-use serde::{Deserialize, Serialize};
+use crate::error::ModelError;
+use crate::json::Object;
+use serde::Serialize;
+use std::fmt;
 
 /// `image_resize_strategy` of config.json.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeStrategy {
     /// Squashes the whole picture to the square; the published checkpoint's.
@@ -21,7 +24,28 @@ pub enum ResizeStrategy {
     ResizeCrop,
 }
 
+impl fmt::Display for ResizeStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ResizeNaive => "resize-naive",
+            Self::Letterbox => "letterbox",
+            Self::ResizeCrop => "resize-crop",
+        })
+    }
+}
+
 impl ResizeStrategy {
+    const ALL: [Self; 3] = [Self::ResizeNaive, Self::Letterbox, Self::ResizeCrop];
+
+    /// `image_resize_strategy` of a file.
+    pub(crate) fn of(object: &Object<'_>) -> Result<Option<Self>, ModelError> {
+        object.read(
+            "image_resize_strategy",
+            "must be resize-naive, letterbox or resize-crop",
+            |value| Self::ALL.into_iter().find(|it| value.as_str() == Some(&it.to_string())),
+        )
+    }
+
     /// `picture` as a square of `size` pixels; `fill` is the colour of a letterbox's bars.
     pub(super) fn apply(
         self,

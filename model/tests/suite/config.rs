@@ -90,7 +90,8 @@ fn values_that_build_no_model_are_refused_by_key() {
         *changed.pointer_mut(pointer).unwrap() = value.clone();
         let error = parse(changed).unwrap_err();
         assert!(
-            matches!(&error, ModelError::Config { key: found, .. } if found == key),
+            matches!(&error, ModelError::Config { key: found, .. } | ModelError::Key { key: found, .. }
+                if found.starts_with(key)),
             "{pointer} = {value}: {error}"
         );
     }

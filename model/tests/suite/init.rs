@@ -1,6 +1,6 @@
 //! New models, by the example of the shipped mini configuration.
 
-use crate::support::{ONE_DATASET, mini, picture};
+use crate::support::{mini, one_dataset, picture};
 use jaco_core::Task;
 use jaco_model::{
     Checkpoint, DecodeRequest, ImageProcessor, OpenVla, OpenVlaConfig, OpenVlaPolicy, Policy,
@@ -79,10 +79,8 @@ fn a_new_mini_policy_saves_loads_and_decodes() {
     let tokenizer = PromptTokenizer::read(&mini().join("tokenizer.json"), &config).unwrap();
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("mini");
-    let (images, statistics) = (
-        ImageProcessor::new(128, config.image_resize_strategy),
-        serde_json::from_str(ONE_DATASET).unwrap(),
-    );
+    let (images, statistics) =
+        (ImageProcessor::new(128, config.image_resize_strategy), one_dataset());
     let checkpoint = Checkpoint::new(&config, &variables, &tokenizer, &images, &statistics);
     Checkpoint { kind: Kind::BFloat16, ..checkpoint }.save(&dir).unwrap();
     let size = std::fs::metadata(dir.join("model.safetensors")).unwrap().len();

@@ -45,7 +45,7 @@ fn refused_key(edit: impl FnOnce(&mut Value)) -> String {
     edit(&mut config);
     fs::write(&path, config.to_string()).unwrap();
     match OpenVlaConfig::read(&path).unwrap_err() {
-        ModelError::Config { key, .. } => key,
+        ModelError::Config { key, .. } | ModelError::Key { key, .. } => key,
         error => panic!("{error}"),
     }
 }

@@ -73,7 +73,7 @@ fn a_tokenizer_without_bos_is_refused() {
 #[test]
 fn prompts_have_the_ids_of_the_published_tokenizer() {
     let folder = fixtures().join("llama-tokenizer");
-    let published: OpenVlaConfig = serde_json::from_str("{}").unwrap();
+    let published = OpenVlaConfig::default();
     let tokenizer = PromptTokenizer::read(&folder.join("tokenizer.json"), &published).unwrap();
     let golden: Vec<Golden> =
         serde_json::from_str(&fs::read_to_string(folder.join("prompts.json")).unwrap()).unwrap();

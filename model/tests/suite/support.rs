@@ -3,7 +3,9 @@
 use crate::decoding::INSTRUCTION;
 use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ActionUnit, Frame};
-use jaco_model::{ActionVocab, DecodeRequest, OpenVlaConfig, OpenVlaPolicy, Policy, Stream};
+use jaco_model::{
+    ActionVocab, DecodeRequest, NormStats, OpenVlaConfig, OpenVlaPolicy, Policy, Stream,
+};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::fs;
@@ -80,6 +82,14 @@ pub fn tiny_checkpoint() -> TempDir {
     fs::copy(mini().join("tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
     fs::write(dir.path().join("dataset_statistics.json"), ONE_DATASET).unwrap();
     dir
+}
+
+/// [`ONE_DATASET`] as it is read.
+pub fn one_dataset() -> NormStats {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("dataset_statistics.json");
+    fs::write(&path, ONE_DATASET).unwrap();
+    NormStats::read(&path).unwrap()
 }
 
 pub const ONE_DATASET: &str = r#"{"table": {"action": {

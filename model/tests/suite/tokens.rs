@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 /// The vocabulary of the published checkpoint.
 fn vocab() -> ActionVocab {
-    ActionVocab::new(&serde_json::from_str::<OpenVlaConfig>("{}").unwrap())
+    ActionVocab::new(&OpenVlaConfig::default())
 }
 
 fn rows<T: Copy + tch::kind::Element>(tensor: &Tensor) -> Vec<[T; 7]>
@@ -53,7 +53,7 @@ fn encoding_and_decoding_match() {
 fn values_in_the_units_of_a_dataset_match() {
     let (golden, vocab, statistics) = (golden(), vocab(), statistics());
     let tokens = rows::<i64>(golden.get("token_ids"));
-    for name in ["libero_like", "bridge_like", "no_mask"] {
+    for name in ["libero_like", "bridge_like", "no_mask", "degenerate"] {
         let codec = ActionCodec::new(statistics[name]).unwrap();
         let expected = rows::<f64>(golden.get(&format!("unnorm.{name}")));
         for (tokens, expected) in tokens.iter().zip(expected) {
@@ -63,7 +63,7 @@ fn values_in_the_units_of_a_dataset_match() {
             }
         }
     }
-    for name in ["libero_like", "bridge_like", "no_mask"] {
+    for name in ["libero_like", "bridge_like", "no_mask", "degenerate"] {
         let codec = ActionCodec::new(statistics[name]).unwrap();
         let actions = rows::<f64>(golden.get(&format!("unnorm.{name}")));
         let expected = rows::<f64>(golden.get(&format!("renorm.{name}")));
@@ -75,7 +75,6 @@ fn values_in_the_units_of_a_dataset_match() {
             }
         }
     }
-    assert!(ActionCodec::new(statistics["degenerate"]).is_err(), "q01 = q99 decodes nothing");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! adapter_config.json of PEFT: rank, scale and the modules that are adapted.
 //!
-//! Owns which of PEFT's many keys are understood: one that would change the meaning of the
-//! tensors and is not is refused, others are kept and written back.
+//! Owns their values; which of PEFT's many keys are understood, ignored or refused stands in
+//! [`crate::json::keys`]. Those without effect are kept and written back.
 
-use crate::error::AdapterError;
-use serde::{Deserialize, Serialize, Serializer};
+use crate::error::{AdapterError, ModelError};
+use crate::json::keys::ADAPTER;
+use crate::json::object::{integer, is_neutral, number};
+use crate::json::{self, Object};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 /// The modules that OpenVLA's fine-tuning adapts, as PEFT resolves its "all-linear": the head
 /// and both patch embeddings (`proj`) are among them.
@@ -29,24 +33,11 @@ pub const OPENVLA_TARGETS: [&str; 15] = [
     "v_proj",
 ];
 
-/// Keys that must be absent, null, false or empty.
-const REFUSED: [&str; 9] = [
-    "alora_invocation_tokens",
-    "fan_in_fan_out",
-    "layer_replication",
-    "lora_bias",
-    "modules_to_save",
-    "target_parameters",
-    "trainable_token_indices",
-    "use_dora",
-    "use_qalora",
-];
-
 /// Keys that leave out some of the modules which `target_modules` names.
 const NARROWING: [&str; 2] = ["exclude_modules", "layers_to_transform"];
 
 /// The keys of adapter_config.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AdapterConfig {
     /// Kind of adapter; must be "LORA".
     pub peft_type: String,
@@ -56,26 +47,34 @@ pub struct AdapterConfig {
     #[serde(serialize_with = "whole_if_possible")]
     pub lora_alpha: f64,
     /// Share of the inputs that training drops.
-    #[serde(default)]
     pub lora_dropout: f64,
     /// Modules that are adapted.
     pub target_modules: TargetModules,
     /// Other ranks, by the end of the module path.
-    #[serde(default)]
     pub rank_pattern: BTreeMap<String, i64>,
     /// Other numerators, by the end of the module path.
-    #[serde(default)]
     pub alpha_pattern: BTreeMap<String, f64>,
     /// Whether the scale is alpha/sqrt(r) instead of alpha/r.
-    #[serde(default)]
     pub use_rslora: bool,
     /// Keys that mean nothing here.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
+/// The keys that [`AdapterConfig`] has fields for.
+const READ: [&str; 8] = [
+    "peft_type",
+    "r",
+    "lora_alpha",
+    "lora_dropout",
+    "target_modules",
+    "rank_pattern",
+    "alpha_pattern",
+    "use_rslora",
+];
+
 /// PEFT's `target_modules`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum TargetModules {
     /// Ends of module paths.
@@ -116,6 +115,45 @@ impl AdapterConfig {
         Self::new(r, r.min(16) as f64, &OPENVLA_TARGETS)
     }
 
+    /// Reads and checks the adapter_config.json at `path`.
+    pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
+        let value = json::read(path)?;
+        let file = Object::root(path, &value)?;
+        let kind = file.text("peft_type")?;
+        let kind = kind.ok_or_else(|| file.lacks("peft_type", "\"LORA\""))?;
+        if kind != "LORA" {
+            return Err(file.refuse("peft_type", "only LORA adapters are applied here"));
+        }
+        file.check(&ADAPTER)?;
+        let target_modules = match file.get("target_modules") {
+            None => return Err(file.lacks("target_modules", "names of the adapted modules")),
+            Some(Value::String(expression)) => TargetModules::Expression(expression.clone()),
+            Some(_) => {
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                let names =
+                    file.list("target_modules", "must be a text or a list of texts", text)?;
+                TargetModules::Suffixes(names.unwrap_or_default())
+            }
+        };
+        let rest = file.map().iter().filter(|(key, _)| !READ.contains(&key.as_str()));
+        let config = Self {
+            peft_type: kind,
+            r: file.integer("r")?.ok_or_else(|| file.lacks("r", "the rank"))?,
+            lora_alpha: file
+                .number("lora_alpha")?
+                .ok_or_else(|| file.lacks("lora_alpha", "the numerator of the scale"))?,
+            lora_dropout: file.number("lora_dropout")?.unwrap_or(0.0),
+            target_modules,
+            rank_pattern: patterns(&file, "rank_pattern", integer)?,
+            alpha_pattern: patterns(&file, "alpha_pattern", number)?,
+            use_rslora: file.boolean("use_rslora")?.unwrap_or(false),
+            rest: rest.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        };
+        let refuse = |source| ModelError::Adapter { path: path.to_owned(), source };
+        config.check().map_err(refuse)?;
+        Ok(config)
+    }
+
     /// Whether an adapter of this configuration is understood.
     pub fn check(&self) -> Result<(), AdapterError> {
         let refuse = |key: &str, found: String, wanted: &str| {
@@ -130,16 +168,9 @@ impl AdapterConfig {
         if let Some((_, rank)) = self.rank_pattern.iter().find(|(_, rank)| **rank <= 0) {
             return refuse("rank_pattern", rank.to_string(), "ranks must be positive");
         }
-        for key in REFUSED {
-            if let Some(found) = self.rest.get(key).filter(|found| !is_neutral(found)) {
-                return refuse(key, found.to_string(), "not supported");
-            }
-        }
-        match self.rest.get("bias") {
-            Some(found) if *found != "none" => {
-                return refuse("bias", found.to_string(), "only none is supported");
-            }
-            _ => {}
+        if !self.lora_alpha.is_finite() || self.lora_alpha == 0.0 {
+            let wanted = "must be a number other than 0: the adapter would change nothing";
+            return refuse("lora_alpha", self.lora_alpha.to_string(), wanted);
         }
         for (key, mut patterns) in [
             ("rank_pattern", self.rank_pattern.keys().collect::<Vec<_>>()),
@@ -200,17 +231,21 @@ fn choose<T: Copy + PartialEq + fmt::Debug>(
     }
 }
 
-fn ends_in(module: &str, end: &str) -> bool {
-    module.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+fn patterns<T>(
+    file: &Object<'_>,
+    key: &str,
+    item: impl Fn(&Value) -> Option<T>,
+) -> Result<BTreeMap<String, T>, ModelError> {
+    let wanted = "must be an object of numbers";
+    let read = |value: &Value| {
+        let entries = value.as_object()?.iter();
+        entries.map(|(end, value)| Some((end.clone(), item(value)?))).collect()
+    };
+    Ok(file.read(key, wanted, read)?.unwrap_or_default())
 }
 
-fn is_neutral(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        _ => false,
-    }
+fn ends_in(module: &str, end: &str) -> bool {
+    module.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// PEFT writes and expects whole numbers as integers.

@@ -14,7 +14,6 @@ use crate::config::OpenVlaConfig;
 use crate::error::{AdapterError, ModelError, TensorMismatch};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
@@ -56,10 +55,7 @@ impl Survey {
     /// Reads the configuration and the header; every A must have a B.
     pub fn read(dir: &Path) -> Result<Self, ModelError> {
         let config_path = dir.join(ADAPTER_CONFIG_FILE);
-        let text = fs::read(&config_path).map_err(ModelError::io(&config_path))?;
-        let config: AdapterConfig = serde_json::from_slice(&text)
-            .map_err(|source| ModelError::Json { path: config_path.clone(), source })?;
-        config.check().map_err(refuse(&config_path))?;
+        let config = AdapterConfig::read(&config_path)?;
         let path = dir.join(ADAPTER_FILE);
         if let Some(path) = locate::pickled_file(dir).filter(|_| !path.exists()) {
             return Err(ModelError::Pickle { path, sign: "no safetensors are beside it" });
@@ -200,14 +196,28 @@ pub(super) fn read(
     let mut survey = Survey::read(dir)?;
     let maps = survey.fit(model)?;
     survey.check_copies(base, &maps)?;
-    let mut modules = BTreeMap::new();
+    let (mut modules, mut changes) = (BTreeMap::new(), false);
     for (module, [a, b]) in &survey.pairs {
         let (_, scale) = survey.config.rank_and_scale(module).map_err(refuse(dir))?;
         let a = survey.file.load(a, base.device())?;
         let b = survey.file.load(b, base.device())?;
+        let [a_most, b_most] = [largest(&a)?, largest(&b)?];
+        if !(a_most.is_finite() && b_most.is_finite()) {
+            let module = module.clone();
+            return Err(refuse(survey.file.path())(AdapterError::NotFinite { module }));
+        }
+        changes |= a_most > 0.0 && b_most > 0.0;
         modules.insert(module.clone(), LoraPair { a, b, scale });
     }
+    if !changes {
+        return Err(refuse(survey.file.path())(AdapterError::ChangesNothing));
+    }
     Ok(Adapter { config: survey.config, modules })
+}
+
+/// The largest absolute value; NaN if there is one.
+fn largest(tensor: &Tensor) -> Result<f64, ModelError> {
+    Ok(tensor.f_abs()?.f_max()?.f_double_value(&[])?)
 }
 
 pub(super) fn save(adapter: &Adapter, dir: &Path, kind: Kind) -> Result<(), ModelError> {

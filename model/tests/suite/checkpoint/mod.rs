@@ -2,6 +2,7 @@
 
 mod adapter;
 mod files;
+mod foreign;
 mod inspect;
 mod names;
 mod reading;

@@ -34,14 +34,18 @@ fn the_dataset_of_the_statistics_must_be_clear() {
     fs::write(&file, "{}").unwrap();
     let error = load(dir.path()).unwrap_err();
     assert!(matches!(error, ModelError::NoStatistics { .. }), "{error}");
-    fs::write(&file, ONE_DATASET.replace("[0.02, 0.02,", "[0.02, -0.02,")).unwrap();
+    fs::write(&file, ONE_DATASET.replace("[0.02, 0.02,", "[0.02, -0.03,")).unwrap();
     let error = load(dir.path()).unwrap_err();
     assert!(
-        matches!(&error, ModelError::BadStatistics { key, source }
+        matches!(&error, ModelError::BadStatistics { key, source, .. }
             if key == "table" && source.dimension == 1),
         "{error}"
     );
     fs::write(&file, "{\"table\": {}}").unwrap();
     let error = load(dir.path()).unwrap_err();
-    assert!(matches!(&error, ModelError::Json { path, .. } if *path == file), "{error}");
+    assert!(
+        matches!(&error, ModelError::MissingKey { file: named, key, .. }
+            if *named == file && key == "table.action"),
+        "{error}"
+    );
 }

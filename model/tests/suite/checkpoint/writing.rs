@@ -1,7 +1,7 @@
 //! What is written.
 
 use super::{INSTRUCTION, load, names_in, tensor_names, tiny_model};
-use crate::support::{ONE_DATASET, Tensors, fixtures, mini, picture, tiny_checkpoint, tiny_config};
+use crate::support::{Tensors, fixtures, mini, one_dataset, picture, tiny_checkpoint, tiny_config};
 use jaco_model::checkpoint::{PUBLISHED_SHARD_BYTES, read_weights, split_into_shards};
 use jaco_model::{
     Checkpoint, DecodeRequest, ImageProcessor, ModelError, OpenVla, Policy, PromptTokenizer,
@@ -80,10 +80,8 @@ fn large_checkpoints_are_divided_into_shards() {
     let (variables, _) = tiny_model(Kind::BFloat16);
     let config = tiny_config();
     let tokenizer = PromptTokenizer::read(&mini().join("tokenizer.json"), &config).unwrap();
-    let (images, statistics) = (
-        ImageProcessor::new(56, config.image_resize_strategy),
-        serde_json::from_str(ONE_DATASET).unwrap(),
-    );
+    let (images, statistics) =
+        (ImageProcessor::new(56, config.image_resize_strategy), one_dataset());
     let checkpoint = Checkpoint::new(&config, &variables, &tokenizer, &images, &statistics);
     assert_eq!(
         (checkpoint.kind, checkpoint.max_shard_bytes),
