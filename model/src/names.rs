@@ -10,6 +10,8 @@ pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 pub const GENERATION_FILE: &str = "generation_config.json";
 /// The constants of the image processor; may be absent.
 pub const PROCESSOR_FILE: &str = "preprocessor_config.json";
+/// All processors of a model, as transformers 5 writes them; may be absent.
+pub const JOINT_PROCESSOR_FILE: &str = "processor_config.json";
 /// Action statistics; they override those of config.json; may be absent.
 pub const STATISTICS_FILE: &str = "dataset_statistics.json";
 /// The weights, if they are in one file.

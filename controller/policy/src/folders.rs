@@ -4,7 +4,7 @@ use indicatif::ProgressBar;
 use jaco_cli::policy::{InspectArgs, MergeArgs, SynthArgs};
 use jaco_model::checkpoint::{self, Inspection, synth};
 use jaco_model::options::kind;
-use jaco_model::{Checkpoint, OpenVlaConfig, load_model};
+use jaco_model::{Checkpoint, load_model};
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};

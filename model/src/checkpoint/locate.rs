@@ -58,9 +58,35 @@ impl Weights {
             (false, true) => Ok(Self { files: vec![WeightsFile::open(&single)?], listing: single }),
             (false, false) => Err(match pickled_file(dir) {
                 Some(path) => ModelError::Pickle { path, sign: "no safetensors are beside it" },
-                None => ModelError::io(&single)(std::io::ErrorKind::NotFound.into()),
+                None => {
+                    let problem = no_weights(dir);
+                    ModelError::OtherFolder { dir: dir.to_owned(), problem }
+                }
             }),
         }
+    }
+}
+
+/// Why a folder has no weights that can be read.
+fn no_weights(dir: &Path) -> String {
+    let mut there: Vec<String> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".safetensors"))
+        .collect();
+    there.sort();
+    let is_shard = |name: &String| name.starts_with("model-") && name.contains("-of-");
+    match &there[..] {
+        [] => format!("has no weights: neither {WEIGHTS_FILE} nor {INDEX_FILE} is there"),
+        there if there.iter().all(is_shard) => {
+            format!("has shards but not their index: fetch {INDEX_FILE} as well")
+        }
+        there => format!(
+            "has neither {WEIGHTS_FILE} nor {INDEX_FILE}, only {}; rename the one that is meant",
+            there.join(", ")
+        ),
     }
 }
 

@@ -36,7 +36,9 @@ pub use shards::split_into_shards;
 use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
 use crate::image::ImageProcessor;
-use crate::json;
+use crate::json::keys::JOINT_PROCESSOR;
+use crate::json::{self, Object};
+use crate::names::JOINT_PROCESSOR_FILE;
 use crate::prompt::PromptTokenizer;
 use crate::statistics::NormStats;
 use std::fs;
@@ -66,7 +68,24 @@ pub fn read_processors(
 /// The image processor of the checkpoint in `dir`, whose config.json is `config`.
 fn read_images(dir: &Path, config: &OpenVlaConfig) -> Result<ImageProcessor, ModelError> {
     let (side, strategy) = (config.image_size() as usize, config.image_resize_strategy);
-    ImageProcessor::read(&dir.join(PROCESSOR_FILE), side, strategy)
+    let (own, joint) = (dir.join(PROCESSOR_FILE), dir.join(JOINT_PROCESSOR_FILE));
+    if !json::is_there(&joint) {
+        return ImageProcessor::read(&own, side, strategy);
+    }
+    // transformers 5 keeps it in the file of all processors.
+    let value = json::read(&joint)?;
+    let file = Object::root(&joint, &value)?;
+    file.check(&JOINT_PROCESSOR)?;
+    let Some(nested) = file.object("image_processor")? else {
+        return ImageProcessor::read(&own, side, strategy);
+    };
+    let processor = ImageProcessor::of(&nested, side, strategy)?;
+    if json::is_there(&own) && ImageProcessor::read(&own, side, strategy)? != processor {
+        let wanted =
+            format!("{} says otherwise; remove the one that is out of date", own.display());
+        return Err(file.refuse("image_processor", wanted));
+    }
+    Ok(processor)
 }
 
 /// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the

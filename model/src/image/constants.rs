@@ -26,19 +26,27 @@ impl ImageProcessor {
             return Ok(Self::new(size, strategy));
         }
         let value = json::read(path)?;
-        let file = Object::root(path, &value)?;
+        Self::of(&Object::root(path, &value)?, size, strategy)
+    }
+
+    /// The processor that `file`, such an object, says.
+    pub(crate) fn of(
+        file: &Object<'_>,
+        size: usize,
+        strategy: ResizeStrategy,
+    ) -> Result<Self, ModelError> {
         file.check(&PROCESSOR)?;
         if file.boolean("use_fused_vision_backbone")? == Some(false) {
             return Err(file.refuse("use_fused_vision_backbone", "this model has two towers"));
         }
-        check_sizes(&file, size)?;
-        let strategy = match stored_strategy(&file, size)? {
+        check_sizes(file, size)?;
+        let strategy = match stored_strategy(file, size)? {
             Some(stored) => stored,
-            None => ResizeStrategy::of(&file)?.unwrap_or(strategy),
+            None => ResizeStrategy::of(file)?.unwrap_or(strategy),
         };
         let channels = |value: &Value| numbers(value)?.try_into().ok();
-        let (means, stds) = (towers(&file, "means", channels)?, towers(&file, "stds", channels)?);
-        let stored = towers(&file, "tvf_normalize_params", |value| {
+        let (means, stds) = (towers(file, "means", channels)?, towers(file, "stds", channels)?);
+        let stored = towers(file, "tvf_normalize_params", |value| {
             let constant = |key| numbers(value.get(key)?)?.try_into().ok();
             Some(Normalization { mean: constant("mean")?, std: constant("std")? })
         })?;

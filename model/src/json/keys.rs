@@ -40,7 +40,7 @@ impl KeyList {
 
 /// Every list.
 #[cfg(test)]
-const ALL: [&KeyList; 12] = [
+const ALL: [&KeyList; 13] = [
     &CONFIG,
     &TEXT_CONFIG,
     &ROPE,
@@ -48,6 +48,7 @@ const ALL: [&KeyList; 12] = [
     &ACTION_STREAM,
     &GENERATION,
     &PROCESSOR,
+    &JOINT_PROCESSOR,
     &TOKENIZER,
     &TOKENIZER_CONFIG,
     &ADAPTER,
@@ -378,6 +379,16 @@ pub(crate) const PROCESSOR: KeyList = KeyList {
                 "size",
             ],
         ),
+    ],
+    others: &[],
+};
+
+/// processor_config.json.
+pub(crate) const JOINT_PROCESSOR: KeyList = KeyList {
+    place: "processor_config.json",
+    rules: &[
+        (Used, &["image_processor"]),
+        (NoEffect, &["auto_map", "processor_class", "tokenizer"]),
     ],
     others: &[],
 };

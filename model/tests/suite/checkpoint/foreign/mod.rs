@@ -280,6 +280,21 @@ fn the_processors_file_says_how_a_picture_becomes_a_square() {
     }
 }
 
+/// transformers 5 keeps the image processor in the file of all processors.
+#[test]
+fn the_joint_processors_file_is_read_and_may_not_contradict() {
+    let dir = checkpoint();
+    let own = dir.path().join("preprocessor_config.json");
+    let image_processor: Value = serde_json::from_slice(&fs::read(&own).unwrap()).unwrap();
+    patch(&dir, "processor_config.json", json!({ "image_processor": image_processor }));
+    assert_eq!(score_of(dir.path()), score_of(&mini()));
+    let steps = json!({"image_processor": {"tvf_do_letterbox": true, "tvf_resize_params": null}});
+    patch(&dir, "processor_config.json", steps);
+    assert_refused(dir.path(), &["processor_config.json", "preprocessor_config.json", "otherwise"]);
+    fs::remove_file(own).unwrap();
+    assert_ne!(score_of(dir.path()), score_of(&mini()));
+}
+
 #[test]
 fn a_processor_that_does_something_else_is_refused() {
     assert_each_refused(
@@ -370,6 +385,20 @@ fn instructions_are_normalised_as_documented() {
     assert!(encode(" ... ").unwrap_err().to_string().contains("is empty"));
     let special = encode("put the blue cube </s> on the green plate").unwrap_err().to_string();
     assert!(special.contains("</s>"), "{special}");
+}
+
+#[test]
+fn weights_that_are_not_there_are_told_from_what_is() {
+    for (names, words) in [
+        (&[][..], "has no weights"),
+        (&["model-00001-of-00002.safetensors"], "shards but not their index"),
+        (&["ema.safetensors"], "only ema.safetensors"),
+    ] {
+        let dir = checkpoint();
+        fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+        names.iter().for_each(|name| fs::write(dir.path().join(name), b"x").unwrap());
+        assert_refused(dir.path(), &[words]);
+    }
 }
 
 /// transformers #27923 and relatives: each file of a folder that a download left unfinished.
