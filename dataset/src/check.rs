@@ -1,23 +1,23 @@
 //! Reads a whole dataset and says what is wrong with it. Changes nothing.
 
+use crate::described::{Content, FeatureInfo};
 use crate::episode::default_columns;
-use crate::error::DatasetError;
-use crate::feature::{Feature, FeatureKind};
+use crate::error::{DatasetError, GET_AGAIN, MEND};
+use crate::feature::{Feature, FeatureKind, Features};
 use crate::image;
-use crate::info::FilePlace;
-use crate::meta;
-use crate::reader::{Dataset, EpisodeInfo};
-use crate::repair::parquet_files;
-use crate::storage::{TEMPORARY, files_below, has_extension};
-use crate::table::{self, StoredColumn};
-use serde_json::Value as Json;
+use crate::listing::EpisodeInfo;
+use crate::notes::read_notes;
+use crate::parquet_file::count_rows;
+use crate::reader::Dataset;
+use crate::storage::{TEMPORARY, files_below, has_extension, parquet_files};
+use crate::summary::Summary;
+use crate::table::{StoredColumn, decode_rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A camera that gives the same picture for this long is taken for frozen \[s\].
-const FROZEN_S: u32 = 1;
+const FROZEN_S: f64 = 1.0;
 
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,7 @@ pub fn check(root: &Path) -> Vec<Finding> {
             if let Err(e) = file_sizes(&dataset, &mut findings) {
                 findings.error("data", e.to_string());
             }
+            unreadable(&dataset, &mut findings);
             summary(&dataset, &mut findings);
             for episode in dataset.episodes() {
                 if let Err(e) = rows(&dataset, episode, &mut findings) {
@@ -88,9 +89,13 @@ fn leftovers(root: &Path, findings: &mut Findings) -> Result<(), DatasetError> {
     for path in files_below(root)? {
         let place = path.display().to_string();
         if has_extension(&path, TEMPORARY) {
-            findings.warning(&place, "half-written file of a crash; run `repair`".to_owned());
+            findings.warning(
+                &place,
+                "half-written file of a crash; the next recording into this folder removes it"
+                    .to_owned(),
+            );
         } else if has_extension(&path, "rejected") {
-            findings.warning(&place, "broken file that `repair` set aside".to_owned());
+            findings.warning(&place, "broken file that was set aside".to_owned());
         }
     }
     Ok(())
@@ -98,35 +103,43 @@ fn leftovers(root: &Path, findings: &mut Findings) -> Result<(), DatasetError> {
 
 /// Whether the data files hold the listed rows and no others.
 fn file_sizes(dataset: &Dataset, findings: &mut Findings) -> Result<(), DatasetError> {
-    let mut listed: BTreeMap<FilePlace, usize> = BTreeMap::new();
+    let mut listed: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for episode in dataset.episodes() {
-        *listed.entry(episode.data).or_default() += episode.length;
+        let path = episode.data_path(dataset.root(), dataset.info());
+        *listed.entry(path).or_default() += episode.length;
     }
     let mut present = BTreeSet::new();
     for path in parquet_files(&dataset.root().join("data"))? {
         let place = path.display().to_string();
-        match FilePlace::of(&path).and_then(|p| Some((p, *listed.get(&p)?))) {
-            None => findings.error(
-                &place,
-                "no episode is listed for this file; run `repair` to adopt it".to_owned(),
-            ),
-            Some((p, expected)) => {
-                present.insert(p);
-                match table::count_rows(&path) {
+        match listed.get(&path) {
+            None => findings.error(&place, format!("no episode is listed for this file; {MEND}")),
+            Some(&expected) => {
+                match count_rows(&path) {
                     Ok(found) if found == expected => {}
                     Ok(found) => {
                         findings.error(&place, format!("holds {found} rows, {expected} are listed"))
                     }
                     Err(e) => findings.error(&place, e.to_string()),
                 }
+                present.insert(path);
             }
         }
     }
-    for place in listed.keys().filter(|place| !present.contains(place)) {
-        let path = place.data(dataset.root()).display().to_string();
-        findings.error(&path, "the file is missing; restore it from a copy".to_owned());
+    for path in listed.keys().filter(|path| !present.contains(*path) && !path.exists()) {
+        let problem = format!("the file is missing; {GET_AGAIN}");
+        findings.error(&path.display().to_string(), problem);
     }
     Ok(())
+}
+
+/// Features that whoever asks for them will not get.
+fn unreadable(dataset: &Dataset, findings: &mut Findings) {
+    for feature in dataset.described() {
+        if let Content::Unreadable(reason) = &feature.content {
+            let place = format!("\"{}\" ({})", feature.key, feature.words());
+            findings.warning(&place, format!("it is not read: {reason}"));
+        }
+    }
 }
 
 /// Whether `stats.json` covers the rows there are.
@@ -134,23 +147,16 @@ fn summary(dataset: &Dataset, findings: &mut Findings) {
     if dataset.episodes().is_empty() {
         return;
     }
-    let path = dataset.root().join("meta/stats.json");
-    let place = path.display().to_string();
-    let stats = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
-    let Some(stats) = stats else {
-        return findings.error(&place, "is missing or not JSON; run `repair`".to_owned());
-    };
-    for feature in dataset.features().with_defaults() {
-        let count = stats[&feature.key]["count"][0].as_u64();
-        let subsampled = matches!(feature.kind, FeatureKind::Image { .. });
-        if count.is_none() || (!subsampled && count != Some(dataset.total_frames() as u64)) {
-            let problem = format!(
-                "{:?} counts {count:?} rows of {}; run `repair`",
-                feature.key,
-                dataset.total_frames()
-            );
-            findings.error(&place, problem);
+    let place = Summary::path(dataset.root()).display().to_string();
+    let problem = match Summary::read(dataset.root()) {
+        Err(e) => Some(e.to_string()),
+        Ok(None) => Some("is missing or not JSON".to_owned()),
+        Ok(Some(summary)) => {
+            summary.fault(&dataset.features().with_defaults(), dataset.total_frames())
         }
+    };
+    if let Some(problem) = problem {
+        findings.error(&place, format!("{problem}; the next recording into this folder mends it"));
     }
 }
 
@@ -160,29 +166,25 @@ fn rows(
     findings: &mut Findings,
 ) -> Result<(), DatasetError> {
     let place = format!("episode {}", episode.index);
-    let features = dataset.features().with_defaults();
-    let columns = dataset.read_stored(episode, &features)?;
-    let (own, found) = columns.split_at(features.len() - 5);
-    let task = match &found[4] {
-        StoredColumn::I64(values) => values.first().and_then(|&v| usize::try_from(v).ok()),
-        _ => None,
-    };
-    match task.and_then(|task| dataset.tasks().get(task)) {
-        Some(text) if *text == episode.task => {}
-        other => findings.error(
-            &place,
-            format!("task_index names {other:?}, but the episode's task is {:?}", episode.task),
-        ),
+    counting(dataset, episode, findings)?;
+    // Tasks of the rows, their times, and the pictures of videos.
+    let videos: Vec<&str> =
+        dataset.cameras().iter().filter(|camera| camera.video).map(|camera| camera.key).collect();
+    for key in videos {
+        dataset.read_pictures(episode.index, key, |_, _| Ok::<_, DatasetError>(()))?;
     }
-    let (index, from, length) = (episode.index, episode.first_row, episode.length);
-    let expected = default_columns(dataset.fps(), index, from, length, task.unwrap_or(0));
-    for ((found, expected), feature) in found.iter().zip(&expected).zip(&features[own.len()..]) {
-        if found != expected {
-            let problem = format!("column {:?} does not count as the format asks", feature.key);
-            findings.error(&place, problem);
-        }
+    let tasks = dataset.read_columns(episode.index, &[])?.tasks;
+    if let Some(task) = tasks.iter().find(|task| !episode.tasks.iter().any(|t| **t == ***task)) {
+        let listed = episode.tasks.join("\", \"");
+        let problem = format!("task_index names \"{task}\", but listed is \"{listed}\"");
+        findings.error(&place, problem);
     }
-    for (feature, column) in features.iter().zip(own) {
+    let is_video =
+        |feature: &&Feature| dataset.feature(&feature.key).is_some_and(FeatureInfo::is_video);
+    let features: Vec<Feature> =
+        dataset.features().iter().filter(|feature| !is_video(feature)).cloned().collect();
+    let own = dataset.read_stored(episode, &features)?;
+    for (feature, column) in features.iter().zip(&own) {
         match column {
             StoredColumn::F32 { dims, values } => {
                 let at = values.iter().position(|v| !v.is_finite());
@@ -192,35 +194,59 @@ fn rows(
                 let at = values.iter().position(|v| !v.is_finite());
                 not_finite(&place, feature, at.map(|i| i / dims), findings);
             }
-            StoredColumn::Png(images) => {
+            StoredColumn::Pictures(images) => {
                 pictures(&place, feature, images, dataset.fps(), findings);
             }
             StoredColumn::Bool(_) | StoredColumn::I64(_) => {}
         }
     }
-    meta::read_notes(dataset.root(), episode.index).map(|_| ())
+    read_notes(dataset.root(), episode.index).map(|_| ())
+}
+
+/// Whether the default columns count as the format asks, at the place where lerobot expects the
+/// episode: by its rows' numbers over the whole dataset.
+fn counting(
+    dataset: &Dataset,
+    episode: &EpisodeInfo,
+    findings: &mut Findings,
+) -> Result<(), DatasetError> {
+    let (index, from, length) = (episode.index, episode.first_row, episode.length);
+    // All but the number of the task.
+    let columns = &Features::defaults()[..4];
+    let path = episode.data_path(dataset.root(), dataset.info());
+    let rows = episode.offset..episode.offset.saturating_add(length);
+    let found = decode_rows(dataset.root(), &path, columns, rows)?;
+    let expected = default_columns(dataset.fps(), index, from, length, 0);
+    for ((found, expected), feature) in found.iter().zip(&expected).zip(columns) {
+        if found != expected {
+            let place = format!("episode {index}");
+            let problem = format!("column \"{}\" does not count as the format asks", feature.key);
+            findings.error(&place, problem);
+        }
+    }
+    Ok(())
 }
 
 fn not_finite(place: &str, feature: &Feature, row: Option<usize>, findings: &mut Findings) {
     if let Some(row) = row {
-        let problem = format!("{:?} is not finite in row {row}; leave it out", feature.key);
+        let problem = format!("\"{}\" is not finite in row {row}; leave it out", feature.key);
         findings.error(place, problem);
     }
 }
 
 /// Whether all pictures decode, and whether the camera went on giving new ones.
-fn pictures(place: &str, feature: &Feature, images: &[Vec<u8>], fps: u32, findings: &mut Findings) {
+fn pictures(place: &str, feature: &Feature, images: &[Vec<u8>], fps: f64, findings: &mut Findings) {
     let FeatureKind::Image { height, width } = feature.kind else { return };
     for (frame, png) in images.iter().enumerate() {
         if let Err(e) = image::decode(png, width, height) {
-            findings.error(place, format!("{:?}, frame {frame}: {e}", feature.key));
+            findings.error(place, format!("\"{}\", frame {frame}: {e}", feature.key));
         }
     }
     // The encoder is deterministic, so equal pictures are equal bytes.
     let longest = images.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or(0);
-    if longest > (FROZEN_S * fps) as usize {
+    if longest as f64 > FROZEN_S * fps {
         let problem = format!(
-            "{:?} shows the same picture for {longest} rows: a frozen camera?",
+            "\"{}\" shows the same picture for {longest} rows: a frozen camera?",
             feature.key
         );
         findings.warning(place, problem);

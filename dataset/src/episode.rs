@@ -74,7 +74,7 @@ impl EpisodeBuffer {
         let mut images = images.into_iter();
         for (feature, column) in self.features.iter().zip(&mut self.columns) {
             match (column, &row.0[&feature.key]) {
-                (StoredColumn::Png(column), Value::Image(_)) => column.extend(images.next()),
+                (StoredColumn::Pictures(column), Value::Image(_)) => column.extend(images.next()),
                 (StoredColumn::F32 { values, .. }, Value::F32(v)) => values.extend_from_slice(v),
                 (StoredColumn::F64 { values, .. }, Value::F64(v)) => values.extend_from_slice(v),
                 (StoredColumn::Bool(values), Value::Bool(v)) => values.push(*v),
@@ -99,7 +99,7 @@ impl EpisodeBuffer {
         let columns = self.columns.iter().zip(&self.histograms);
         columns
             .map(|(column, histogram)| match column {
-                StoredColumn::Png(_) => FeatureStats::of_image(histogram),
+                StoredColumn::Pictures(_) => FeatureStats::of_image(histogram),
                 numbers => FeatureStats::of_column(numbers),
             })
             .collect()
@@ -134,19 +134,19 @@ fn check(value: &Value, kind: &FeatureKind) -> Result<(), String> {
 
 /// The five default columns of an episode.
 pub(crate) fn default_columns(
-    fps: u32,
+    fps: f64,
     index: usize,
     from: usize,
     length: usize,
-    task_index: usize,
+    task_index: i64,
 ) -> [StoredColumn; 5] {
-    let timestamp = |i: usize| (i as f64 / f64::from(fps)) as f32;
+    let timestamp = |i: usize| (i as f64 / fps) as f32;
     let count = |start: usize| (start..start + length).map(|i| i as i64).collect();
     [
         StoredColumn::F32 { dims: 1, values: (0..length).map(timestamp).collect() },
         StoredColumn::I64(count(0)),
         StoredColumn::I64(vec![index as i64; length]),
         StoredColumn::I64(count(from)),
-        StoredColumn::I64(vec![task_index as i64; length]),
+        StoredColumn::I64(vec![task_index; length]),
     ]
 }

@@ -59,6 +59,17 @@ impl FeatureKind {
         }
     }
 
+    /// The kind in words, with its size.
+    pub fn words(&self) -> String {
+        match self {
+            FeatureKind::Image { height, width } => format!("image of {width}x{height} pixels"),
+            FeatureKind::Float32 { names } | FeatureKind::Float64 { names } => {
+                format!("{} [{}] ({})", self.dtype(), names.len(), names.join(", "))
+            }
+            FeatureKind::Bool | FeatureKind::Int64 => self.dtype().to_owned(),
+        }
+    }
+
     /// The format's name of the type.
     pub fn dtype(&self) -> &'static str {
         match self {
@@ -133,28 +144,37 @@ impl Features {
     pub fn difference(&self, other: &Features) -> Option<String> {
         for feature in &self.0 {
             match other.kind(&feature.key) {
-                None => return Some(format!("{:?} is missing", feature.key)),
+                None => return Some(format!("\"{}\" is missing", feature.key)),
                 Some(kind) if *kind != feature.kind => {
-                    return Some(format!("{:?} is {kind:?}, not {:?}", feature.key, feature.kind));
+                    let (key, wanted) = (&feature.key, feature.kind.words());
+                    return Some(format!("\"{key}\" is {}, not {wanted}", kind.words()));
                 }
                 Some(_) => {}
             }
         }
         if let Some(extra) = other.iter().find(|feature| self.kind(&feature.key).is_none()) {
-            return Some(format!("{:?} is there and should not be", extra.key));
+            return Some(format!("\"{}\" is there and should not be", extra.key));
         }
         (self != other).then(|| "the features are in another order".to_owned())
     }
 
-    /// These features followed by the five default columns: the columns of a data file.
-    pub(crate) fn with_defaults(&self) -> Vec<Feature> {
-        let mut all = self.0.clone();
-        all.extend(DEFAULT_KEYS.map(|key| {
+    /// Features of a dataset that is there, which may have none that can be read.
+    pub(crate) fn found(list: Vec<Feature>) -> Self {
+        Self(list)
+    }
+
+    /// The five default columns.
+    pub(crate) fn defaults() -> [Feature; 5] {
+        DEFAULT_KEYS.map(|key| {
             let kind =
                 if key == "timestamp" { FeatureKind::float32([key]) } else { FeatureKind::Int64 };
             Feature { key: key.to_owned(), kind }
-        }));
-        all
+        })
+    }
+
+    /// These features followed by the five default columns: the columns of a data file.
+    pub(crate) fn with_defaults(&self) -> Vec<Feature> {
+        self.0.iter().cloned().chain(Self::defaults()).collect()
     }
 }
 

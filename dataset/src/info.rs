@@ -1,85 +1,71 @@
 //! `meta/info.json`: what the dataset is, and where its files lie.
+//!
+//! What others keep in it, known to this package or not, survives: only totals and the split
+//! `train` are ever changed in a file that is there.
 
+use crate::described::FeatureInfo;
 use crate::error::{DatasetError, IoContext};
 use crate::feature::{DEFAULT_KEYS, Feature, FeatureKind, Features};
-use serde::de::{MapAccess, Visitor};
+use crate::json;
+use crate::layout::{CHUNKS_SIZE, DATA_PATH, PathTemplate, VIDEO_PATH};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use serde_json::{Map, Value as Json, json};
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const CODEBASE_VERSION: &str = "v3.0";
-const DATA_PATH: &str = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
-/// Files a folder holds before the next one is begun.
-const CHUNKS_SIZE: usize = 1000;
+/// The order in which lerobot writes the keys that it knows.
+const KEY_ORDER: [&str; 13] = [
+    "codebase_version",
+    "robot_type",
+    "total_episodes",
+    "total_frames",
+    "total_tasks",
+    "chunks_size",
+    "data_files_size_in_mb",
+    "video_files_size_in_mb",
+    "fps",
+    "splits",
+    "data_path",
+    "video_path",
+    "features",
+];
+
+/// How much there is of a dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub episodes: usize,
+    pub frames: usize,
+    pub tasks: usize,
+}
 
 /// The parts of `info.json` that this package works with.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
-    pub fps: u32,
+    pub fps: f64,
     pub robot_type: Option<String>,
+    /// All features but the default columns, in the file's order.
+    pub described: Vec<FeatureInfo>,
+    /// Those of them that can be read.
     pub features: Features,
-    pub total_episodes: usize,
-    pub total_frames: usize,
-    pub total_tasks: usize,
+    /// What the file says there is; a key that it lacks is lerobot's 0, which says nothing.
+    pub total_episodes: Option<usize>,
+    pub total_frames: Option<usize>,
+    pub chunks_size: usize,
+    pub data_path: PathTemplate,
+    pub video_path: PathTemplate,
+    document: Document,
 }
 
-/// `info.json` as it is written.
-#[derive(Serialize, Deserialize)]
-struct InfoFile {
-    codebase_version: String,
-    robot_type: Option<String>,
-    total_episodes: usize,
-    total_frames: usize,
-    total_tasks: usize,
-    chunks_size: usize,
-    data_files_size_in_mb: u64,
-    video_files_size_in_mb: u64,
-    fps: u32,
-    splits: BTreeMap<String, String>,
-    data_path: String,
-    video_path: Option<String>,
-    features: FeatureEntries,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FeatureEntry {
-    dtype: String,
-    shape: Vec<usize>,
-    names: Json,
-}
-
-/// A JSON object whose order counts: it is the order of the columns.
-struct FeatureEntries(Vec<(String, FeatureEntry)>);
-
-impl Serialize for FeatureEntries {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, entry)| (key, entry)))
-    }
-}
-
-impl<'de> Deserialize<'de> for FeatureEntries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = FeatureEntries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of features")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FeatureEntries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(FeatureEntries(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
+/// The file itself.
+#[derive(Clone, Debug)]
+struct Document {
+    keys: Map<String, Json>,
+    /// The order of the features is that of the columns.
+    features: Vec<String>,
 }
 
 impl Info {
@@ -88,155 +74,299 @@ impl Info {
         root.join("meta/info.json")
     }
 
+    /// The description of a dataset to be made.
+    pub fn new(fps: u32, robot_type: &str, features: &Features) -> Result<Self, String> {
+        let columns = features.with_defaults();
+        let entries: Map<String, Json> =
+            columns.iter().map(|f| (f.key.clone(), entry_of(f))).collect();
+        let keys = json!({
+            "codebase_version": CODEBASE_VERSION,
+            "robot_type": robot_type,
+            "total_episodes": 0,
+            "total_frames": 0,
+            "total_tasks": 0,
+            "chunks_size": CHUNKS_SIZE,
+            "data_files_size_in_mb": 100,
+            "video_files_size_in_mb": 200,
+            "fps": fps,
+            "splits": {},
+            "data_path": DATA_PATH,
+            "video_path": null,
+            "features": entries,
+        });
+        let features = columns.into_iter().map(|column| column.key).collect();
+        let Json::Object(keys) = keys else { unreachable!("written as an object above") };
+        Self::of(Document { keys, features })
+    }
+
     /// Reads and checks `info.json`.
     pub fn read(root: &Path) -> Result<Self, DatasetError> {
         let path = Self::path(root);
-        let text = fs::read_to_string(&path).at("read", &path)?;
-        Self::parse(&text).map_err(|reason| DatasetError::Description { path, reason })
+        let bytes = match fs::read(&path) {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(DatasetError::NotADataset {
+                    root: root.to_owned(),
+                    reason: match root.is_dir() {
+                        true => "the file meta/info.json does not exist in it".to_owned(),
+                        false if root.exists() => "it is no folder".to_owned(),
+                        false => "it does not exist, nor does its meta/info.json".to_owned(),
+                    },
+                });
+            }
+            result => result.at("read", &path)?,
+        };
+        Self::parse(&bytes, root).map_err(|reason| DatasetError::Description { path, reason })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let file: InfoFile = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        if file.codebase_version != CODEBASE_VERSION {
-            return Err(format!(
-                "codebase_version is {:?}, this program reads {CODEBASE_VERSION:?}",
-                file.codebase_version
-            ));
-        }
-        if file.data_path != DATA_PATH || file.chunks_size != CHUNKS_SIZE {
-            return Err(format!(
-                "data_path {:?} with chunks_size {} is not supported, only {DATA_PATH:?} with \
-                 {CHUNKS_SIZE}",
-                file.data_path, file.chunks_size
-            ));
-        }
-        if file.fps == 0 {
-            return Err("fps is 0".to_owned());
-        }
-        for key in DEFAULT_KEYS {
-            if !file.features.0.iter().any(|(found, _)| found == key) {
-                return Err(format!("the feature {key:?} is missing"));
+    fn parse(bytes: &[u8], root: &Path) -> Result<Self, String> {
+        let keys = match json::parse(bytes)? {
+            Json::Object(keys) => keys,
+            other => return Err(format!("the file holds {}, not an object", json::kind(&other))),
+        };
+        version(&keys, root)?;
+        let order = json::relaxed(bytes)?;
+        let Order { features: Keys(features) } = serde_json::from_str(&order)
+            .map_err(|_| "\"features\" is not an object of features".to_owned())?;
+        Self::of(Document { keys, features })
+    }
+
+    fn of(document: Document) -> Result<Self, String> {
+        let key = |key: &str| document.keys.get(key).unwrap_or(&Json::Null);
+        let fault = |name: &str, wanted: &str| {
+            format!("\"{name}\" is {}, not {wanted}", json::kind(key(name)))
+        };
+        let fps = json::number(key("fps")).filter(|fps| fps.is_finite() && *fps > 0.0);
+        let fps = fps.ok_or_else(|| fault("fps", "a rate in rows a second"))?;
+        for default in DEFAULT_KEYS {
+            if !document.features.iter().any(|found| found == default) {
+                return Err(format!(
+                    "the feature \"{default}\" is missing, which the format asks for"
+                ));
             }
         }
-        let own = file.features.0.iter().filter(|(key, _)| !DEFAULT_KEYS.contains(&key.as_str()));
-        let features = own
-            .map(|(key, entry)| Ok((key.clone(), entry.kind(key)?)))
-            .collect::<Result<Vec<_>, String>>()?;
+        let own = document.features.iter().filter(|key| !DEFAULT_KEYS.contains(&key.as_str()));
+        let described = own
+            .map(|name| FeatureInfo::parse(name, &key("features")[name]))
+            .collect::<Result<Vec<_>, _>>()?;
+        let total = |name: &str| match key(name) {
+            Json::Null => Ok(None),
+            value => json::count(value).map(Some).ok_or_else(|| fault(name, "a count")),
+        };
+        let template = |name: &str, default: &str| {
+            let text = match key(name) {
+                Json::Null => default,
+                value => value.as_str().ok_or_else(|| fault(name, "a path"))?,
+            };
+            PathTemplate::parse(text)
+                .map_err(|reason| format!("\"{name}\" (\"{}\") {reason}", json::shortened(text)))
+        };
+        let chunks_size = total("chunks_size")?.unwrap_or(CHUNKS_SIZE);
+        if chunks_size == 0 {
+            return Err(fault("chunks_size", "1 or more"));
+        }
         Ok(Self {
-            fps: file.fps,
-            robot_type: file.robot_type,
-            features: Features::new(features).map_err(|e| e.to_string())?,
-            total_episodes: file.total_episodes,
-            total_frames: file.total_frames,
-            total_tasks: file.total_tasks,
+            fps,
+            robot_type: key("robot_type").as_str().map(str::to_owned),
+            features: readable(&described),
+            described,
+            total_episodes: total("total_episodes")?,
+            total_frames: total("total_frames")?,
+            chunks_size,
+            data_path: template("data_path", DATA_PATH)?,
+            video_path: template("video_path", VIDEO_PATH)?,
+            document,
         })
     }
 
-    /// The bytes of `info.json`.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let entries = self.features.with_defaults();
-        let splits = (self.total_episodes > 0)
-            .then(|| ("train".to_owned(), format!("0:{}", self.total_episodes)));
-        let file = InfoFile {
-            codebase_version: CODEBASE_VERSION.to_owned(),
-            robot_type: self.robot_type.clone(),
-            total_episodes: self.total_episodes,
-            total_frames: self.total_frames,
-            total_tasks: self.total_tasks,
-            chunks_size: CHUNKS_SIZE,
-            data_files_size_in_mb: 100,
-            video_files_size_in_mb: 200,
-            fps: self.fps,
-            splits: splits.into_iter().collect(),
-            data_path: DATA_PATH.to_owned(),
-            video_path: None,
-            features: FeatureEntries(
-                entries.iter().map(|f| (f.key.clone(), FeatureEntry::of(f))).collect(),
-            ),
-        };
-        let mut bytes =
-            serde_json::to_vec_pretty(&file).expect("plain data with text keys serialises");
-        bytes.push(b'\n');
-        bytes
-    }
-}
-
-impl FeatureEntry {
-    fn of(feature: &Feature) -> Self {
-        let default = DEFAULT_KEYS.contains(&feature.key.as_str());
-        let (shape, names) = match &feature.kind {
-            FeatureKind::Image { height, width } => {
-                (vec![*height as usize, *width as usize, 3], json!(["height", "width", "channels"]))
-            }
-            FeatureKind::Float32 { names } | FeatureKind::Float64 { names } if !default => {
-                (vec![names.len()], json!(names))
-            }
-            _ => (vec![1], Json::Null),
-        };
-        Self { dtype: feature.kind.dtype().to_owned(), shape, names }
+    /// Whole rows a second, as datasets are recorded at.
+    pub fn whole_fps(&self) -> Option<u32> {
+        (self.fps.fract() == 0.0 && self.fps <= f64::from(u32::MAX)).then_some(self.fps as u32)
     }
 
-    fn kind(&self, key: &str) -> Result<FeatureKind, String> {
-        let names = || match (&self.names, &self.shape[..]) {
-            (Json::Array(names), [n]) if names.len() == *n => Ok(names
-                .iter()
-                .map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned))
-                .collect()),
-            (_, [n]) => Ok((0..*n).map(|i| i.to_string()).collect()),
-            _ => Err(format!("{key:?}: only vectors are supported, not shape {:?}", self.shape)),
+    /// What keeps this package from adding episodes to the dataset, if anything does.
+    pub fn hindrance(&self) -> Option<String> {
+        if self.whole_fps().is_none() {
+            return Some(format!("its rate, {} rows a second, is not a whole number", self.fps));
+        }
+        if Ok(&self.data_path) != PathTemplate::parse(DATA_PATH).as_ref() {
+            return Some("its data_path is another than lerobot's own".to_owned());
+        }
+        if let Some(video) = self.described.iter().find(|feature| feature.is_video()) {
+            let key = &video.key;
+            return Some(format!(
+                "the pictures of \"{key}\" are videos, and this program writes none"
+            ));
+        }
+        let unfit = |f: &FeatureInfo| Some(format!("\"{}\": {}", f.key, f.writable().err()?));
+        self.described.iter().find_map(unfit).or_else(|| {
+            let defaults = Features::defaults();
+            defaults.iter().find_map(|default| {
+                let entry = &self.document.keys["features"][&default.key];
+                let found = FeatureInfo::parse(&default.key, entry).ok()?;
+                let right = found.dtype == default.kind.dtype() && found.shape == [1];
+                (!right).then(|| format!("\"{}\" is {}", default.key, found.words()))
+            })
+        })
+    }
+
+    /// What the file said of its size when it was read.
+    pub fn published(&self) -> Totals {
+        let count = |key: &str| self.document.keys.get(key).and_then(json::count).unwrap_or(0);
+        Totals {
+            episodes: count("total_episodes"),
+            frames: count("total_frames"),
+            tasks: count("total_tasks"),
+        }
+    }
+
+    /// The bytes of `info.json` for these totals.
+    pub fn to_bytes(&self, totals: &Totals) -> Vec<u8> {
+        let mut keys = self.document.keys.clone();
+        keys.insert("total_episodes".to_owned(), json!(totals.episodes));
+        keys.insert("total_frames".to_owned(), json!(totals.frames));
+        keys.insert("total_tasks".to_owned(), json!(totals.tasks));
+        self.extend_train(&mut keys, totals.episodes);
+        let known = KEY_ORDER.iter().filter_map(|key| Some((*key, keys.get(*key)?)));
+        let others = keys.iter().filter(|(key, _)| !KEY_ORDER.contains(&key.as_str()));
+        let entries = known.chain(others.map(|(key, value)| (key.as_str(), value)));
+        let order = &self.document.features;
+        let ordered =
+            Ordered(entries.map(|(key, value)| (key, Entry { key, value, order })).collect());
+        json::to_text(&ordered).into_bytes()
+    }
+
+    /// As lerobot does, new episodes belong to `train`: if it reaches to the end, or if there is
+    /// no split at all. One that ends earlier leaves room for another split, and stays.
+    fn extend_train(&self, keys: &mut Map<String, Json>, episodes: usize) {
+        let splits = keys.entry("splits").or_insert_with(|| json!({}));
+        let Json::Object(splits) = splits else { return };
+        let before = self.published().episodes;
+        let begin = match splits.get("train").map(|train| train.as_str().and_then(range)) {
+            Some(Some((begin, end))) if end == before => begin,
+            None if splits.is_empty() => 0,
+            _ => return,
         };
-        match (self.dtype.as_str(), &self.shape[..]) {
-            ("image", [height, width, 3]) => Ok(FeatureKind::Image {
-                height: u32::try_from(*height).map_err(|e| e.to_string())?,
-                width: u32::try_from(*width).map_err(|e| e.to_string())?,
-            }),
-            ("float32", _) => Ok(FeatureKind::Float32 { names: names()? }),
-            ("float64", _) => Ok(FeatureKind::Float64 { names: names()? }),
-            ("bool", [1]) => Ok(FeatureKind::Bool),
-            ("int64", [1]) => Ok(FeatureKind::Int64),
-            (dtype, shape) => {
-                Err(format!("{key:?}: dtype {dtype:?} of shape {shape:?} is not supported"))
-            }
+        if episodes > 0 {
+            splits.insert("train".to_owned(), json!(format!("{begin}:{episodes}")));
         }
     }
 }
 
-/// Place of one parquet file in its tree: `chunk-xxx/file-yyy.parquet`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FilePlace {
-    pub chunk: usize,
-    pub file: usize,
+/// Those of a dataset's features that can be read.
+fn readable(described: &[FeatureInfo]) -> Features {
+    let kinds = described.iter().filter_map(|info| Some((info, info.kind()?)));
+    let feature = |(info, kind): (&FeatureInfo, &FeatureKind)| Feature {
+        key: info.key.clone(),
+        kind: kind.clone(),
+    };
+    Features::found(kinds.map(feature).collect())
 }
 
-impl FilePlace {
-    /// The place after this one.
-    pub fn next(self) -> Self {
-        if self.file + 1 < CHUNKS_SIZE {
-            Self { file: self.file + 1, ..self }
-        } else {
-            Self { chunk: self.chunk + 1, file: 0 }
+/// The two ends of `"0:12"`.
+fn range(text: &str) -> Option<(usize, usize)> {
+    let (begin, end) = text.split_once(':')?;
+    Some((begin.trim().parse().ok()?, end.trim().parse().ok()?))
+}
+
+/// Whether the version is one that means what this package reads; the remedy otherwise.
+fn version(keys: &Map<String, Json>, root: &Path) -> Result<(), String> {
+    let Some(version) = keys.get("codebase_version") else { return Ok(()) };
+    let version = version.as_str().unwrap_or_default();
+    let numbers = version.trim_start_matches(['v', 'V']);
+    let mut numbers = numbers.split('.').map(|number| number.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten().unwrap_or(0)) {
+        (Some(3), _) => Ok(()),
+        (Some(2), 1) => Err(format!(
+            "codebase_version is {version}, and v3 is needed: lerobot converts it with `python -m \
+             lerobot.scripts.convert_dataset_v21_to_v30 --repo-id=NAME --root={} \
+             --push-to-hub=false`",
+            root.display()
+        )),
+        (Some(0..=2), _) => Err(format!(
+            "codebase_version is {version}, and v3 is needed: lerobot 0.3 brings it to v2.1, and \
+             from there `python -m lerobot.scripts.convert_dataset_v21_to_v30` of lerobot 0.6 to v3"
+        )),
+        (Some(_), _) => {
+            Err(format!("codebase_version is {version}, newer than the v3 that this program reads"))
         }
+        (None, _) => Err(format!(
+            "codebase_version is {}, not a version such as v3.0",
+            json::kind(&keys["codebase_version"])
+        )),
     }
+}
 
-    /// The data file at this place.
-    pub fn data(self, root: &Path) -> PathBuf {
-        root.join("data").join(self.relative())
+fn entry_of(feature: &Feature) -> Json {
+    let default = DEFAULT_KEYS.contains(&feature.key.as_str());
+    let (shape, names) = match &feature.kind {
+        FeatureKind::Image { height, width } => {
+            (json!([height, width, 3]), json!(["height", "width", "channels"]))
+        }
+        FeatureKind::Float32 { names } | FeatureKind::Float64 { names } if !default => {
+            (json!([names.len()]), json!(names))
+        }
+        _ => (json!([1]), Json::Null),
+    };
+    json!({"dtype": feature.kind.dtype(), "shape": shape, "names": names})
+}
+
+/// For the order of the features' keys alone.
+#[derive(Deserialize)]
+struct Order {
+    features: Keys,
+}
+
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of features")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                // As in Python, a key that comes twice counts once, with its last value.
+                while let Some((key, IgnoredAny)) = map.next_entry::<String, _>()? {
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Object)
     }
+}
 
-    /// The file of episode metadata at this place.
-    pub fn episodes(self, root: &Path) -> PathBuf {
-        root.join("meta/episodes").join(self.relative())
+/// An object whose keys are written in this order.
+struct Ordered<'a, T>(Vec<(&'a str, T)>);
+
+impl<T: Serialize> Serialize for Ordered<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
     }
+}
 
-    fn relative(self) -> String {
-        format!("chunk-{:03}/file-{:03}.parquet", self.chunk, self.file)
-    }
+/// A value of the file; that of `features` keeps the order of its keys.
+struct Entry<'a> {
+    key: &'a str,
+    value: &'a Json,
+    order: &'a [String],
+}
 
-    /// The place that a path `.../chunk-xxx/file-yyy.parquet` names.
-    pub fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?;
-        let file = name.strip_prefix("file-")?.strip_suffix(".parquet")?.parse().ok()?;
-        let folder = path.parent()?.file_name()?.to_str()?;
-        Some(Self { chunk: folder.strip_prefix("chunk-")?.parse().ok()?, file })
+impl Serialize for Entry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.key {
+            "features" => {
+                Ordered(self.order.iter().map(|key| (key.as_str(), &self.value[key])).collect())
+                    .serialize(serializer)
+            }
+            _ => self.value.serialize(serializer),
+        }
     }
 }

@@ -21,28 +21,46 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod appending;
 mod catalog;
 mod check;
+mod column;
+mod described;
 mod episode;
+mod episodes;
 mod error;
 mod feature;
 mod image;
 mod info;
+mod json;
+mod layout;
+mod listing;
 mod lock;
-mod meta;
+mod notes;
+mod numbers;
+mod parquet_file;
 mod reader;
+mod rebuild;
 mod repair;
+mod rows;
 mod stats;
 mod storage;
+mod summary;
 mod table;
+mod tasks;
+mod video;
 mod writer;
 
 pub use check::{Finding, Severity, check};
+pub use column::{Column, Episode, Images, Vectors};
+pub use described::{Content, FeatureInfo};
 pub use episode::EpisodeBuffer;
-pub use error::DatasetError;
+pub use error::{DatasetError, blames_input};
 pub use feature::{DEFAULT_KEYS, Feature, FeatureKind, Features, Row, Value};
-pub use meta::EpisodeNotes;
-pub use reader::{Column, Dataset, Episode, EpisodeInfo, Images, Quantiles, Vectors};
+pub use listing::EpisodeInfo;
+pub use notes::EpisodeNotes;
+pub use reader::{Camera, Dataset, Quantiles};
 pub use repair::{Repair, repair};
 pub use storage::{FileSystem, Storage};
+pub use video::VideoTools;
 pub use writer::{DatasetWriter, EpisodeSummary};

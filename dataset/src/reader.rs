@@ -1,16 +1,21 @@
 //! Reading: one episode at a time, only the columns that are asked for, from this package's
-//! datasets and from lerobot's own (several episodes in a file) as long as they hold no video.
+//! datasets and from everybody's who keeps to LeRobotDataset v3.
 //!
 //! A dataset that is being recorded can be read: `info.json` says how many episodes are complete.
 
+use crate::column::{Column, Episode, Images, Vectors};
+use crate::described::{Content, FeatureInfo};
 use crate::error::DatasetError;
 use crate::feature::{Feature, FeatureKind, Features};
 use crate::image;
-use crate::info::{FilePlace, Info};
-use crate::meta::{self, EpisodeNotes, EpisodeRecord};
-use crate::repair::parquet_files;
+use crate::info::Info;
+use crate::listing::{EpisodeInfo, read_records, resolve};
+use crate::notes::{EpisodeNotes, read_notes};
+use crate::rows::{EpisodeRows, Expected, RowsCache};
 use crate::stats::quantile_of_sorted;
 use crate::table::{self, StoredColumn};
+use crate::tasks::Tasks;
+use crate::video::{VideoTools, Videos, Wanted};
 use jaco_core::{ACTION_DIMS, ActionStatistics};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,88 +28,24 @@ use std::thread;
 pub struct Dataset {
     root: PathBuf,
     info: Info,
-    tasks: Vec<String>,
+    tasks: Tasks,
+    task_texts: Vec<String>,
     episodes: Vec<EpisodeInfo>,
+    rows: RowsCache,
+    videos: Videos,
 }
 
-/// Where an episode is, without its rows.
+/// A feature that holds pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EpisodeInfo {
-    /// Number of the episode, from 0.
-    pub index: usize,
-    /// Text of its task.
-    pub task: String,
-    /// Rows.
-    pub length: usize,
-    /// Number of its first row over the whole dataset.
-    pub first_row: usize,
-    pub(crate) data: FilePlace,
-    /// Rows of other episodes before it in its file.
-    pub(crate) offset: usize,
-}
-
-/// One episode's rows, by column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Episode {
-    /// Number of the episode, from 0.
-    pub index: usize,
-    /// Text of its task.
-    pub task: String,
-    /// Rows.
-    pub length: usize,
-    /// The columns that were asked for.
-    pub columns: BTreeMap<String, Column>,
-    root: PathBuf,
-}
-
-/// One column of an episode.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Column {
-    /// Pictures.
-    Images(Images),
-    /// Vectors of 32-bit floats.
-    F32(Vectors<f32>),
-    /// Vectors of 64-bit floats.
-    F64(Vectors<f64>),
-    /// Truth values.
-    Bool(Vec<bool>),
-    /// Integers.
-    I64(Vec<i64>),
-}
-
-/// Decoded pictures of one camera.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Images {
+pub struct Camera<'a> {
+    /// The feature's key.
+    pub key: &'a str,
     /// Height \[pixels\].
     pub height: u32,
     /// Width \[pixels\].
     pub width: u32,
-    /// Per row `height * width * 3` bytes: rows from the top, red green blue.
-    pub frames: Vec<Arc<[u8]>>,
-}
-
-/// Vectors of equal length, one per row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Vectors<T> {
-    /// Numbers per row.
-    pub dims: usize,
-    /// All numbers, row by row.
-    pub values: Vec<T>,
-}
-
-impl<T> Vectors<T> {
-    /// The vector of row `i`.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn row(&self, i: usize) -> &[T] {
-        &self.values[i * self.dims..(i + 1) * self.dims]
-    }
-
-    /// The vectors in order.
-    pub fn rows(&self) -> std::slice::ChunksExact<'_, T> {
-        self.values.chunks_exact(self.dims)
-    }
+    /// Whether the pictures are frames of videos, which ffmpeg decodes.
+    pub video: bool,
 }
 
 /// True 1 % and 99 % quantiles of a feature over all rows of a dataset, one entry a dimension.
@@ -120,48 +61,16 @@ impl Dataset {
     /// Opens the dataset in `root`. Reads metadata only.
     pub fn open(root: &Path) -> Result<Self, DatasetError> {
         let info = Info::read(root)?;
-        let tasks = meta::read_tasks(root)?;
-        let folder = root.join("meta/episodes");
-        let mut records = Vec::new();
-        for path in parquet_files(&folder)? {
-            if records.len() >= info.total_episodes {
-                break;
-            }
-            records.extend(EpisodeRecord::read_file(&path, &[], false)?);
-        }
-        records.truncate(info.total_episodes);
-        let mut episodes: Vec<EpisodeInfo> = Vec::new();
-        let mut first_in_file = BTreeMap::new();
-        let mut rows = 0;
-        for record in records {
-            let EpisodeRecord { index, task, length, data, from, .. } = record;
-            if index != episodes.len() || from != rows {
-                return Err(DatasetError::Inconsistent {
-                    path: folder,
-                    reason: format!(
-                        "entry {} is episode {index} from row {from}, expected from row {rows}",
-                        episodes.len()
-                    ),
-                    remedy: "run `repair`",
-                });
-            }
-            rows += length;
-            let offset = from - *first_in_file.entry(data).or_insert(from);
-            episodes.push(EpisodeInfo { index, task, length, first_row: from, data, offset });
-        }
-        if (episodes.len(), rows) != (info.total_episodes, info.total_frames) {
-            return Err(DatasetError::Inconsistent {
-                path: folder,
-                reason: format!(
-                    "lists {} episodes with {rows} rows, but info.json says {} with {}",
-                    episodes.len(),
-                    info.total_episodes,
-                    info.total_frames
-                ),
-                remedy: "run `repair`",
-            });
-        }
-        Ok(Self { root: root.to_owned(), info, tasks, episodes })
+        let tasks = Tasks::read(root)?;
+        let rows = RowsCache::default();
+        let episodes = resolve(root, &info, &tasks, read_records(root)?, &rows)?;
+        let (root, task_texts, videos) = (root.to_owned(), tasks.texts(), Videos::default());
+        Ok(Self { root, info, tasks, task_texts, episodes, rows, videos })
+    }
+
+    /// This dataset with other programs to decode its videos.
+    pub fn with_video_tools(self, tools: VideoTools) -> Self {
+        Self { videos: Videos::new(tools), ..self }
     }
 
     /// The folder of the dataset.
@@ -169,8 +78,8 @@ impl Dataset {
         &self.root
     }
 
-    /// Rows per second.
-    pub fn fps(&self) -> u32 {
+    /// Rows per second, by `info.json`.
+    pub fn fps(&self) -> f64 {
         self.info.fps
     }
 
@@ -179,9 +88,32 @@ impl Dataset {
         self.info.robot_type.as_deref()
     }
 
-    /// The features, without the default columns.
+    /// The features that can be read, without the default columns. Pictures are of the kind
+    /// `Image` whether they are embedded or frames of a video.
     pub fn features(&self) -> &Features {
         &self.info.features
+    }
+
+    /// All features as `info.json` describes them, also those that cannot be read, without the
+    /// default columns.
+    pub fn described(&self) -> &[FeatureInfo] {
+        &self.info.described
+    }
+
+    /// The feature `key` as `info.json` describes it.
+    pub fn feature(&self, key: &str) -> Option<&FeatureInfo> {
+        self.info.described.iter().find(|feature| feature.key == key)
+    }
+
+    /// The features that hold pictures.
+    pub fn cameras(&self) -> Vec<Camera<'_>> {
+        let cameras = self.info.described.iter().filter_map(|feature| match feature.kind() {
+            Some(&FeatureKind::Image { height, width }) => {
+                Some(Camera { key: &feature.key, height, width, video: feature.is_video() })
+            }
+            _ => None,
+        });
+        cameras.collect()
     }
 
     /// All episodes, by number.
@@ -189,51 +121,107 @@ impl Dataset {
         &self.episodes
     }
 
-    /// The texts of all tasks, by `task_index`.
+    /// The texts of all tasks, in the order of their `task_index`.
     pub fn tasks(&self) -> &[String] {
-        &self.tasks
+        &self.task_texts
     }
 
     /// Rows of all episodes.
     pub fn total_frames(&self) -> usize {
-        self.info.total_frames
+        self.episodes.last().map_or(0, |last| last.first_row.saturating_add(last.length))
     }
 
     /// The notes of episode `index`.
     pub fn notes(&self, index: usize) -> Result<EpisodeNotes, DatasetError> {
         self.episode(index)?;
-        meta::read_notes(&self.root, index)
+        read_notes(&self.root, index)
     }
 
-    /// The features of episode `index`, without the default columns.
+    /// The readable features of episode `index`, without the default columns.
     pub fn read_episode(&self, index: usize) -> Result<Episode, DatasetError> {
         let keys: Vec<&str> = self.info.features.iter().map(|f| f.key.as_str()).collect();
         self.read_columns(index, &keys)
     }
 
-    /// The columns `keys` of episode `index`; others are not decoded.
+    /// The columns `keys` of episode `index`; others are not decoded. No keys at all gives tasks
+    /// and timestamps alone.
     pub fn read_columns(&self, index: usize, keys: &[&str]) -> Result<Episode, DatasetError> {
+        let wanted = keys.iter().map(|key| self.wanted(key)).collect::<Result<Vec<_>, _>>()?;
         let episode = self.episode(index)?;
-        let all = self.info.features.with_defaults();
-        let wanted = keys
-            .iter()
-            .map(|key| {
-                let feature = all.iter().find(|feature| feature.key == *key).cloned();
-                feature.ok_or_else(|| no_such_feature(&self.root, key, "any", &all))
-            })
-            .collect::<Result<Vec<Feature>, _>>()?;
-        let stored = self.read_stored(episode, &wanted)?;
+        let rows = self.rows_of(episode)?;
+        let tasks = self.tasks_of(episode, &rows)?;
+        let stored: Vec<Feature> =
+            wanted.iter().filter(|feature| !self.is_video(&feature.key)).cloned().collect();
+        let path = episode.data_path(&self.root, &self.info);
+        let columns = table::decode_rows(&self.root, &path, &stored, rows.range.clone())?;
+        let mut stored: BTreeMap<String, StoredColumn> =
+            stored.into_iter().map(|feature| feature.key).zip(columns).collect();
         let mut columns = BTreeMap::new();
-        for (feature, column) in wanted.into_iter().zip(stored) {
-            let column = decode(&feature, column).map_err(|(frame, reason)| {
-                let path = episode.data.data(&self.root);
-                let reason = format!("episode {index}, frame {frame}: {reason}");
-                DatasetError::Column { path, column: feature.key.clone(), reason }
-            })?;
-            columns.insert(feature.key, column);
+        for feature in wanted {
+            let key = feature.key.clone();
+            let column = match (stored.remove(&key), &feature.kind) {
+                (Some(StoredColumn::F32 { dims, values }), _) => {
+                    Column::F32(Vectors { dims, values })
+                }
+                (Some(StoredColumn::F64 { dims, values }), _) => {
+                    Column::F64(Vectors { dims, values })
+                }
+                (Some(StoredColumn::Bool(values)), _) => Column::Bool(values),
+                (Some(StoredColumn::I64(values)), _) => Column::I64(values),
+                (pictures, &FeatureKind::Image { height, width }) => {
+                    let mut frames = Vec::with_capacity(rows.range.len());
+                    let mut each = |_, frame| -> Result<(), DatasetError> {
+                        frames.push(frame);
+                        Ok(())
+                    };
+                    match pictures {
+                        Some(StoredColumn::Pictures(pictures)) => {
+                            self.decode(episode, &feature, &pictures, &mut each)?;
+                        }
+                        _ => self.decode_video(episode, &feature, &rows, &mut each)?,
+                    }
+                    Column::Images(Images { height, width, frames })
+                }
+                _ => continue,
+            };
+            columns.insert(key, column);
         }
-        let (task, length, root) = (episode.task.clone(), episode.length, self.root.clone());
-        Ok(Episode { index, task, length, columns, root })
+        Ok(Episode {
+            index,
+            task: tasks.first().map_or_else(|| episode.task.clone(), |task| task.to_string()),
+            tasks,
+            timestamps_s: rows.timestamps_s,
+            length: rows.range.len(),
+            columns,
+            root: self.root.clone(),
+        })
+    }
+
+    /// Hands the pictures of the camera `key` in episode `index` to `each`, with the number of
+    /// their row, one after the other: however long the episode, few of them are in memory.
+    pub fn read_pictures<E: From<DatasetError>>(
+        &self,
+        index: usize,
+        key: &str,
+        mut each: impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let episode = self.episode(index)?;
+        let feature = self.wanted(key)?;
+        if !matches!(feature.kind, FeatureKind::Image { .. }) {
+            return Err(self.absent(key, "image").into());
+        }
+        let rows = self.rows_of(episode)?;
+        if self.is_video(key) {
+            return self.decode_video(episode, &feature, &rows, &mut each);
+        }
+        let path = episode.data_path(&self.root, &self.info);
+        let only = std::slice::from_ref(&feature);
+        match &table::decode_rows(&self.root, &path, only, rows.range)?[..] {
+            [StoredColumn::Pictures(pictures)] => {
+                self.decode(episode, &feature, pictures, &mut each)
+            }
+            _ => unreachable!("the kind of the feature is Image"),
+        }
     }
 
     /// Reads the columns `keys` of the episodes `range` on `threads` threads and hands each
@@ -315,13 +303,19 @@ impl Dataset {
         Ok(ActionStatistics { q01: array(q01)?, q99: array(q99)?, mask })
     }
 
+    /// The columns of an episode as they are stored; none of them may be a video.
     pub(crate) fn read_stored(
         &self,
         episode: &EpisodeInfo,
         features: &[Feature],
     ) -> Result<Vec<StoredColumn>, DatasetError> {
-        let path = episode.data.data(&self.root);
-        table::decode_rows(&path, features, episode.offset, episode.length)
+        let rows = self.rows_of(episode)?;
+        let path = episode.data_path(&self.root, &self.info);
+        table::decode_rows(&self.root, &path, features, rows.range)
+    }
+
+    pub(crate) fn info(&self) -> &Info {
+        &self.info
     }
 
     fn episode(&self, index: usize) -> Result<&EpisodeInfo, DatasetError> {
@@ -332,57 +326,136 @@ impl Dataset {
         })
     }
 
-    fn absent(&self, key: &str, kind: &'static str) -> DatasetError {
-        no_such_feature(&self.root, key, kind, &self.info.features.with_defaults())
+    fn is_video(&self, key: &str) -> bool {
+        self.feature(key).is_some_and(FeatureInfo::is_video)
     }
-}
 
-fn no_such_feature(root: &Path, key: &str, kind: &'static str, all: &[Feature]) -> DatasetError {
-    let present: Vec<String> =
-        all.iter().map(|feature| format!("{} ({})", feature.key, feature.kind.dtype())).collect();
-    let (root, key, present) = (root.to_owned(), key.to_owned(), present.join(", "));
-    DatasetError::NoSuchFeature { root, key, kind, present }
-}
-
-/// Images are decoded, the rest is handed on; an error names the frame.
-fn decode(feature: &Feature, column: StoredColumn) -> Result<Column, (usize, String)> {
-    Ok(match (column, &feature.kind) {
-        (StoredColumn::Png(pngs), &FeatureKind::Image { height, width }) => {
-            let frames = pngs.iter().enumerate().map(|(frame, png)| {
-                image::decode(png, width, height).map(Arc::from).map_err(|e| (frame, e))
-            });
-            Column::Images(Images { height, width, frames: frames.collect::<Result<_, _>>()? })
+    /// The feature that is asked for, if it can be read.
+    fn wanted(&self, key: &str) -> Result<Feature, DatasetError> {
+        let all = self.info.features.with_defaults();
+        if let Some(feature) = all.into_iter().find(|feature| feature.key == key) {
+            return Ok(feature);
         }
-        (StoredColumn::Png(_), _) => unreachable!("only image features are stored as PNG"),
-        (StoredColumn::F32 { dims, values }, _) => Column::F32(Vectors { dims, values }),
-        (StoredColumn::F64 { dims, values }, _) => Column::F64(Vectors { dims, values }),
-        (StoredColumn::Bool(values), _) => Column::Bool(values),
-        (StoredColumn::I64(values), _) => Column::I64(values),
-    })
-}
-
-macro_rules! accessor {
-    ($name:ident, $variant:ident, $type:ty, $kind:literal, $doc:literal) => {
-        #[doc = $doc]
-        pub fn $name(&self, key: &str) -> Result<&$type, DatasetError> {
-            match self.columns.get(key) {
-                Some(Column::$variant(column)) => Ok(column),
-                _ => Err(self.absent(key, $kind)),
+        match self.feature(key) {
+            Some(feature @ FeatureInfo { content: Content::Unreadable(reason), .. }) => {
+                Err(DatasetError::Unreadable {
+                    root: self.root.clone(),
+                    key: key.to_owned(),
+                    what: feature.words(),
+                    reason: reason.clone(),
+                })
             }
+            _ => Err(self.absent(key, "any")),
         }
-    };
-}
+    }
 
-impl Episode {
-    accessor!(images, Images, Images, "image", "The pictures of the feature `key`.");
-    accessor!(f32s, F32, Vectors<f32>, "float32", "The 32-bit vectors of the feature `key`.");
-    accessor!(f64s, F64, Vectors<f64>, "float64", "The 64-bit vectors of the feature `key`.");
-    accessor!(bools, Bool, Vec<bool>, "bool", "The truth values of the feature `key`.");
-    accessor!(ints, I64, Vec<i64>, "int64", "The integers of the feature `key`.");
+    fn rows_of(&self, episode: &EpisodeInfo) -> Result<EpisodeRows, DatasetError> {
+        let path = episode.data_path(&self.root, &self.info);
+        let &EpisodeInfo { index, length, offset, .. } = episode;
+        let expected = Expected { episode: index, length, offset, fps: self.info.fps };
+        self.rows.get(&path)?.episode(expected).map_err(|reason| DatasetError::Rows {
+            path,
+            episode: index,
+            reason,
+        })
+    }
+
+    /// The text of each row's task: what `task_index` says, as lerobot reads it.
+    fn tasks_of(
+        &self,
+        episode: &EpisodeInfo,
+        rows: &EpisodeRows,
+    ) -> Result<Vec<Arc<str>>, DatasetError> {
+        let fault = |reason: String| DatasetError::Rows {
+            path: episode.data_path(&self.root, &self.info),
+            episode: episode.index,
+            reason,
+        };
+        let only = match &episode.tasks[..] {
+            [task] => Some(Arc::from(task.as_str())),
+            _ => None,
+        };
+        let told = self.tasks.len() > 0 && !rows.task_index.is_empty();
+        if !told {
+            let only: Arc<str> = only.ok_or_else(|| {
+                fault("neither its rows nor its metadata tell its task".to_owned())
+            })?;
+            return Ok(vec![only; rows.range.len()]);
+        }
+        let mut known: BTreeMap<i64, Arc<str>> = BTreeMap::new();
+        rows.task_index
+            .iter()
+            .enumerate()
+            .map(|(row, number)| {
+                if let Some(text) = known.get(number) {
+                    return Ok(Arc::clone(text));
+                }
+                let text = self.tasks.text(*number).ok_or_else(|| {
+                    fault(format!("row {row} is of task {number}, which meta/tasks.parquet lacks"))
+                })?;
+                let text: Arc<str> = Arc::from(text);
+                known.insert(*number, Arc::clone(&text));
+                Ok(text)
+            })
+            .collect()
+    }
+
+    fn decode<E: From<DatasetError>>(
+        &self,
+        episode: &EpisodeInfo,
+        feature: &Feature,
+        pictures: &[Vec<u8>],
+        each: &mut impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let FeatureKind::Image { height, width } = feature.kind else { return Ok(()) };
+        for (frame, bytes) in pictures.iter().enumerate() {
+            let rgb =
+                image::decode(bytes, width, height).map_err(|reason| DatasetError::Image {
+                    path: episode.data_path(&self.root, &self.info),
+                    column: feature.key.clone(),
+                    episode: episode.index,
+                    frame,
+                    reason,
+                })?;
+            each(frame, Arc::from(rgb))?;
+        }
+        Ok(())
+    }
+
+    fn decode_video<E: From<DatasetError>>(
+        &self,
+        episode: &EpisodeInfo,
+        feature: &Feature,
+        rows: &EpisodeRows,
+        each: &mut impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let FeatureKind::Image { height, width } = feature.kind else { return Ok(()) };
+        let fault = |reason: &str| DatasetError::Column {
+            path: self.root.join("meta/episodes"),
+            column: format!("videos/{}/from_timestamp", feature.key),
+            reason: format!("{reason} for episode {}", episode.index),
+        };
+        let video = episode.videos.get(&feature.key).ok_or_else(|| fault("no file is given"))?;
+        let shared = |other: &EpisodeInfo| {
+            other.index != episode.index
+                && other.videos.get(&feature.key).is_some_and(|v| v.place == video.place)
+        };
+        let from_s = match video.from_s {
+            Some(from_s) if from_s.is_finite() => from_s,
+            None if !self.episodes.iter().any(shared) => 0.0,
+            _ => return Err(fault("it is not given").into()),
+        };
+        let path = self.info.video_path.path(&self.root, video.place, &feature.key);
+        let times_s: Vec<f64> = rows.timestamps_s.iter().map(|t| from_s + t).collect();
+        let wanted = Wanted { times_s: &times_s, tolerance_s: 0.5 / self.info.fps, width, height };
+        self.videos.frames(&path, &wanted, each)
+    }
 
     fn absent(&self, key: &str, kind: &'static str) -> DatasetError {
-        let present = self.columns.keys().cloned().collect::<Vec<_>>().join(", ");
-        let (root, key) = (self.root.clone(), key.to_owned());
+        let all = self.info.described.iter();
+        let present: Vec<String> =
+            all.map(|feature| format!("{} ({})", feature.key, feature.dtype)).collect();
+        let (root, key, present) = (self.root.clone(), key.to_owned(), present.join(", "));
         DatasetError::NoSuchFeature { root, key, kind, present }
     }
 }

@@ -3,21 +3,26 @@
 //! metadata is adopted, anything without a data file is leftovers.
 //!
 //! Nothing that could be somebody's data is deleted: a broken file is renamed to `*.rejected`.
+//! A dataset that this package could not go on with is left untouched.
 
+use crate::appending::appendable;
 use crate::catalog::Catalog;
 use crate::episode::default_columns;
-use crate::error::{DatasetError, IoContext};
-use crate::feature::FeatureKind;
-use crate::image::{self, Histogram};
-use crate::info::{FilePlace, Info};
+use crate::episodes::EpisodeRecord;
+use crate::error::{DatasetError, GET_AGAIN, IoContext};
+use crate::layout::FilePlace;
 use crate::lock::lock;
-use crate::meta::{self, EpisodeRecord};
+use crate::parquet_file::{count_rows, encoded, schema};
+use crate::rebuild::{rebuilt, stats_of_rows};
 use crate::stats::FeatureStats;
-use crate::storage::{FileSystem, Storage, TEMPORARY, files_below, has_extension};
+use crate::storage::{
+    FileSystem, Storage, TEMPORARY, files_below, has_extension, parquet_files, replace,
+};
+use crate::summary::Summary;
 use crate::table::{self, StoredColumn};
+use crate::tasks::Tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One thing that was put right.
@@ -58,65 +63,82 @@ impl fmt::Display for Repair {
 
 /// Repairs the dataset in `root`; an empty list means that nothing was wrong.
 pub fn repair(root: &Path) -> Result<Vec<Repair>, DatasetError> {
-    Info::read(root)?;
+    appendable(root)?;
     let _lock = lock(root)?;
     restore(root, &mut FileSystem).map(|(_, repairs)| repairs)
 }
 
-/// Reads all metadata, repairing as needed. The caller holds the lock.
+/// Reads all metadata, repairing as needed. The caller holds the lock and knows the dataset to be
+/// one that can be gone on with.
 pub(crate) fn restore(
     root: &Path,
     storage: &mut dyn Storage,
 ) -> Result<(Catalog, Vec<Repair>), DatasetError> {
-    let published = Info::read(root)?;
     let mut repairs = Vec::new();
     for path in files_below(root)?.into_iter().filter(|path| has_extension(path, TEMPORARY)) {
         storage.remove(&path).at("remove", &path)?;
         repairs.push(Repair::RemovedTemporary(path));
     }
-    let mut catalog = Catalog::new(root, published.clone(), meta::read_tasks(root)?);
-    let mut records = read_records(&catalog, storage, &mut repairs)?;
+    let mut catalog = Catalog::new(root, appendable(root)?, Tasks::read(root)?);
+    let mut records = read_records(&mut catalog, storage, &mut repairs)?;
     adopt_all(&catalog, &mut records, storage, &mut repairs)?;
     for (position, (&index, record)) in records.iter().enumerate() {
-        let data = record.data.data(root);
+        let data = record.data.unwrap_or_default().data(root);
+        let first = catalog.totals.frames;
         let reason = if index != position {
             format!("episode {position} is not there, though episode {index} is")
-        } else if record.from != catalog.info.total_frames {
-            let expected = catalog.info.total_frames;
-            format!("episode {index} begins at row {}, not {expected}", record.from)
+        } else if let Some(from) = record.from.filter(|from| *from != first) {
+            format!("episode {index} begins at row {from}, not {first}")
         } else if !data.exists() {
             format!("the data file of episode {index} is missing")
         } else {
-            catalog.add(record);
+            catalog.count(record);
             continue;
         };
-        let remedy = "restore the episode's files from a copy";
-        return Err(DatasetError::Inconsistent { path: data, reason, remedy });
+        return Err(DatasetError::Inconsistent { path: data, reason, remedy: GET_AGAIN });
+    }
+    let published = catalog.info.published();
+    if catalog.totals.episodes < published.episodes {
+        let (found, said) = (catalog.totals.episodes, published.episodes);
+        return Err(DatasetError::Inconsistent {
+            path: root.join("meta/episodes"),
+            reason: format!("{found} episodes are there, but info.json says {said}"),
+            remedy: GET_AGAIN,
+        });
     }
     remove_orphan_notes(&catalog, storage, &mut repairs)?;
-    let totals = |info: &Info| (info.total_episodes, info.total_frames, info.total_tasks);
-    let stale_stats = catalog.info.total_episodes > 0
-        && fs::read(catalog.stats_path()).ok() != Some(catalog.stats_bytes());
-    if stale_stats || totals(&published) != totals(&catalog.info) {
+    let (columns, frames) = (&catalog.columns, catalog.totals.frames);
+    let kept = Summary::read(root)?;
+    let stale = match &kept {
+        None => frames > 0,
+        Some(kept) => frames > 0 && kept.fault(columns, frames).is_some(),
+    };
+    let kept = kept.unwrap_or_default();
+    catalog.summary = if stale { rebuilt(kept, &catalog, &records)? } else { kept };
+    if stale || published != catalog.totals {
         catalog.publish(storage)?;
         repairs.push(Repair::RewroteSummary);
     }
     Ok((catalog, repairs))
 }
 
-/// All readable rows of `meta/episodes`, by episode. A broken file is set aside: its episode's
-/// rows can be listed anew from the data file.
+/// All readable rows of `meta/episodes`, by episode. A broken file is set aside if it is the last
+/// one, as only that can have been touched by a crash: its episode is listed anew from its rows.
 fn read_records(
-    catalog: &Catalog,
+    catalog: &mut Catalog,
     storage: &mut dyn Storage,
     repairs: &mut Vec<Repair>,
 ) -> Result<BTreeMap<usize, EpisodeRecord>, DatasetError> {
     let mut records = BTreeMap::new();
-    for path in parquet_files(&catalog.root.join("meta/episodes"))? {
-        match EpisodeRecord::read_file(&path, &catalog.columns, true) {
-            Ok(rows) => records.extend(rows.into_iter().map(|record| (record.index, record))),
-            Err(DatasetError::Parquet { source, .. }) => {
-                repairs.push(reject(storage, &path, source.to_string())?);
+    let files = parquet_files(&catalog.root.join("meta/episodes"))?;
+    for (i, path) in files.iter().enumerate() {
+        match EpisodeRecord::read_file(path) {
+            Ok(rows) => {
+                records.extend(rows.into_iter().map(|record| (record.index, record)));
+                catalog.template = Some(schema(path)?);
+            }
+            Err(DatasetError::Parquet { reason, lost: true, .. }) if i + 1 == files.len() => {
+                repairs.push(reject(storage, path, reason)?);
             }
             Err(other) => return Err(other),
         }
@@ -131,23 +153,24 @@ fn adopt_all(
     storage: &mut dyn Storage,
     repairs: &mut Vec<Repair>,
 ) -> Result<(), DatasetError> {
-    let listed: BTreeSet<FilePlace> = records.values().map(|record| record.data).collect();
+    let listed: BTreeSet<FilePlace> = records.values().filter_map(|record| record.data).collect();
     let files = parquet_files(&catalog.root.join("data"))?;
     for (i, path) in files.iter().enumerate() {
         let Some(place) = FilePlace::of(path).filter(|place| !listed.contains(place)) else {
             continue;
         };
         match adopt(catalog, path, place) {
-            Ok(record) => {
+            Ok((record, stats)) => {
                 let target = place.episodes(&catalog.root);
-                let bytes = meta::encoded(record.encode(&catalog.columns), &target)?;
-                crate::storage::replace(storage, &target, &bytes)?;
+                let template = catalog.template.as_deref();
+                let bytes = record.encode(&catalog.columns, &stats, template);
+                replace(storage, &target, &encoded(bytes, &target)?)?;
                 repairs.push(Repair::AdoptedEpisode(record.index));
                 records.insert(record.index, record);
             }
             // Only the last file can have been touched by the crash.
-            Err(DatasetError::Parquet { source, .. }) if i + 1 == files.len() => {
-                repairs.push(reject(storage, path, source.to_string())?);
+            Err(DatasetError::Parquet { reason, lost: true, .. }) if i + 1 == files.len() => {
+                repairs.push(reject(storage, path, reason)?);
             }
             Err(other) => return Err(other),
         }
@@ -156,54 +179,48 @@ fn adopt_all(
 }
 
 /// The record of the one episode in the data file at `path`, computed from its rows.
-fn adopt(catalog: &Catalog, path: &Path, place: FilePlace) -> Result<EpisodeRecord, DatasetError> {
-    let length = table::count_rows(path)?;
-    let columns = table::decode_rows(path, &catalog.columns, 0, length)?;
+fn adopt(
+    catalog: &Catalog,
+    path: &Path,
+    place: FilePlace,
+) -> Result<(EpisodeRecord, Vec<FeatureStats>), DatasetError> {
+    let length = count_rows(path)?;
+    let columns = table::decode_rows(&catalog.root, path, &catalog.columns, 0..length)?;
     let first = |key: &str| {
         let position = catalog.columns.iter().position(|column| column.key == key);
         match position.map(|i| &columns[i]) {
-            Some(StoredColumn::I64(values)) => {
-                values.first().and_then(|&value| usize::try_from(value).ok())
-            }
+            Some(StoredColumn::I64(values)) => values.first().copied(),
             _ => None,
         }
     };
+    let count = |key: &str| first(key).and_then(|value| usize::try_from(value).ok());
     let unfit = |reason: &str| DatasetError::Inconsistent {
         path: path.to_owned(),
         reason: reason.to_owned(),
-        remedy: "restore the file from a copy, or move it out of the dataset",
+        remedy: "no episode is listed for it: move it out of the dataset",
     };
     let (Some(index), Some(from), Some(task_index)) =
-        (first("episode_index"), first("index"), first("task_index"))
+        (count("episode_index"), count("index"), first("task_index"))
     else {
         return Err(unfit("the file holds no episode"));
     };
-    let task = catalog.tasks.get(task_index);
-    let task = task.ok_or_else(|| unfit("its task is not in tasks.parquet"))?.clone();
+    let task = catalog.tasks.text(task_index);
+    let task = task.ok_or_else(|| unfit("its task is not in tasks.parquet"))?.to_owned();
     let own = catalog.info.features.iter().count();
     if columns[own..] != default_columns(catalog.info.fps, index, from, length, task_index) {
         return Err(unfit("its rows are not those of one whole episode"));
     }
-    let mut stats = Vec::new();
-    for (feature, column) in catalog.columns.iter().zip(&columns) {
-        stats.push(match (column, &feature.kind) {
-            (StoredColumn::Png(images), FeatureKind::Image { height, width }) => {
-                let mut histogram = Histogram::default();
-                for (frame, png) in images.iter().enumerate() {
-                    let rgb = image::decode(png, *width, *height);
-                    let column = || feature.key.clone();
-                    histogram.add(&rgb.map_err(|reason| DatasetError::Image {
-                        column: column(),
-                        frame,
-                        reason,
-                    })?);
-                }
-                FeatureStats::of_image(&histogram)
-            }
-            _ => FeatureStats::of_column(column),
-        });
-    }
-    Ok(EpisodeRecord { index, task, length, data: place, meta: place, from, stats })
+    let stats = stats_of_rows(path, index, &catalog.columns, &columns)?;
+    let record = EpisodeRecord {
+        index,
+        tasks: vec![task],
+        length: Some(length),
+        data: Some(place),
+        meta: place,
+        from: Some(from),
+        videos: BTreeMap::new(),
+    };
+    Ok((record, stats))
 }
 
 fn remove_orphan_notes(
@@ -214,7 +231,7 @@ fn remove_orphan_notes(
     for path in files_below(&catalog.root.join("meta/jacod"))? {
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let index = name.strip_prefix("episode-").and_then(|index| index.parse::<usize>().ok());
-        if index.is_some_and(|index| index >= catalog.info.total_episodes) {
+        if index.is_some_and(|index| index >= catalog.totals.episodes) {
             storage.remove(&path).at("remove", &path)?;
             repairs.push(Repair::RemovedNotes(path));
         }
@@ -228,11 +245,4 @@ fn reject(storage: &mut dyn Storage, path: &Path, reason: String) -> Result<Repa
     let target = PathBuf::from(name);
     storage.rename(path, &target).at("set aside", path)?;
     Ok(Repair::RejectedFile { path: target, reason })
-}
-
-/// The parquet files below `folder` in the order in which their rows count.
-pub(crate) fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let mut files = files_below(folder)?;
-    files.retain(|path| has_extension(path, "parquet"));
-    Ok(files)
 }

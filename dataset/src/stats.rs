@@ -5,7 +5,9 @@
 //! quantiles; `Dataset::quantiles` computes the true ones. Image values are scaled to \[0, 1\]
 //! and counted over every pixel of every frame; their `count` is the number of frames.
 
+use crate::feature::FeatureKind;
 use crate::image::Histogram;
+use crate::json;
 use crate::table::StoredColumn;
 use serde_json::{Map, Value as Json, json};
 
@@ -39,7 +41,37 @@ pub(crate) struct FeatureStats {
     pub quantiles: [Vec<f64>; 5],
 }
 
+impl Shape {
+    /// How those of a feature of this kind are written.
+    pub fn of(kind: &FeatureKind) -> Self {
+        match kind {
+            FeatureKind::Image { .. } => Shape::Image,
+            FeatureKind::Bool => Shape::Boolean,
+            FeatureKind::Int64 => Shape::Integer,
+            FeatureKind::Float32 { .. } | FeatureKind::Float64 { .. } => Shape::Vector,
+        }
+    }
+
+    /// A number of the statistic `name` as JSON.
+    pub fn json(self, name: &str, value: f64) -> Json {
+        match self {
+            Shape::Integer if matches!(name, "min" | "max") => json!(value as i64),
+            Shape::Boolean if matches!(name, "min" | "max") => json!(value != 0.0),
+            _ => json::from_number(value),
+        }
+    }
+}
+
 impl FeatureStats {
+    /// Statistics of nothing, of the size that a feature of this kind asks for.
+    pub fn zero(kind: &FeatureKind) -> Self {
+        let mut stats = Self::empty(Shape::of(kind), 0);
+        for _ in 0..kind.dims() {
+            stats.push(0.0, 0.0, 0.0, 0.0, |_| 0.0);
+        }
+        stats
+    }
+
     /// The statistics of a column that is not an image.
     pub fn of_column(column: &StoredColumn) -> Self {
         match column {
@@ -55,7 +87,7 @@ impl FeatureStats {
             StoredColumn::I64(values) => {
                 Self::of_numbers(Shape::Integer, 1, values.iter().map(|&v| v as f64))
             }
-            StoredColumn::Png(_) => unreachable!("image statistics come from a histogram"),
+            StoredColumn::Pictures(_) => unreachable!("image statistics come from a histogram"),
         }
     }
 
@@ -146,12 +178,9 @@ impl FeatureStats {
     pub fn to_json(&self) -> Json {
         let mut entry = Map::new();
         for (name, values) in self.fields() {
-            let extreme = matches!(name, "min" | "max");
             let values = values.iter().map(|&v| match self.shape {
-                Shape::Integer if extreme => json!(v as i64),
-                Shape::Boolean if extreme => json!(v != 0.0),
-                Shape::Image => json!([[v]]),
-                _ => json!(v),
+                Shape::Image => json!([[json::from_number(v)]]),
+                shape => shape.json(name, v),
             });
             entry.insert(name.to_owned(), values.collect());
         }

@@ -99,3 +99,10 @@ pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
 pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension)
 }
+
+/// The parquet files below `folder` in the order in which their rows count.
+pub(crate) fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut files = files_below(folder)?;
+    files.retain(|path| has_extension(path, "parquet"));
+    Ok(files)
+}

@@ -1,34 +1,38 @@
-//! Rows of episodes as parquet: the columns of `data/chunk-xxx/file-yyy.parquet`.
+//! Rows of episodes as parquet: the columns of a data file.
 //!
-//! Snappy, one row group a file. Vectors are `fixed_size_list<float>`, numbers of one dimension
-//! plain columns, images `struct<bytes: binary, path: string>` with the PNG embedded.
+//! Written are, snappy and one row group a file: vectors as `fixed_size_list<float>`, numbers of
+//! one dimension as plain columns, images as `struct<bytes: binary, path: string>` with the PNG
+//! embedded. Read is whatever holds the same: see `numbers.rs`, and here for pictures.
 
-use crate::error::{DatasetError, IoContext, ParquetContext};
+use crate::error::DatasetError;
 use crate::feature::{Feature, FeatureKind};
+use crate::numbers::{numbers, texts, words};
+use crate::parquet_file::{batch, each_batch, encode_batch};
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, BooleanArray, FixedSizeListArray,
-    Float32Array, Float64Array, Int64Array, PrimitiveArray, RecordBatch, RecordBatchReader,
-    StringArray, StructArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeListArray, Float32Array,
+    Float64Array, Int64Array, StringArray, StructArray,
 };
-use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Fields, Float32Type, Float64Type, Int64Type, Schema};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::Compression;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use std::fs::File;
-use std::path::Path;
+use std::fs;
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// A column of an episode as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum StoredColumn {
-    Png(Vec<Vec<u8>>),
-    F32 { dims: usize, values: Vec<f32> },
-    F64 { dims: usize, values: Vec<f64> },
+    /// Each picture's PNG or JPEG.
+    Pictures(Vec<Vec<u8>>),
+    F32 {
+        dims: usize,
+        values: Vec<f32>,
+    },
+    F64 {
+        dims: usize,
+        values: Vec<f64>,
+    },
     Bool(Vec<bool>),
     I64(Vec<i64>),
 }
@@ -37,7 +41,7 @@ impl StoredColumn {
     /// An empty column for a feature of this kind.
     pub fn new(kind: &FeatureKind) -> Self {
         match kind {
-            FeatureKind::Image { .. } => StoredColumn::Png(Vec::new()),
+            FeatureKind::Image { .. } => StoredColumn::Pictures(Vec::new()),
             FeatureKind::Float32 { names } => {
                 StoredColumn::F32 { dims: names.len(), values: Vec::new() }
             }
@@ -51,7 +55,7 @@ impl StoredColumn {
 
     fn to_array(&self) -> ArrayRef {
         match self {
-            StoredColumn::Png(images) => {
+            StoredColumn::Pictures(images) => {
                 let bytes = BinaryArray::from_iter_values(images);
                 let path = StringArray::new_null(images.len());
                 let columns: Vec<ArrayRef> = vec![Arc::new(bytes), Arc::new(path)];
@@ -68,36 +72,32 @@ impl StoredColumn {
         }
     }
 
-    fn from_array(array: &ArrayRef, kind: &FeatureKind) -> Result<Self, String> {
-        Ok(match kind {
-            FeatureKind::Image { .. } => {
-                let images = array.as_struct_opt().and_then(|s| s.column_by_name("bytes"));
-                let images = images.and_then(|bytes| bytes.as_binary_opt::<i32>());
-                let images = images.ok_or_else(|| unexpected(array))?;
-                if images.null_count() > 0 {
-                    return Err("an image is not embedded in the file".to_owned());
-                }
-                StoredColumn::Png(images.iter().flatten().map(<[u8]>::to_vec).collect())
+    /// Takes more rows; a reason names a row of `array`.
+    fn extend(&mut self, array: &ArrayRef, root: &Path) -> Result<(), String> {
+        match self {
+            StoredColumn::Pictures(all) => all.extend(pictures(array, root)?),
+            StoredColumn::F32 { dims, values } => {
+                values.extend(numbers(array, *dims)?.into_f32()?);
             }
-            FeatureKind::Float32 { names } => {
-                let dims = names.len();
-                StoredColumn::F32 { dims, values: numbers::<Float32Type>(array, dims)? }
+            StoredColumn::F64 { dims, values } => {
+                values.extend(numbers(array, *dims)?.into_f64()?);
             }
-            FeatureKind::Float64 { names } => {
-                let dims = names.len();
-                StoredColumn::F64 { dims, values: numbers::<Float64Type>(array, dims)? }
-            }
-            FeatureKind::Int64 => StoredColumn::I64(numbers::<Int64Type>(array, 1)?),
-            FeatureKind::Bool => {
-                let values = array.as_boolean_opt().ok_or_else(|| unexpected(array))?;
-                StoredColumn::Bool(values.iter().map(|value| value.unwrap_or(false)).collect())
-            }
-        })
+            StoredColumn::Bool(values) => values.extend(numbers(array, 1)?.into_bool()?),
+            StoredColumn::I64(values) => values.extend(numbers(array, 1)?.into_i64()?),
+        }
+        Ok(())
     }
-}
 
-fn unexpected(array: &ArrayRef) -> String {
-    format!("the file holds {}, which does not fit the feature in info.json", array.data_type())
+    /// Rows.
+    pub fn len(&self) -> usize {
+        match self {
+            StoredColumn::Pictures(images) => images.len(),
+            StoredColumn::F32 { dims, values } => values.len() / (*dims).max(1),
+            StoredColumn::F64 { dims, values } => values.len() / (*dims).max(1),
+            StoredColumn::Bool(values) => values.len(),
+            StoredColumn::I64(values) => values.len(),
+        }
+    }
 }
 
 fn image_fields() -> Fields {
@@ -115,66 +115,63 @@ fn vectors(values: ArrayRef, dims: usize) -> ArrayRef {
     Arc::new(FixedSizeListArray::new(item, dims as i32, values, None))
 }
 
-/// The numbers of a plain, list or fixed-size-list column, `dims` a row.
-fn numbers<T: ArrowPrimitiveType>(array: &ArrayRef, dims: usize) -> Result<Vec<T::Native>, String> {
-    let flat: ArrayRef = match array.data_type() {
-        DataType::FixedSizeList(..) => array.as_fixed_size_list().values().clone(),
-        DataType::List(_) => {
-            let list = array.as_list::<i32>();
-            if list.offsets().lengths().any(|length| length != dims) {
-                return Err(format!("not every row has {dims} numbers"));
-            }
-            let start = list.value_offsets()[0] as usize;
-            list.values().slice(start, array.len() * dims)
+/// The pictures of a column: bytes, or `struct<bytes, path>` where a path stands in for bytes
+/// that are not embedded.
+fn pictures(array: &ArrayRef, root: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let (bytes, paths) = match array.data_type() {
+        DataType::Struct(_) => {
+            let of = array.as_struct();
+            (of.column_by_name("bytes").cloned(), of.column_by_name("path").cloned())
         }
-        _ => array.clone(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            (Some(array.clone()), None)
+        }
+        _ => (None, Some(array.clone())),
     };
-    let flat: &PrimitiveArray<T> = flat.as_primitive_opt().ok_or_else(|| unexpected(array))?;
-    if flat.len() != array.len() * dims {
-        return Err(format!("{} numbers in {} rows of {dims}", flat.len(), array.len()));
-    }
-    if flat.null_count() > 0 || array.null_count() > 0 {
-        return Err("a value is missing (null)".to_owned());
-    }
-    Ok(flat.values().to_vec())
+    let unexpected = || format!("it holds {}, not pictures", words(array));
+    let bytes = match bytes.filter(|bytes| bytes.data_type() != &DataType::Null) {
+        Some(bytes) => Some(cast(&bytes, &DataType::LargeBinary).map_err(|_| unexpected())?),
+        None => None,
+    };
+    let bytes = bytes.as_ref().map(|bytes| bytes.as_binary::<i64>());
+    let paths = match paths.map(|paths| texts(&paths)) {
+        Some(Ok(paths)) => paths,
+        Some(Err(_)) if bytes.is_none() => return Err(unexpected()),
+        _ => vec![None; array.len()],
+    };
+    (0..array.len())
+        .map(|row| match (bytes.filter(|bytes| bytes.is_valid(row)), &paths[row]) {
+            (Some(bytes), _) => Ok(bytes.value(row).to_vec()),
+            (None, Some(path)) => {
+                let found = picture_file(root, path).and_then(|path| fs::read(path).ok());
+                found.ok_or_else(|| {
+                    format!("the picture of row {row} of it is not embedded, and its file {path} is not in the dataset")
+                })
+            }
+            (None, None) => Err(format!("row {row} of it has no picture (null)")),
+        })
+        .collect()
 }
 
-/// A parquet file of one batch, snappy, one row group.
-///
-/// `arrow_schema` embeds Arrow's own schema: only with it do readers see fixed-size lists, but
-/// where it is, pyarrow overlooks the file's key-value metadata, pandas' among them.
-pub(crate) fn encode_batch(
-    batch: &RecordBatch,
-    metadata: Option<Vec<KeyValue>>,
-    arrow_schema: bool,
-) -> Result<Vec<u8>, ParquetError> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_dictionary_enabled(false)
-        .set_max_row_group_row_count(None)
-        // Indices for searching in a file that is always read whole: half of a small file's size.
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_offset_index_disabled(true)
-        .set_key_value_metadata(metadata)
-        .build();
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties)
-        .with_skip_arrow_metadata(!arrow_schema);
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), options)?;
-    writer.write(batch)?;
-    writer.close()?;
-    Ok(bytes)
-}
-
-/// A batch of named columns.
-pub(crate) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, ParquetError> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), true))
-        .collect();
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+/// The file of a picture within the dataset. Recorders note paths of their own machine, whose
+/// part from `images/` on is the same everywhere.
+fn picture_file(root: &Path, path: &str) -> Option<PathBuf> {
+    let mut parts: Vec<&str> = Vec::new();
+    let path = Path::new(path);
+    for component in path.components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::ParentDir => return None,
+            _ => {}
+        }
+    }
+    let images = parts.iter().rposition(|part| *part == "images").unwrap_or(0);
+    let candidates = [(!path.is_absolute()).then_some(0), Some(images)];
+    candidates
+        .into_iter()
+        .flatten()
+        .map(|from| root.join(parts[from..].iter().collect::<PathBuf>()))
+        .find(|path| path.is_file())
 }
 
 /// The data file of one episode.
@@ -186,63 +183,65 @@ pub(crate) fn encode_rows(
     encode_batch(&batch(named)?, None, true)
 }
 
-/// Some rows of some columns of a parquet file, as one batch.
-pub(crate) fn read_batch(
-    path: &Path,
-    keep: impl Fn(&str) -> bool,
-    rows: Option<(usize, usize)>,
-) -> Result<RecordBatch, DatasetError> {
-    let file = File::open(path).at("read", path)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).in_file(path)?;
-    let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-    let (offset, limit) = rows.unwrap_or((0, total));
-    let roots = builder.parquet_schema().root_schema().get_fields();
-    let wanted: Vec<usize> = (0..roots.len()).filter(|&i| keep(roots[i].name())).collect();
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(limit.max(1))
-        .with_offset(offset)
-        .with_limit(limit)
-        .build()
-        .in_file(path)?;
-    let schema = reader.schema();
-    let batches = reader.collect::<Result<Vec<_>, _>>().in_file(path)?;
-    concat_batches(&schema, &batches).in_file(path)
-}
-
-/// The columns of `features` in rows `offset..offset + length` of a data file.
+/// The columns of `features` in some rows of a data file of the dataset in `root`.
 pub(crate) fn decode_rows(
+    root: &Path,
     path: &Path,
     features: &[Feature],
-    offset: usize,
-    length: usize,
+    rows: Range<usize>,
 ) -> Result<Vec<StoredColumn>, DatasetError> {
-    let keep = |name: &str| features.iter().any(|feature| feature.key == name);
-    let batch = read_batch(path, keep, Some((offset, length)))?;
     let fault = |column: &str, reason: String| DatasetError::Column {
         path: path.to_owned(),
         column: column.to_owned(),
         reason,
     };
-    features
-        .iter()
-        .map(|feature| {
+    let length = rows.len();
+    let mut columns: Vec<_> = features.iter().map(|f| StoredColumn::new(&f.kind)).collect();
+    if features.is_empty() {
+        return Ok(columns);
+    }
+    let keep = |name: &str| features.iter().any(|feature| feature.key == name);
+    each_batch(path, keep, Some(rows), |batch| {
+        for (feature, column) in features.iter().zip(&mut columns) {
             let array = batch
                 .column_by_name(&feature.key)
-                .ok_or_else(|| fault(&feature.key, "is not in the file".to_owned()))?;
-            if array.len() != length {
-                let reason = format!("has {} rows, {length} expected", array.len());
-                return Err(fault(&feature.key, reason));
-            }
-            StoredColumn::from_array(array, &feature.kind).map_err(|e| fault(&feature.key, e))
-        })
-        .collect()
+                .ok_or_else(|| fault(&feature.key, "it is not in the file".to_owned()))?;
+            let done = column.len();
+            column.extend(array, root).map_err(|reason| {
+                let reason = match done {
+                    0 => reason,
+                    _ => format!("{reason} (counted after {done} others)"),
+                };
+                fault(&feature.key, reason)
+            })?;
+        }
+        Ok(())
+    })?;
+    for (feature, column) in features.iter().zip(&columns) {
+        if column.len() != length {
+            let reason = format!("it has {} rows, {length} expected", column.len());
+            return Err(fault(&feature.key, reason));
+        }
+    }
+    Ok(columns)
 }
 
-/// Rows of a parquet file, from its footer.
-pub(crate) fn count_rows(path: &Path) -> Result<usize, DatasetError> {
-    let file = File::open(path).at("read", path)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).in_file(path)?;
-    Ok(usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_picture_s_file_is_found_below_the_dataset_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("images/front/frame-0.png");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, b"x").unwrap();
+        let find = |path: &str| picture_file(folder.path(), path);
+        assert_eq!(find("images/front/frame-0.png"), Some(file.clone()));
+        assert_eq!(find("/home/someone/data/images/front/frame-0.png"), Some(file.clone()));
+        assert_eq!(find("images/../images/front/frame-0.png"), None);
+        assert_eq!(find("/etc/hostname"), None);
+        assert_eq!(find("images/front/frame-1.png"), None);
+    }
 }

@@ -16,17 +16,22 @@
 //! a crash after 3 leaves an episode that [`DatasetWriter::open_append`] adopts. A failed save
 //! (disk full) changes nothing in memory, so the same episode can be saved again.
 
+use crate::appending::appendable;
 use crate::catalog::Catalog;
 use crate::episode::{EpisodeBuffer, default_columns};
+use crate::episodes::EpisodeRecord;
 use crate::error::{DatasetError, IoContext};
 use crate::feature::Features;
-use crate::info::Info;
+use crate::info::{Info, Totals};
 use crate::lock::lock;
-use crate::meta::{self, EpisodeNotes, EpisodeRecord};
+use crate::notes::{EpisodeNotes, notes_path};
+use crate::parquet_file::encoded;
 use crate::repair::{Repair, restore};
 use crate::stats::FeatureStats;
 use crate::storage::{FileSystem, Storage, files_below, replace};
 use crate::table::{self, StoredColumn};
+use crate::tasks::Tasks;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -65,26 +70,46 @@ impl DatasetWriter {
         if Info::path(root).exists() || !files_below(&root.join("data"))?.is_empty() {
             return Err(DatasetError::Exists { root: root.to_owned() });
         }
-        let robot_type = Some(robot_type.to_owned());
-        let (total_episodes, total_frames, total_tasks) = (0, 0, 0);
-        let info = Info { fps, robot_type, features, total_episodes, total_frames, total_tasks };
+        let info = Info::new(fps, robot_type, &features);
+        let path = Info::path(root);
+        let info =
+            info.map_err(|reason| DatasetError::Description { path: path.clone(), reason })?;
         let mut storage = Box::new(FileSystem);
-        replace(storage.as_mut(), &Info::path(root), &info.to_bytes())?;
-        Ok(Self { catalog: Catalog::new(root, info, Vec::new()), repairs: vec![], storage, _lock })
+        replace(storage.as_mut(), &path, &info.to_bytes(&Totals::default()))?;
+        let catalog = Catalog::new(root, info, Tasks::default());
+        Ok(Self { catalog, repairs: vec![], storage, _lock })
     }
 
-    /// Opens the dataset in `root` to add episodes, after repairing what a crash has left.
+    /// The first difference between the dataset in `root` and what is to be recorded, in words;
+    /// `None` if they go together. Changes nothing. A dataset that names no robot goes with any.
+    pub fn difference(
+        root: &Path,
+        fps: u32,
+        robot_type: &str,
+        features: &Features,
+    ) -> Result<Option<String>, DatasetError> {
+        let info = Info::read(root)?;
+        let rate = || {
+            let differs = info.fps != f64::from(fps);
+            differs.then(|| format!("it has {} rows a second, not {fps}", info.fps))
+        };
+        let robot = || {
+            let robot = info.robot_type.as_ref().filter(|robot| *robot != robot_type)?;
+            Some(format!("it is of the robot \"{robot}\", not \"{robot_type}\""))
+        };
+        Ok(features.difference(&info.features).or_else(rate).or_else(robot))
+    }
+
+    /// Opens the dataset in `root` to add episodes, after repairing what a crash has left. One
+    /// that somebody else keeps in a way that this package cannot go on with is refused before
+    /// anything in it is changed.
     pub fn open_append(root: &Path) -> Result<Self, DatasetError> {
         Self::open_append_on(root, Box::new(FileSystem))
     }
 
     /// As [`DatasetWriter::open_append`], with every change of the disk done by `storage`.
     pub fn open_append_on(root: &Path, storage: Box<dyn Storage>) -> Result<Self, DatasetError> {
-        if !Info::path(root).exists() {
-            let path = Info::path(root);
-            let reason = "the file does not exist, so this is no dataset".to_owned();
-            return Err(DatasetError::Description { path, reason });
-        }
+        appendable(root)?;
         let mut storage = storage;
         let _lock = lock(root)?;
         let (catalog, repairs) = restore(root, storage.as_mut())?;
@@ -108,7 +133,7 @@ impl DatasetWriter {
 
     /// Rows per second.
     pub fn fps(&self) -> u32 {
-        self.catalog.info.fps
+        self.catalog.info.whole_fps().unwrap_or(0)
     }
 
     /// Robot that the dataset is of.
@@ -118,12 +143,12 @@ impl DatasetWriter {
 
     /// Episodes saved.
     pub fn total_episodes(&self) -> usize {
-        self.catalog.info.total_episodes
+        self.catalog.totals.episodes
     }
 
     /// Rows saved.
     pub fn total_frames(&self) -> usize {
-        self.catalog.info.total_frames
+        self.catalog.totals.frames
     }
 
     /// An empty episode of the task with this text. Drop it to discard it.
@@ -150,48 +175,61 @@ impl DatasetWriter {
         let mut catalog = self.catalog.clone();
         let storage = self.storage.as_mut();
         let root = catalog.root.clone();
-        let index = catalog.info.total_episodes;
-        let (from, length) = (catalog.info.total_frames, episode.len());
+        let index = catalog.totals.episodes;
+        let (from, length) = (catalog.totals.frames, episode.len());
 
         let place = catalog.next;
-        // Left by a save that failed, of an episode that may be another one than this.
-        for path in [place.episodes(&root), place.data(&root)] {
+        // Left by a save that failed, of an episode that may be another one than this. The
+        // statistics may count it already, and must not be taken for those of its successor.
+        let leftovers = [place.episodes(&root), place.data(&root)];
+        if leftovers.iter().any(|path| path.exists()) && index > 0 {
+            catalog.publish_summary(storage)?;
+        }
+        for path in leftovers {
             if path.exists() {
                 storage.remove(&path).at("remove", &path)?;
             }
         }
 
-        let known = catalog.tasks.iter().position(|known| known == task);
-        let task_index = known.unwrap_or(catalog.tasks.len());
-        if known.is_none() {
-            catalog.tasks.push(task.to_owned());
-            catalog.info.total_tasks += 1;
-            let path = meta::tasks_path(&root);
-            let bytes = meta::encoded(meta::encode_tasks(&catalog.tasks), &path)?;
-            replace(storage, &path, &bytes)?;
-            // Kept even if the rest fails: a number once given to a text must not change.
-            self.catalog.tasks.clone_from(&catalog.tasks);
-            self.catalog.info.total_tasks = catalog.info.total_tasks;
-        }
+        let task_index = match catalog.tasks.index_of(task) {
+            Some(known) => known,
+            None => {
+                let added = catalog.tasks.add(task);
+                catalog.totals.tasks += 1;
+                let path = Tasks::path(&root);
+                replace(storage, &path, &encoded(catalog.tasks.encode(), &path)?)?;
+                // Kept even if the rest fails: a number once given to a text must not change.
+                self.catalog.tasks.clone_from(&catalog.tasks);
+                self.catalog.totals.tasks = catalog.totals.tasks;
+                added
+            }
+        };
 
         let notes = serde_json::to_vec_pretty(notes).expect("a JSON object serialises");
-        replace(storage, &meta::notes_path(&root, index), &notes)?;
+        replace(storage, &notes_path(&root, index), &notes)?;
 
         let defaults = default_columns(catalog.info.fps, index, from, length, task_index);
         let columns: Vec<&StoredColumn> = episode.columns().iter().chain(&defaults).collect();
         let path = place.data(&root);
-        let data = meta::encoded(table::encode_rows(&catalog.columns, &columns), &path)?;
+        let data = encoded(table::encode_rows(&catalog.columns, &columns), &path)?;
         replace(storage, &path, &data)?;
 
         let mut stats = episode.stats();
         stats.extend(defaults.iter().map(FeatureStats::of_column));
-        let task = task.to_owned();
-        let record = EpisodeRecord { index, task, length, data: place, meta: place, from, stats };
+        let record = EpisodeRecord {
+            index,
+            tasks: vec![task.to_owned()],
+            length: Some(length),
+            data: Some(place),
+            meta: place,
+            from: Some(from),
+            videos: BTreeMap::new(),
+        };
         let path = place.episodes(&root);
-        let bytes = meta::encoded(record.encode(&catalog.columns), &path)?;
-        replace(storage, &path, &bytes)?;
+        let bytes = record.encode(&catalog.columns, &stats, catalog.template.as_deref());
+        replace(storage, &path, &encoded(bytes, &path)?)?;
 
-        catalog.add(&record);
+        catalog.add(&record, &stats);
         catalog.publish(storage)?;
         self.catalog = catalog;
         Ok(EpisodeSummary { index, frames: length, bytes: data.len() })

@@ -1,6 +1,8 @@
 //! A small dataset to test with.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod foreign;
+
 use jaco_dataset::{EpisodeBuffer, FeatureKind, Features, Row, Value};
 use std::sync::Arc;
 

@@ -1,0 +1,209 @@
+//! Parquet files as such: opened, read batch by batch, encoded; what is wrong with one, in words.
+//!
+//! Arrow's own schema in a file is overlooked in reading: what a column holds is asked of its
+//! arrays, so that lists and texts of any layout are the same here.
+
+use crate::error::{DatasetError, IoContext};
+use crate::json::{LFS_POINTER, LFS_REASON};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Rows that are decoded at a time: pictures of a thousand rows are still small.
+const BATCH_ROWS: usize = 1024;
+/// The mark at both ends of a parquet file.
+const MAGIC: &[u8; 4] = b"PAR1";
+
+type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+fn open(path: &Path) -> Result<Builder, DatasetError> {
+    let file = File::open(path).at("read", path)?;
+    let length = file.metadata().at("read", path)?.len();
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = guarded(|| Builder::try_new_with_options(file, options));
+    let builder = builder.map_err(|e| fault(path, e, None))?;
+    match lies_inside(builder.metadata(), length) {
+        true => Ok(builder),
+        false => Err(fault(path, damaged("a column lies outside of the file"), None)),
+    }
+}
+
+/// Whether the places that the footer names are in a file of `length` bytes.
+fn lies_inside(metadata: &ParquetMetaData, length: u64) -> bool {
+    let mut columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    columns.all(|column| {
+        let begin = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let end = begin.checked_add(column.compressed_size());
+        let inside = |place: i64| u64::try_from(place).is_ok_and(|place| place <= length);
+        inside(begin) && column.compressed_size() >= 0 && end.is_some_and(inside)
+    })
+}
+
+/// The library panics at some damaged files; a panic there is a fault of the file.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("its pages do not fit")))
+}
+
+fn damaged(reason: &str) -> ParquetError {
+    ParquetError::General(reason.to_owned())
+}
+
+/// Hands the columns that `keep` names to `each`, batch by batch.
+pub(crate) fn each_batch(
+    path: &Path,
+    keep: impl Fn(&str) -> bool,
+    rows: Option<Range<usize>>,
+    mut each: impl FnMut(&RecordBatch) -> Result<(), DatasetError>,
+) -> Result<(), DatasetError> {
+    let mut builder = open(path)?;
+    let metadata = builder.metadata().clone();
+    let roots = builder.parquet_schema().root_schema().get_fields();
+    let wanted: Vec<usize> = (0..roots.len()).filter(|&i| keep(roots[i].name())).collect();
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    if let Some(rows) = rows {
+        builder = builder.with_offset(rows.start).with_limit(rows.len());
+    }
+    let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+    let reader = guarded(|| builder.build());
+    let mut reader = reader.map_err(|e| fault(path, e, Some(&metadata)))?;
+    loop {
+        let batch = guarded(|| reader.next().transpose().map_err(ParquetError::from));
+        match batch.map_err(|e| fault(path, e, Some(&metadata)))? {
+            Some(batch) => each(&batch)?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The columns of a file with their Arrow types.
+pub(crate) fn schema(path: &Path) -> Result<SchemaRef, DatasetError> {
+    Ok(open(path)?.schema().clone())
+}
+
+/// What the file's own metadata say of `key`.
+pub(crate) fn key_value(path: &Path, key: &str) -> Result<Option<String>, DatasetError> {
+    let builder = open(path)?;
+    let pairs = builder.metadata().file_metadata().key_value_metadata();
+    Ok(pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key)?.value.clone()))
+}
+
+/// Rows of a parquet file, from its footer.
+pub(crate) fn count_rows(path: &Path) -> Result<usize, DatasetError> {
+    let rows = open(path)?.metadata().file_metadata().num_rows();
+    Ok(usize::try_from(rows).unwrap_or(0))
+}
+
+/// A library's error as this package's, with the likeliest cause.
+fn fault(path: &Path, error: ParquetError, metadata: Option<&ParquetMetaData>) -> DatasetError {
+    if let ParquetError::External(source) = error {
+        return match source.downcast::<io::Error>() {
+            Ok(source) => {
+                DatasetError::Io { action: "read", path: path.to_owned(), source: *source }
+            }
+            Err(other) => fault(path, ParquetError::General(other.to_string()), metadata),
+        };
+    }
+    let (reason, lost) = match ends(path) {
+        Err(source) => return DatasetError::Io { action: "read", path: path.to_owned(), source },
+        Ok(Some(reason)) => {
+            let lost = reason != LFS_REASON;
+            (reason, lost)
+        }
+        Ok(None) => match metadata.and_then(unsupported_codec) {
+            Some(reason) => (reason, false),
+            None => ("it is damaged; get the file again".to_owned(), true),
+        },
+    };
+    DatasetError::Parquet { path: path.to_owned(), reason, lost }
+}
+
+/// What the two ends of a file that cannot be read tell.
+fn ends(path: &Path) -> io::Result<Option<String>> {
+    let mut file = File::open(path)?;
+    let mut head = Vec::new();
+    file.by_ref().take(LFS_POINTER.len() as u64).read_to_end(&mut head)?;
+    if head.is_empty() {
+        return Ok(Some("it is empty".to_owned()));
+    }
+    if head == LFS_POINTER.as_bytes() {
+        return Ok(Some(LFS_REASON.to_owned()));
+    }
+    if !head.starts_with(MAGIC) {
+        return Ok(Some("it does not begin as parquet files do".to_owned()));
+    }
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::End(-4))?;
+    file.read_to_end(&mut tail)?;
+    Ok((tail != MAGIC || head.len() < 12).then(|| {
+        "its end is missing: the recording that wrote it was killed, or the copy is not complete"
+            .to_owned()
+    }))
+}
+
+fn unsupported_codec(metadata: &ParquetMetaData) -> Option<String> {
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let name = columns.map(|column| column.compression()).find_map(|codec| match codec {
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZO => Some("lzo"),
+        _ => None,
+    })?;
+    Some(format!("it is compressed with {name}; write it anew with snappy, zstd, gzip or lz4"))
+}
+
+/// A parquet file of one batch, snappy, one row group.
+///
+/// `arrow_schema` embeds Arrow's own schema: only with it do readers see fixed-size lists, but
+/// where it is, pyarrow overlooks the file's key-value metadata, pandas' among them.
+pub(crate) fn encode_batch(
+    batch: &RecordBatch,
+    metadata: Option<Vec<KeyValue>>,
+    arrow_schema: bool,
+) -> Result<Vec<u8>, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_max_row_group_row_count(None)
+        // Indices for searching in a file that is always read whole: half of a small file's size.
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .set_key_value_metadata(metadata)
+        .build();
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties)
+        .with_skip_arrow_metadata(!arrow_schema);
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), options)?;
+    writer.write(batch)?;
+    writer.close()?;
+    Ok(bytes)
+}
+
+/// A batch of named columns.
+pub(crate) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, ParquetError> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), true))
+        .collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+}
+
+/// Turns an encoding failure into an error that names the file it was for.
+pub(crate) fn encoded(
+    bytes: Result<Vec<u8>, ParquetError>,
+    path: &Path,
+) -> Result<Vec<u8>, DatasetError> {
+    bytes.map_err(|source| DatasetError::Encode { path: path.to_owned(), source })
+}

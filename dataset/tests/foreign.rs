@@ -1,0 +1,248 @@
+//! Datasets that others wrote: every layout that the format allows reads the same.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use arrow::datatypes::DataType;
+use common::foreign::{
+    HEIGHT, LENGTHS, Layout, Lists, Pictures, TASKS, TaskTexts, WIDTH, action, gzip, picture, zstd,
+};
+use jaco_dataset::{Camera, Content, Dataset, DatasetError, FeatureKind, check};
+use parquet::basic::Compression;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use std::fs;
+use std::path::Path;
+
+const CAMERA: &str = "observation.images.top";
+
+/// Asserts that the dataset is the one that every layout holds.
+fn assert_read(root: &Path, layout: &Layout) {
+    let dataset = Dataset::open(root).unwrap();
+    assert_eq!((dataset.fps(), dataset.total_frames()), (10.0, 11));
+    assert_eq!(dataset.tasks(), TASKS);
+    let camera = Camera { key: CAMERA, height: HEIGHT, width: WIDTH, video: false };
+    assert_eq!(dataset.cameras(), [camera]);
+    let names = dataset.feature("action").unwrap().names.clone().unwrap();
+    assert_eq!(names, ["x", "y", "z"]);
+    for (index, length) in LENGTHS.into_iter().enumerate() {
+        let episode = dataset.read_columns(index, &[CAMERA, "action"]).unwrap();
+        assert_eq!(episode.length, length);
+        let actions = episode.numbers("action").unwrap();
+        for row in 0..length {
+            assert_eq!(*episode.tasks[row], *TASKS[layout.task(index, row)]);
+            assert!((episode.timestamps_s[row] - row as f64 * 0.1).abs() < 1e-6);
+            assert_eq!(actions.row(row), action(index, row).map(f64::from));
+            assert_eq!(*episode.images(CAMERA).unwrap().frames[row], picture(index, row)[..]);
+        }
+    }
+}
+
+fn reads(layout: Layout) {
+    let folder = tempfile::tempdir().unwrap();
+    layout.write(folder.path());
+    assert_read(folder.path(), &layout);
+}
+
+/// A dataset whose info.json is changed by `edit`.
+fn edited(edit: impl FnOnce(&mut Json)) -> (tempfile::TempDir, Result<Dataset, DatasetError>) {
+    let folder = tempfile::tempdir().unwrap();
+    Layout::default().write(folder.path());
+    let path = folder.path().join("meta/info.json");
+    let mut info = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    edit(&mut info);
+    fs::write(&path, info.to_string()).unwrap();
+    let dataset = Dataset::open(folder.path());
+    (folder, dataset)
+}
+
+/// lerobot #2467, visualizer #61: the index of tasks.parquet is named "task", as lerobot 0.6
+/// writes it, or it is a plain column.
+#[test]
+fn task_texts_are_found_whatever_their_column_is_called() {
+    for tasks in [TaskTexts::Index, TaskTexts::Unnamed, TaskTexts::Plain] {
+        for task_index in [DataType::Int64, DataType::Int32, DataType::UInt8] {
+            reads(Layout { tasks, task_index, reversed_tasks: true, ..Layout::default() });
+        }
+    }
+}
+
+/// lerobot #2001: fps is written as 10.0; and rates that are no whole number.
+#[test]
+fn a_rate_may_be_written_as_a_float() {
+    reads(Layout { fps: json!(10.0), ..Layout::default() });
+    let (_folder, dataset) = edited(|info| info["fps"] = json!(9.97));
+    assert_eq!(dataset.unwrap().fps(), 9.97);
+    for wrong in [json!(0), json!(-3), json!("ten"), Json::Null] {
+        let (_folder, dataset) = edited(|info| info["fps"] = wrong);
+        let error = dataset.unwrap_err().to_string();
+        assert!(error.contains("info.json") && error.contains("\"fps\""), "{error}");
+    }
+}
+
+/// Visualizer #62: several tasks in an episode; the rows say which.
+#[test]
+fn each_row_has_its_own_task() {
+    reads(Layout { several_tasks: true, ..Layout::default() });
+    let folder = tempfile::tempdir().unwrap();
+    Layout { several_tasks: true, ..Layout::default() }.write(folder.path());
+    let dataset = Dataset::open(folder.path()).unwrap();
+    assert_eq!(dataset.episodes()[0].tasks, [TASKS[0], TASKS[1]]);
+    assert_eq!(dataset.episodes()[1].tasks, [TASKS[1]]);
+}
+
+/// lerobot #3467: language, string, dictionary and uint8 columns, which training does not need.
+#[test]
+fn columns_that_nobody_asks_for_do_not_block() {
+    let layout = Layout { extras: true, ..Layout::default() };
+    reads(layout.clone());
+    let folder = tempfile::tempdir().unwrap();
+    layout.write(folder.path());
+    let dataset = Dataset::open(folder.path()).unwrap();
+    for (key, what) in [("note", "string [1]"), ("language_events", "language [1]")] {
+        let feature = dataset.feature(key).unwrap();
+        assert_eq!(feature.words(), what);
+        assert!(matches!(&feature.content, Content::Unreadable(reason) if reason.contains("text")));
+        let error = dataset.read_columns(0, &[key]).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains("text"), "{error}");
+    }
+    assert_eq!(dataset.feature("step_type").unwrap().kind(), Some(&FeatureKind::Int64));
+    assert_eq!(
+        dataset.read_columns(1, &["step_type"]).unwrap().ints("step_type").unwrap(),
+        &[2, 2]
+    );
+    assert!(dataset.read_episode(0).is_ok());
+}
+
+/// lerobot #3786, Isaac-GR00T #291: `names` and other keys that lerobot gives a default are absent.
+#[test]
+fn keys_that_have_a_default_may_be_absent() {
+    let absent = ["robot_type", "chunks_size", "splits", "video_path", "data_path", "total_tasks"];
+    reads(Layout { without_keys: absent.to_vec(), ..Layout::default() });
+    let sizes =
+        ["data_files_size_in_mb", "video_files_size_in_mb", "total_episodes", "total_frames"];
+    reads(Layout { without_keys: sizes.to_vec(), ..Layout::default() });
+    let (_folder, dataset) = edited(|info| {
+        let features = info["features"].as_object_mut().unwrap();
+        features.values_mut().for_each(|feature| {
+            feature.as_object_mut().unwrap().remove("names");
+        });
+    });
+    let dataset = dataset.unwrap();
+    assert_eq!(dataset.feature("action").unwrap().names, None);
+    assert_eq!(dataset.cameras()[0].width, WIDTH);
+    assert_eq!(dataset.read_columns(0, &["action"]).unwrap().f32s("action").unwrap().dims, 3);
+}
+
+/// lerobot feature_utils: pictures are c,h,w or h,w,c, and the camera has any name.
+#[test]
+fn pictures_are_read_from_every_storage_and_order_of_axes() {
+    for pictures in [Pictures::Struct, Pictures::Binary, Pictures::LargeBinary, Pictures::Files] {
+        for chw in [false, true] {
+            reads(Layout { pictures, chw, ..Layout::default() });
+        }
+    }
+}
+
+#[test]
+fn compression_and_row_groups_are_the_writer_s_choice() {
+    for codec in
+        [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::LZ4_RAW, zstd(), gzip()]
+    {
+        for row_group_rows in [1, 3, 1000] {
+            reads(Layout { codec, row_group_rows, ..Layout::default() });
+        }
+    }
+}
+
+#[test]
+fn paths_follow_the_template_and_other_chunk_sizes() {
+    let files = [0, 1, 2];
+    reads(Layout { files, chunks_size: 2, ..Layout::default() });
+    reads(Layout {
+        files,
+        data_path: "rows/{chunk_index}/{file_index}.parquet",
+        ..Layout::default()
+    });
+}
+
+#[test]
+fn what_metadata_leave_out_is_derived() {
+    for without in [
+        vec!["dataset_from_index", "dataset_to_index"],
+        vec!["length"],
+        vec!["length", "dataset_to_index", "meta/episodes/chunk_index", "meta/episodes/file_index"],
+        vec!["data/chunk_index", "data/file_index"],
+        vec!["tasks"],
+    ] {
+        reads(Layout { without, files: [1, 0, 1], listed: [2, 0, 1], ..Layout::default() });
+    }
+}
+
+fn layouts() -> impl Strategy<Value = Layout> {
+    let tasks =
+        prop_oneof![Just(TaskTexts::Index), Just(TaskTexts::Unnamed), Just(TaskTexts::Plain)];
+    let lists = prop_oneof![Just(Lists::List), Just(Lists::Large), Just(Lists::Fixed)];
+    let pictures = prop_oneof![
+        Just(Pictures::Struct),
+        Just(Pictures::Binary),
+        Just(Pictures::LargeBinary),
+        Just(Pictures::Files)
+    ];
+    let float =
+        prop_oneof![Just(DataType::Float16), Just(DataType::Float32), Just(DataType::Float64)];
+    let codec = prop_oneof![Just(Compression::SNAPPY), Just(zstd()), Just(gzip())];
+    let flags = prop::array::uniform5(any::<bool>());
+    let files = prop::array::uniform3(0_usize..3);
+    let listed = Just([0, 1, 2]).prop_shuffle();
+    ((tasks, lists, pictures, float, codec), (flags, files, listed, 1_usize..8, 1_usize..4))
+        .prop_map(
+            |(
+                (tasks, lists, pictures, float, codec),
+                (flags, files, listed, group, chunks_size),
+            )| {
+                let [reversed_tasks, chw, split_meta, extras, several_tasks] = flags;
+                Layout {
+                    tasks,
+                    lists,
+                    pictures,
+                    float,
+                    codec,
+                    reversed_tasks,
+                    chw,
+                    split_meta,
+                    extras,
+                    several_tasks,
+                    files,
+                    listed,
+                    row_group_rows: group,
+                    chunks_size,
+                    ..Layout::default()
+                }
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The same rows in any layout read equal.
+    #[test]
+    fn any_layout_reads_the_same(layout in layouts()) {
+        reads(layout);
+    }
+}
+
+/// A sound dataset of others is not spoken ill of.
+#[test]
+fn check_finds_no_error_in_another_s_sound_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    Layout { extras: true, several_tasks: true, ..Layout::default() }.write(folder.path());
+    let errors: Vec<String> = check(folder.path())
+        .into_iter()
+        .filter(|finding| finding.severity == jaco_dataset::Severity::Error)
+        .map(|finding| finding.to_string())
+        .collect();
+    // Statistics are not part of what this layout writes.
+    assert!(errors.iter().all(|error| error.contains("stats.json")), "{errors:#?}");
+}
