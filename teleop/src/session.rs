@@ -168,20 +168,17 @@ struct Recording {
 }
 
 impl RecordingSession {
-    /// Opens the dataset in `root` or makes one. One that is there is repaired and must have
-    /// exactly this session's features and rate.
+    /// Opens the dataset in `root` or makes one. One that is there must have exactly this
+    /// session's features, rate and robot, and is repaired.
     pub fn create_or_append(root: &Path, config: SessionConfig) -> Result<Self, SessionError> {
         let features = config.features()?;
         let writer = if root.join("meta/info.json").exists() {
-            let writer = DatasetWriter::open_append(root)?;
-            let difference = features.difference(writer.features()).or_else(|| {
-                (writer.fps() != config.fps)
-                    .then(|| format!("it has {} rows a second, not {}", writer.fps(), config.fps))
-            });
+            let (fps, robot_type) = (config.fps, &config.robot_type);
+            let difference = DatasetWriter::difference(root, fps, robot_type, &features)?;
             if let Some(difference) = difference {
                 return Err(SessionError::OtherDataset { root: root.to_owned(), difference });
             }
-            writer
+            DatasetWriter::open_append(root)?
         } else {
             DatasetWriter::create(root, config.fps, &config.robot_type, features)?
         };

@@ -72,7 +72,7 @@ fn a_step_becomes_the_row_that_training_reads() {
     assert_eq!((session.recorded_steps(), session.total_episodes()), (None, 1));
 
     let dataset = Dataset::open(folder.path()).unwrap();
-    assert_eq!((dataset.fps(), dataset.robot_type()), (10, Some("kinova-j2n6s300")));
+    assert_eq!((dataset.fps(), dataset.robot_type()), (10.0, Some("kinova-j2n6s300")));
     let episode = dataset.read_episode(0).unwrap();
     assert_eq!(episode.task, TASK);
     let images = episode.images("observation.images.front").unwrap();
@@ -172,7 +172,8 @@ fn another_datasets_features_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     type Other = (&'static str, fn(&mut SessionConfig));
-    let others: [Other; 5] = [
+    let others: [Other; 6] = [
+        ("kinova-j2n6s300\", not \"so101", |c| c.robot_type = "so101".into()),
         ("observation.images.wrist", |c| c.camera = "wrist".into()),
         ("observation.images.front", |c| c.width = 16),
         ("label.stream", |c| c.with_streams = false),
