@@ -7,11 +7,13 @@
 pub mod helper;
 pub mod policy;
 pub mod shipped;
+pub mod train;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::{Decode, Execution, Task, View};
 use policy::{BenchVerb, PolicyVerb};
 use std::path::PathBuf;
+use train::TrainVerb;
 
 /// Exit codes of `jaco`.
 pub mod exit {
@@ -20,7 +22,7 @@ pub mod exit {
     /// It was carried out, but without success: a failed run, an error on the way.
     pub const FAILED: u8 = 1;
     /// Wrong command line (clap's own code), or unusable input that it names: a checkpoint, an
-    /// adapter, an instruction.
+    /// adapter, a dataset, a recipe, an instruction.
     pub const USAGE: u8 = 2;
     /// No daemon answers on the socket.
     pub const NO_DAEMON: u8 = 3;
@@ -219,53 +221,6 @@ pub struct EvalArgs {
         "decode", "expectation", "max_entropy", "checkpoint", "adapter", "statistics", "view",
     ])]
     pub expert: bool,
-}
-
-/// What to train.
-#[derive(Debug, Subcommand)]
-pub enum TrainVerb {
-    /// Long-horizon behaviour cloning: next-token loss over streams of H units.
-    #[command(after_help = EXIT_CODES)]
-    Lbc(TrainArgs),
-    /// Vision pretraining: towers and projector learn to tell the simulator's labels.
-    #[command(after_help = EXIT_CODES)]
-    Vision(TrainArgs),
-}
-
-/// Options of `jaco train`.
-#[derive(Debug, Args)]
-pub struct TrainArgs {
-    /// Dataset folder; repeat it to train on several. `DIR:N` counts the dataset N times.
-    #[arg(long = "dataset", required = true)]
-    pub datasets: Vec<String>,
-    /// Where the checkpoint and the training state go.
-    #[arg(long)]
-    pub out: PathBuf,
-    /// Longest stream to learn, in action units of 100 ms.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=28))]
-    pub horizon: u8,
-    /// Optimiser steps.
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub steps: u64,
-    /// Continue exactly where the training state in --out stopped.
-    #[arg(long)]
-    pub resume: bool,
-    /// Start from this checkpoint folder, or from scratch with the sizes of a folder that holds
-    /// only config.json and tokenizer.json [default: the mini policy's sizes, from scratch].
-    #[arg(long)]
-    pub init: Option<PathBuf>,
-    /// TOML file with the training's other parameters (learning rate, batch size, jitter, ...).
-    #[arg(long)]
-    pub recipe: Option<PathBuf>,
-    /// Learning rate at the schedule's top; overrides the recipe.
-    #[arg(long)]
-    pub lr: Option<f64>,
-    /// "cpu" or "cuda:N".
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
-    /// Seed of initialisation, batches and augmentation.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
 }
 
 /// Options of `jaco demo`.

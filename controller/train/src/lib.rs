@@ -1,40 +1,84 @@
-//! `jaco train`: the trainer of `jaco-model` with a progress bar, a recipe file and a clean end
+//! `jaco train`: the trainer of `jaco-training` with a progress bar, a recipe file and a clean end
 //! on Ctrl-C.
+//!
+//! `input` and `recipe` own what the user gave: datasets, options, hyper-parameters.
 
-use anyhow::{Context, bail};
+mod input;
+mod recipe;
+
+pub use input::InputError;
+
+use anyhow::Context;
 use indicatif::ProgressBar;
-use jaco_cli::TrainArgs;
 use jaco_cli::shipped;
+use jaco_cli::train::TrainArgs;
 use jaco_core::MonotonicClock;
 use jaco_training::{
-    DatasetSource, LbcConfig, Progress, Stage, Start, Summary, TrainRequest, train_lbc,
+    DatasetReport, LbcConfig, Progress, Stage, Start, Summary, TrainRequest, describe, train_lbc,
     train_vision,
 };
+use recipe::Recipe;
+use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::error::Error;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The camera whose pictures are trained on.
-const CAMERA: &str = "front";
+/// What `jaco train` did.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// It trained.
+    Trained(Summary),
+    /// With `--dry-run` it looked at the datasets.
+    Described {
+        /// What was found.
+        datasets: Vec<DatasetReport>,
+    },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Trained(summary) => summary.fmt(f),
+            Outcome::Described { datasets } => {
+                let texts: Vec<String> = datasets.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join("\n"))
+            }
+        }
+    }
+}
+
+/// Whether `error` is about what a user gave or about the machine; none if nobody here knows it.
+pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
+    match error.downcast_ref::<InputError>() {
+        Some(error) => Some(error.is_unusable_input()),
+        None => jaco_training::blames_input(error),
+    }
+}
 
 /// Carries out `jaco train`. On SIGINT or SIGTERM the training state is saved and training ends.
-pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Result<Summary> {
-    let config = recipe(args)?;
+pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Result<Outcome> {
+    let Recipe { config, sections } = match &args.recipe {
+        None => Recipe::default(),
+        Some(path) => Recipe::read(path)?,
+    };
+    let config = overridden(config, args);
+    let datasets = input::datasets(args, sections)?;
+    let out = match &args.out {
+        Some(out) if !args.dry_run => out.clone(),
+        _ => return Ok(Outcome::Described { datasets: describe(&datasets, config.threads)? }),
+    };
     let start = match (&args.init, args.resume) {
         (_, true) => Start::Resume,
         (Some(folder), false) if has_weights(folder) => Start::Checkpoint(folder.clone()),
         (Some(folder), false) => Start::Fresh { model_dir: folder.clone() },
         (None, false) => Start::Fresh { model_dir: shipped::mini_policy()? },
     };
-    let request = TrainRequest {
-        datasets: args.datasets.iter().map(|text| dataset(text)).collect::<Result<_, _>>()?,
-        camera: format!("observation.images.{CAMERA}"),
-        start,
-        out: args.out.clone(),
-        clock: &MonotonicClock,
-    };
+    let request = TrainRequest { datasets, start, out, clock: &MonotonicClock };
     let stop = end_on_signals()?;
     bar.set_length(config.steps);
     let mut on_progress = |progress: &Progress| {
@@ -55,47 +99,25 @@ pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Resul
         Stage::Vision => train_vision(&request, &config, &mut on_progress)?,
         Stage::Lbc => train_lbc(&request, &config, &mut on_progress)?,
     };
-    Ok(summary)
+    Ok(Outcome::Trained(summary))
 }
 
-fn recipe(args: &TrainArgs) -> anyhow::Result<LbcConfig> {
-    let mut config: LbcConfig = match &args.recipe {
-        None => LbcConfig::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the recipe {}", path.display()))?;
-            toml::from_str(&text).with_context(|| format!("in the recipe {}", path.display()))?
-        }
-    };
-    config.horizon = usize::from(args.horizon);
-    config.steps = args.steps;
-    config.seed = args.seed;
-    config.device.clone_from(&args.device);
-    config.learning_rate = args.lr.unwrap_or(config.learning_rate);
-    Ok(config)
+/// The recipe's settings with those of the command line in their place.
+fn overridden(recipe: LbcConfig, args: &TrainArgs) -> LbcConfig {
+    LbcConfig {
+        horizon: args.horizon.map_or(recipe.horizon, usize::from),
+        steps: args.steps.unwrap_or(recipe.steps),
+        seed: args.seed.unwrap_or(recipe.seed),
+        device: args.device.clone().unwrap_or(recipe.device),
+        learning_rate: args.lr.unwrap_or(recipe.learning_rate),
+        ..recipe
+    }
 }
 
 fn has_weights(folder: &Path) -> bool {
     ["model.safetensors", "model.safetensors.index.json"]
         .iter()
         .any(|name| folder.join(name).is_file())
-}
-
-/// `DIR` or `DIR:N`.
-fn dataset(text: &str) -> anyhow::Result<DatasetSource> {
-    let (root, repeat) = match text.rsplit_once(':') {
-        Some((root, repeat)) => {
-            let repeat = repeat
-                .parse()
-                .with_context(|| format!("--dataset {text}: after the colon comes a number"))?;
-            (root, repeat)
-        }
-        None => (text, 1),
-    };
-    if repeat == 0 {
-        bail!("--dataset {text}: a dataset that counts 0 times is not trained on");
-    }
-    Ok(DatasetSource { root: root.into(), repeat })
 }
 
 /// A flag that SIGINT and SIGTERM raise.

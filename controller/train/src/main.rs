@@ -3,14 +3,15 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_api::say::print;
 use jaco_cli::helper;
-use jaco_cli::{Cli, TrainVerb, Verb, exit};
-use jaco_train::train;
+use jaco_cli::train::TrainVerb;
+use jaco_cli::{Cli, Verb, exit};
+use jaco_train::{blames_input, train};
 use jaco_training::Stage;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     jaco_training::tune_allocator();
-    helper::main(exit::FAILED, jaco_training::blames_input, carry_out)
+    helper::main(exit::FAILED, blames_input, carry_out)
 }
 
 fn carry_out(cli: &Cli) -> anyhow::Result<()> {
@@ -21,7 +22,8 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
     };
     let template = "{elapsed_precise} [{bar:30}] {pos}/{len} {msg} (eta {eta})";
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?);
-    let summary = train(stage, args, &bar)?;
+    let outcome = train(stage, args, &bar);
+    // Before anything is said, or the bar is drawn over it.
     bar.finish_and_clear();
-    print(cli.json, &summary)
+    print(cli.json, &outcome?)
 }

@@ -3,6 +3,7 @@
 //! Owns names, defaults and their check. Must never read a file or touch a tensor.
 
 use crate::error::TrainError;
+use crate::reading::DatasetSource;
 use jaco_core::Clock;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -201,16 +202,6 @@ impl LbcConfig {
     }
 }
 
-/// One dataset to train on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatasetSource {
-    /// Root folder of a LeRobotDataset v3.
-    pub root: PathBuf,
-    /// How often every state occurs in one pass over the data; on-policy data are usually
-    /// listed twice.
-    pub repeat: u32,
-}
-
 /// What a run starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -229,8 +220,6 @@ pub enum Start {
 pub struct TrainRequest<'a> {
     /// The datasets; at least one.
     pub datasets: Vec<DatasetSource>,
-    /// Feature key of the camera, e.g. `observation.images.front`.
-    pub camera: String,
     /// What to start from.
     pub start: Start,
     /// Folder of the checkpoint to write, with `training/` in it.

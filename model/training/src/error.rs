@@ -1,7 +1,10 @@
 //! Why a training run cannot start, go on or be resumed.
 
 use jaco_core::codec::StatisticsError;
+use jaco_dataset::DatasetError;
 use jaco_model::error::ModelError;
+use std::error::Error;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tch::TchError;
 
@@ -20,7 +23,7 @@ pub enum TrainError {
         limits: &'static str,
     },
     /// A device that is unknown or not there.
-    #[error("no device {0:?}: use \"cpu\", or \"cuda:N\" with N below the number of GPUs")]
+    #[error("no device \"{0}\": use \"cpu\", or \"cuda:N\" with N below the number of GPUs")]
     Device(String),
     /// No dataset was given, or none has a state to train on.
     #[error("nothing to train on: the {datasets} dataset(s) hold {states} states to train on")]
@@ -30,8 +33,26 @@ pub enum TrainError {
         /// States left after holding out the validation episodes.
         states: usize,
     },
+    /// A dataset that cannot be trained on as a whole.
+    #[error("dataset {} {problem}", root.display())]
+    Unfit {
+        /// The dataset's folder.
+        root: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// An episode that cannot be trained on.
+    #[error("dataset {}, episode {episode}: {problem}", root.display())]
+    Episode {
+        /// The dataset's folder.
+        root: PathBuf,
+        /// Index of the episode.
+        episode: usize,
+        /// Why.
+        problem: String,
+    },
     /// A dataset lacks a feature or has it in another form.
-    #[error("dataset {}: feature {key:?} {problem}", root.display())]
+    #[error("dataset {}: feature {key} {problem}", root.display())]
     Feature {
         /// The dataset's folder.
         root: PathBuf,
@@ -67,6 +88,42 @@ pub enum TrainError {
         path: PathBuf,
         /// What differs, old and new.
         difference: String,
+    },
+    /// A run to resume that is not there.
+    #[error("{}: holds no training state to resume; start without --resume", dir.display())]
+    NoState {
+        /// The output folder.
+        dir: PathBuf,
+    },
+    /// A new run would overwrite another.
+    #[error(
+        "{}: a training state exists there; add --resume to continue it, or choose another folder",
+        dir.display()
+    )]
+    StateExists {
+        /// The output folder.
+        dir: PathBuf,
+    },
+    /// The output folder cannot be written.
+    #[error("{}: no checkpoint can be written there: {problem}", dir.display())]
+    Unwritable {
+        /// The output folder.
+        dir: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// The output folder's disk is too full.
+    #[error(
+        "{}: checkpoint and training state need {needed_mb} MB, {free_mb} MB are free there",
+        dir.display()
+    )]
+    NoSpace {
+        /// The output folder.
+        dir: PathBuf,
+        /// What will be written at most \[MB\].
+        needed_mb: u64,
+        /// What is free \[MB\].
+        free_mb: u64,
     },
     /// A training state that cannot be understood.
     #[error("{}: not a usable training state: {problem}", path.display())]
@@ -110,16 +167,91 @@ pub enum TrainError {
     Model(#[from] ModelError),
     /// A dataset.
     #[error(transparent)]
-    Dataset(#[from] jaco_dataset::DatasetError),
+    Dataset(#[from] DatasetError),
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
 }
 
 impl TrainError {
+    /// Whether it is about what a user gave (datasets, settings, a checkpoint, a folder) and not
+    /// about the machine or the training itself.
+    pub fn is_unusable_input(&self) -> bool {
+        match self {
+            TrainError::Io { source, .. } => is_input(source.kind()),
+            TrainError::Model(error) => error.is_unusable_input(),
+            TrainError::Dataset(error) => error.is_unusable_input(),
+            TrainError::Torch(_)
+            | TrainError::Diverged { .. }
+            | TrainError::StoppedWhileLoading
+            | TrainError::NoSpace { .. } => false,
+            _ => true,
+        }
+    }
+
     /// For `map_err` at file operations on `path`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> TrainError {
         let path = path.to_owned();
         move |source| TrainError::Io { path, source }
+    }
+}
+
+/// Whether the system refused the path that was given, and did not fail itself.
+fn is_input(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::InvalidFilename
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::AlreadyExists
+            | ErrorKind::InvalidData
+            | ErrorKind::UnexpectedEof
+    )
+}
+
+/// Whether `error` is about what a user gave or about the machine; none if it is not this
+/// package's, the model's or libtorch's.
+pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
+    match error.downcast_ref::<TrainError>() {
+        Some(error) => Some(error.is_unusable_input()),
+        None => jaco_model::blames_input(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_user_gave_is_told_from_what_the_machine_does() {
+        let io = |kind: ErrorKind| std::io::Error::from(kind);
+        let at = |kind| TrainError::Io { path: "out".into(), source: io(kind) };
+        let dataset = |kind| {
+            let path = "data/meta/info.json".into();
+            TrainError::Dataset(DatasetError::Io { action: "read", path, source: io(kind) })
+        };
+        let problem = || "is not trained on".to_owned();
+        let unfit = TrainError::Unfit { root: "data".into(), problem: problem() };
+        let full = TrainError::NoSpace { dir: "out".into(), needed_mb: 9, free_mb: 1 };
+        let failing = std::io::Error::from_raw_os_error(libc::EIO);
+        let failing = TrainError::Io { path: "data".into(), source: failing };
+        for (error, input) in [
+            (at(ErrorKind::NotFound), true),
+            (at(ErrorKind::PermissionDenied), true),
+            (at(ErrorKind::StorageFull), false),
+            (dataset(ErrorKind::NotFound), true),
+            (dataset(ErrorKind::StorageFull), false),
+            (failing, false),
+            (unfit, true),
+            (full, false),
+            (TrainError::NoLabels, true),
+            (TrainError::StoppedWhileLoading, false),
+        ] {
+            assert_eq!(blames_input(&error), Some(input), "{error}");
+        }
+        assert_eq!(blames_input(&io(ErrorKind::NotFound)), None);
     }
 }

@@ -6,7 +6,8 @@
 //! catch a signal: the caller passes a clock in and ends a run by answering `Break` to its
 //! progress.
 //!
-//! In the order of one step: `sampling` draws states from the `store`, `batch` makes tensors of
+//! Before the first step, `output` looks at the folder to write, `reading` at the datasets, and `data`
+//! loads them. In the order of one step: `sampling` draws states from the `store`, `batch` makes tensors of
 //! them, `network` runs, `loss` judges, `adamw` corrects at the rate of `schedule`, `average`
 //! follows; `run` holds it together.
 
@@ -22,8 +23,10 @@ mod loss;
 mod memory;
 mod metrics;
 mod network;
+mod output;
 mod progress;
 mod random;
+mod reading;
 mod run;
 mod sampling;
 mod schedule;
@@ -32,12 +35,15 @@ mod store;
 mod streams;
 mod vision;
 
-pub use config::{DatasetSource, LbcConfig, Start, TrainRequest};
-pub use error::TrainError;
-pub use jaco_model::blames_input;
+pub use config::{LbcConfig, Start, TrainRequest};
+pub use data::describe;
+pub use error::{TrainError, blames_input};
 pub use lbc::train_lbc;
 pub use memory::tune_allocator;
 pub use metrics::{StepReport, Validation};
 pub use progress::{Progress, Summary};
+pub use reading::{
+    ActionReport, Camera, DatasetReport, DatasetSource, GripperRange, GripperRangeError, TaskReport,
+};
 pub use state::Stage;
 pub use vision::train_vision;

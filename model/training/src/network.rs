@@ -48,18 +48,12 @@ impl Network {
         settings: &LbcConfig,
         device: Device,
     ) -> Result<Self, TrainError> {
+        let (mut norm_stats, mut saved) = (None, None);
         let dir = match start {
             Start::Fresh { model_dir } => model_dir,
             Start::Checkpoint(dir) => dir,
             Start::Resume => out,
         };
-        if *start != Start::Resume {
-            for taken in [out.join(checkpoint::CONFIG_FILE), state::state_path(out)] {
-                if taken.exists() {
-                    return Err(ModelError::Exists { dir: out.to_owned() }.into());
-                }
-            }
-        }
         let mut config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
         config.action_stream.horizon = settings.horizon;
         let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
@@ -71,7 +65,6 @@ impl Network {
                 (variables, model)
             }
         };
-        let (mut norm_stats, mut saved) = (None, None);
         if let Start::Checkpoint(_) = start {
             checkpoint::read_weights(dir, &config, &variables)?;
         }

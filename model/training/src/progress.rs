@@ -1,12 +1,15 @@
 //! What a run tells its caller while it goes on, and at its end.
 
 use crate::metrics::{StepReport, Validation};
+use crate::reading::DatasetReport;
 use serde::Serialize;
 use std::fmt;
 
 /// An event of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
+    /// A dataset was looked at; all are before any is loaded.
+    Dataset(DatasetReport),
     /// The data are being read.
     Loading {
         /// Frames read.
@@ -38,7 +41,7 @@ impl Progress {
     /// Steps taken; 0 while loading.
     pub fn step(&self) -> u64 {
         match self {
-            Progress::Loading { .. } => 0,
+            Progress::Dataset(_) | Progress::Loading { .. } => 0,
             Progress::Step { step, .. } | Progress::Saved { step } => *step,
             Progress::Report(report) => report.step,
             Progress::Validation(validation) => validation.step,
@@ -49,6 +52,7 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Progress::Dataset(report) => report.fmt(f),
             Progress::Loading { frames, total } => write!(f, "loading frame {frames} of {total}"),
             Progress::Step { step, steps, loss } => write!(f, "step {step}/{steps} loss {loss:.3}"),
             Progress::Report(report) => report.fmt(f),
@@ -110,6 +114,8 @@ pub struct Summary {
     pub parameters: usize,
     /// The last validation, if this run made one.
     pub validation: Option<Validation>,
+    /// What was trained on.
+    pub datasets: Vec<DatasetReport>,
 }
 
 impl fmt::Display for Summary {

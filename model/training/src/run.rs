@@ -8,10 +8,11 @@ use crate::adamw::{AdamW, AdamWOptions, Parameter};
 use crate::average::WeightAverage;
 use crate::batch::{Batch, BatchMaker, Normalisation};
 use crate::config::{LbcConfig, Start, TrainRequest};
-use crate::data::{LoadRequest, load};
+use crate::data::{LoadRequest, Loaded, Loading, load};
 use crate::error::TrainError;
 use crate::metrics::{Line, Means, MetricsFile, Validation, ValidationSums};
 use crate::network::{AVERAGE, MOMENTS, Network, WEIGHTS};
+use crate::output;
 use crate::progress::{Progress, Summary};
 use crate::sampling::Sampler;
 use crate::schedule::{ema_decay, learning_rate};
@@ -19,6 +20,7 @@ use crate::state::{self, Description, Stage};
 use crate::store::Store;
 use jaco_model::statistics::NormStats;
 use std::ops::ControlFlow;
+use std::path::Path;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 /// States in one batch of a validation.
@@ -72,8 +74,10 @@ pub fn run<O: Objective>(
     if request.datasets.is_empty() {
         return Err(TrainError::NoData { datasets: 0, states: 0 });
     }
+    output::check(&request.start, &request.out)?;
     tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
     let mut network = Network::start(&request.start, &request.out, config, device)?;
+    output::check_space(&request.start, &request.out, config, network.model_size())?;
     let resumed = match request.start {
         Start::Resume => network.saved.as_ref().map(|saved| saved.description.clone()),
         _ => None,
@@ -81,7 +85,6 @@ pub fn run<O: Objective>(
     let statistics = resumed.as_ref().map(|saved| saved.statistics).or(network.statistics());
     let load_request = LoadRequest {
         sources: &request.datasets,
-        camera: &request.camera,
         side: network.config.image_size(),
         processor: &network.images,
         horizon: config.horizon,
@@ -93,8 +96,10 @@ pub fn run<O: Objective>(
         label_scale: network.saved_label_scale(),
         device,
     };
-    let store =
-        load(&load_request, &mut |frames, total| progress(&Progress::Loading { frames, total }))?;
+    let Loaded { store, readings, reports } = load(&load_request, &mut |news| match news {
+        Loading::Dataset(report) => progress(&Progress::Dataset(report.clone())),
+        Loading::Frames(frames, total) => progress(&Progress::Loading { frames, total }),
+    })?;
     network.check_length(store.longest_prompt())?;
     let objective = make(&network, device)?;
     if !store.label_scale.names.is_empty() && objective.uses_labels(config) {
@@ -102,21 +107,20 @@ pub fn run<O: Objective>(
     } else if O::STAGE == Stage::Vision {
         return Err(TrainError::NoLabels);
     }
-    let description = Description {
-        stage: O::STAGE,
-        step: 0,
-        config: config.clone(),
-        datasets: request.datasets.clone(),
-        camera: request.camera.clone(),
-        pool: store.train.len(),
-        statistics: store.statistics,
-        label_scale: store.label_scale.clone(),
-    };
+    let description = Description::new(O::STAGE, config, readings, &store);
     if let Some(difference) = resumed.and_then(|saved| saved.difference(&description)) {
         let path = state::state_path(&request.out);
         return Err(TrainError::ResumeMismatch { path, difference });
     }
-    Run::new(request, config, network, objective, &store, description, device)?.train(progress)
+    let run = Run::new(request, config, network, objective, &store, description, device)?;
+    Ok(Summary { datasets: reports, ..run.train(progress)? })
+}
+
+/// What statistics of the dataset in `root` are called: its folder's name, however it is given.
+fn name_of(root: &Path) -> String {
+    let whole = root.canonicalize();
+    let root = whole.as_deref().unwrap_or(root);
+    root.file_name().map_or_else(|| "dataset".to_owned(), |name| name.to_string_lossy().into())
 }
 
 struct Run<'a, O> {
@@ -176,8 +180,7 @@ impl<'a, O: Objective> Run<'a, O> {
             }
         }
         let norm_stats = network.norm_stats.clone().unwrap_or_else(|| {
-            let name = request.datasets[0].root.file_name().unwrap_or_default();
-            NormStats::single(&name.to_string_lossy(), store.statistics)
+            NormStats::single(&name_of(&request.datasets[0].root), store.statistics)
         });
         let sampler = Sampler::new(store.train.clone(), config.seed);
         let metrics = MetricsFile::open(&request.out, description.step)?;
@@ -236,6 +239,7 @@ impl<'a, O: Objective> Run<'a, O> {
             states: self.store.states(),
             parameters: self.network.model_size(),
             validation,
+            datasets: Vec::new(),
         })
     }
 

@@ -4,15 +4,18 @@
 //! The file is replaced as a whole (written aside, flushed, renamed), so there is always one that
 //! is complete. Must never decide how to train.
 
-use crate::config::{DatasetSource, LbcConfig};
+use crate::config::LbcConfig;
 use crate::error::TrainError;
-use crate::store::LabelScale;
-use jaco_core::ActionStatistics;
+use crate::reading::Reading;
+use crate::store::{LabelScale, Store};
+use jaco_core::{ActionStatistics, Word};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -29,6 +32,23 @@ pub enum Stage {
     Lbc,
 }
 
+impl Word for Stage {
+    const ALL: &'static [Self] = &[Stage::Vision, Stage::Lbc];
+
+    fn name(self) -> &'static str {
+        match self {
+            Stage::Vision => "vision",
+            Stage::Lbc => "lbc",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Everything of a training state but its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
@@ -38,10 +58,11 @@ pub struct Description {
     pub step: u64,
     /// Hyper-parameters.
     pub config: LbcConfig,
-    /// The datasets.
-    pub datasets: Vec<DatasetSource>,
-    /// The camera's feature key.
-    pub camera: String,
+    /// What the datasets were read as.
+    pub datasets: Vec<Reading>,
+    /// Key of the camera of all datasets, in states that name none for each.
+    #[serde(default, skip_serializing)]
+    camera: String,
     /// States in one pass over the data, repeats counted.
     pub pool: usize,
     /// What actions are encoded with.
@@ -51,10 +72,57 @@ pub struct Description {
 }
 
 impl Description {
+    /// What a new run of `stage` on `store` is, before its first step.
+    pub fn new(stage: Stage, config: &LbcConfig, datasets: Vec<Reading>, store: &Store) -> Self {
+        Self {
+            stage,
+            step: 0,
+            config: config.clone(),
+            datasets,
+            camera: String::new(),
+            pool: store.train.len(),
+            statistics: store.statistics,
+            label_scale: store.label_scale.clone(),
+        }
+    }
+
     /// What makes it impossible for `now` to continue from here exactly; `None` if nothing does.
     /// How often something is reported or saved, and on what device, may change.
     pub fn difference(&self, now: &Description) -> Option<String> {
-        let essential = |config: &LbcConfig| LbcConfig {
+        if self.stage != now.stage {
+            return Some(format!("it trained {}, now {}", self.stage, now.stage));
+        }
+        let settings = setting_differences(&self.config, &now.config);
+        if !settings.is_empty() {
+            return Some(settings.join(", "));
+        }
+        if self.datasets.len() != now.datasets.len() {
+            let (before, now) = (self.datasets.len(), now.datasets.len());
+            return Some(format!("{before} dataset(s), now {now}"));
+        }
+        let mut pairs = self.datasets.iter().zip(&now.datasets);
+        if let Some((before, now)) = pairs.find(|(before, now)| before != now) {
+            return Some(format!("dataset {before}, now {now}"));
+        }
+        (self.pool != now.pool)
+            .then(|| format!("{} states in a pass, now {}", self.pool, now.pool))
+    }
+
+    /// The description in a training state's metadata, of this or an older version.
+    fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let mut description: Self = serde_json::from_str(text)?;
+        let camera = std::mem::take(&mut description.camera);
+        for dataset in description.datasets.iter_mut().filter(|one| one.camera.is_empty()) {
+            dataset.camera.clone_from(&camera);
+        }
+        Ok(description)
+    }
+}
+
+/// Settings that decide how training goes on and differ: name, old value, new value.
+fn setting_differences(before: &LbcConfig, now: &LbcConfig) -> Vec<String> {
+    let essential = |config: &LbcConfig| {
+        let essential = LbcConfig {
             validation_states: 0,
             report_every: 1,
             validate_every: 1,
@@ -64,20 +132,14 @@ impl Description {
             save_bf16: false,
             ..config.clone()
         };
-        let (old, new) = (essential(&self.config), essential(&now.config));
-        if self.stage != now.stage {
-            Some(format!("stage {:?}, now {:?}", self.stage, now.stage))
-        } else if old != new {
-            Some(format!("settings {old:?}, now {new:?}"))
-        } else if (&self.datasets, &self.camera) != (&now.datasets, &now.camera) {
-            let before = (&self.datasets, &self.camera);
-            Some(format!("datasets {before:?}, now {:?}", (&now.datasets, &now.camera)))
-        } else if self.pool != now.pool {
-            Some(format!("{} states in a pass, now {}", self.pool, now.pool))
-        } else {
-            None
-        }
-    }
+        serde_json::to_value(essential).unwrap_or_default()
+    };
+    let (before, now) = (essential(before), essential(now));
+    let names = before.as_object().into_iter().flat_map(|settings| settings.keys());
+    names
+        .filter(|name| before[*name] != now[*name])
+        .map(|name| format!("{name} = {}, now {}", before[name], now[name]))
+        .collect()
 }
 
 /// A training state that was read.
@@ -116,17 +178,22 @@ pub fn write<'a>(
 /// Reads the training state of the checkpoint in `dir`.
 pub fn read(dir: &Path) -> Result<SavedState, TrainError> {
     let path = state_path(dir);
-    let bytes = fs::read(&path).map_err(TrainError::io(&path))?;
+    let bytes = fs::read(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => TrainError::NoState { dir: dir.to_owned() },
+        _ => TrainError::io(&path)(error),
+    })?;
     let unusable = |problem: String| TrainError::BadState { path: path.clone(), problem };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| unusable(e.to_string()))?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION));
-    let text = text.ok_or_else(|| unusable(format!("no {DESCRIPTION:?} in its metadata")))?;
-    let description = serde_json::from_str(text).map_err(|e| unusable(e.to_string()))?;
+    let text = text.ok_or_else(|| unusable("it does not say how it was trained".to_owned()))?;
+    let description = Description::parse(text).map_err(|_| {
+        unusable("what it says of its training is not what this version writes".to_owned())
+    })?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| unusable(e.to_string()))?;
     let mut tensors = HashMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(unusable(format!("tensor {name} is {:?}, not F32", view.dtype())));
+            return Err(unusable(format!("tensor {name} is {}, not F32", view.dtype())));
         }
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         let tensor = Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?;
@@ -142,11 +209,19 @@ impl SavedState {
         let saved = self.tensors.get(name);
         let saved = saved.ok_or_else(|| unusable(format!("tensor {name} is missing")))?;
         if saved.size() != target.size() {
-            let (found, wanted) = (saved.size(), target.size());
-            return Err(unusable(format!("tensor {name} is {found:?}, the model's is {wanted:?}")));
+            let (found, wanted) = (shape(&saved.size()), shape(&target.size()));
+            return Err(unusable(format!("tensor {name} is {found}, the model's is {wanted}")));
         }
         no_grad(|| target.shallow_clone().f_copy_(saved))?;
         Ok(())
+    }
+}
+
+/// A shape in words: `3 x 4`.
+fn shape(sizes: &[i64]) -> String {
+    match sizes.is_empty() {
+        true => "one number".to_owned(),
+        false => sizes.iter().map(i64::to_string).collect::<Vec<_>>().join(" x "),
     }
 }
 
@@ -206,13 +281,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn reading(root: &str) -> Reading {
+        Reading {
+            root: root.into(),
+            repeat: 2,
+            camera: "observation.images.front".into(),
+            action: "action".into(),
+            gripper: "0..1".parse().unwrap(),
+            unit_m: 1.0,
+            unit_rad: 1.0,
+        }
+    }
+
     fn description() -> Description {
         Description {
             stage: Stage::Lbc,
             step: 7,
             config: LbcConfig::default(),
-            datasets: vec![DatasetSource { root: "a".into(), repeat: 2 }],
-            camera: "observation.images.front".into(),
+            datasets: vec![reading("a")],
+            camera: String::new(),
             pool: 12,
             statistics: ActionStatistics { q01: [-1.5; 7], q99: [0.1; 7], mask: [true; 7] },
             label_scale: LabelScale { names: vec!["x_m".into()], mean: vec![0.1], std: vec![1.0] },
@@ -247,6 +334,30 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 2]).unwrap();
         assert!(matches!(read(folder.path()), Err(TrainError::BadState { .. })));
+    }
+
+    /// States named one camera for all datasets, and neither action nor gripper.
+    #[test]
+    fn an_older_state_is_continued() {
+        let mut text = serde_json::to_value(description()).unwrap();
+        text["datasets"] = serde_json::json!([{"root": "a", "repeat": 2}]);
+        text["camera"] = "observation.images.front".into();
+        assert_eq!(Description::parse(&text.to_string()).unwrap(), description());
+    }
+
+    #[test]
+    fn differences_are_said_in_words() {
+        let now = Description { datasets: vec![reading("b")], ..description() };
+        let text = description().difference(&now).unwrap();
+        assert!(text.contains("dataset a (counted 2 time(s), camera"), "{text}");
+        let now = Description { datasets: Vec::new(), ..description() };
+        assert_eq!(description().difference(&now).unwrap(), "1 dataset(s), now 0");
+        let now = Description { stage: Stage::Vision, ..description() };
+        assert_eq!(description().difference(&now).unwrap(), "it trained lbc, now vision");
+        let mut now = description();
+        now.config.betas = [0.5, 0.95];
+        let text = description().difference(&now).unwrap();
+        assert_eq!(text, "betas = [0.9,0.95], now [0.5,0.95]");
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Store {
 pub struct StoreBuilder {
     images: Tensor,
     side: i64,
-    horizon: usize,
+    horizon: u8,
     label_names: Vec<String>,
     streams: Vec<ActionRow>,
     supervised: Vec<u8>,
@@ -121,14 +121,23 @@ impl StoreBuilder {
         side: i64,
         horizon: usize,
         label_names: Vec<String>,
-    ) -> Result<Self, TchError> {
+    ) -> Result<Self, TrainError> {
+        let too_many = |name, value: usize, limits| TrainError::Setting {
+            name,
+            value: value as f64,
+            limits,
+        };
+        u32::try_from(states).map_err(|_| too_many("states", states, "below 2^32"))?;
+        let units = horizon;
+        let horizon =
+            u8::try_from(units).map_err(|_| too_many("horizon", units, "below 256"))?;
         let images = Tensor::f_zeros([states as i64, side, side, 3], (Kind::Uint8, Device::Cpu))?;
         Ok(Self {
             images,
             side,
             horizon,
             label_names,
-            streams: Vec::with_capacity(states * horizon),
+            streams: Vec::with_capacity(states * units),
             supervised: Vec::with_capacity(states),
             labels: Vec::new(),
             prompts: Vec::new(),
@@ -172,10 +181,11 @@ impl StoreBuilder {
     }
 
     fn push_stream(&mut self, known: &[ActionRow]) {
-        let known = &known[..known.len().min(self.horizon)];
-        self.supervised.push(known.len() as u8);
+        let horizon = usize::from(self.horizon);
+        let known = &known[..known.len().min(horizon)];
+        self.supervised.push(u8::try_from(known.len()).unwrap_or(self.horizon));
         self.streams.extend(known);
-        let filler = std::iter::repeat_n([0.0; ACTION_DIMS], self.horizon - known.len());
+        let filler = std::iter::repeat_n([0.0; ACTION_DIMS], horizon - known.len());
         self.streams.extend(filler);
     }
 
@@ -188,7 +198,8 @@ impl StoreBuilder {
         scale: Option<LabelScale>,
         device: Device,
     ) -> Result<Store, TrainError> {
-        let first_actions = || self.streams.iter().step_by(self.horizon);
+        let horizon = usize::from(self.horizon);
+        let first_actions = || self.streams.iter().step_by(horizon);
         let statistics = statistics.unwrap_or_else(|| action_statistics(first_actions()));
         let codec = ActionCodec::new(statistics)?;
         let unit = |row: &ActionRow| codec.encode(&Action::from_array(row.map(f64::from)));
@@ -216,7 +227,7 @@ impl StoreBuilder {
             statistics,
             train: self.train,
             validation: self.validation,
-            horizon: self.horizon,
+            horizon,
             units: self.streams.iter().map(unit).collect(),
             supervised: self.supervised,
             prompts: self.prompts,
@@ -386,6 +397,13 @@ mod tests {
         assert_eq!(store.known.double_value(&[8, 0]), 1.0);
         assert_eq!(store.known.double_value(&[8, 1]), 0.0);
         assert_eq!(store.labels.double_value(&[8, 1]), 0.0);
+    }
+
+    /// The number of supervised units has 8 bits: a longer stream would have been cut in silence.
+    #[test]
+    fn a_stream_longer_than_can_be_counted_is_refused() {
+        let error = StoreBuilder::new(1, 2, 256, Vec::new()).err().unwrap().to_string();
+        assert!(error.contains("horizon = 256"), "{error}");
     }
 
     #[test]

@@ -20,10 +20,10 @@ fn a_folder_that_holds_a_checkpoint_is_not_overwritten() {
 fn a_missing_camera_is_named() {
     let bench = Bench::new();
     let mut request = bench.request(bench.fresh(), "out");
-    request.camera = "observation.images.wrist".into();
+    request.datasets[0].camera = Some("observation.images.wrist".into());
     let error = train_lbc(&request, &bench.config, &mut |_| ControlFlow::Continue(()));
     let error = error.unwrap_err();
-    assert!(matches!(error, TrainError::Feature { .. }), "{error}");
+    assert!(matches!(error, TrainError::Unfit { .. }), "{error}");
     assert!(error.to_string().contains("observation.images.wrist"), "{error}");
     assert!(!bench.path("out").exists());
 }
@@ -45,8 +45,11 @@ fn breaking_off_while_loading_writes_nothing() {
     let bench = Bench::new();
     let request = bench.request(bench.fresh(), "out");
     let mut stop = |progress: &Progress| {
-        assert!(matches!(progress, Progress::Loading { .. }), "{progress}");
-        ControlFlow::Break(())
+        match progress {
+            Progress::Dataset(_) => ControlFlow::Continue(()),
+            Progress::Loading { .. } => ControlFlow::Break(()),
+            other => panic!("{other}"),
+        }
     };
     let error = train_lbc(&request, &bench.config, &mut stop).unwrap_err();
     assert!(matches!(error, TrainError::StoppedWhileLoading), "{error}");

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// Side of the pictures \[pixels\].
 pub const SIDE: u32 = 32;
 
+/// Names of an action, as the recorder writes them.
+pub const ACTION_NAMES: [&str; 7] = ["dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"];
+
 /// A folder with a dataset and a model, and what to train how.
 pub struct Bench {
     pub folder: TempDir,
@@ -28,7 +31,7 @@ fn action(corner: usize) -> Vec<f32> {
 }
 
 /// Grey, with one white quarter.
-fn picture(corner: usize) -> Vec<u8> {
+pub fn picture(corner: usize) -> Vec<u8> {
     let mut rgb = Vec::new();
     for row in 0..SIDE {
         for column in 0..SIDE {
@@ -45,7 +48,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let features = Features::new([
             ("observation.images.front", FeatureKind::Image { height: SIDE, width: SIDE }),
-            ("action", FeatureKind::float32((0..7).map(|i| format!("a{i}")))),
+            ("action", FeatureKind::float32(ACTION_NAMES)),
             ("label.valid", FeatureKind::Bool),
             ("observation.environment_state", FeatureKind::float32(["corner_x_m", "corner_y_m"])),
         ]);
@@ -92,8 +95,7 @@ impl Bench {
 
     pub fn request(&self, start: Start, out: &str) -> TrainRequest<'_> {
         TrainRequest {
-            datasets: vec![DatasetSource { root: self.path("data"), repeat: 1 }],
-            camera: "observation.images.front".into(),
+            datasets: vec![DatasetSource::new(self.path("data"))],
             start,
             out: self.path(out),
             clock: &self.clock,

@@ -1,0 +1,112 @@
+//! The verb `jaco train`, as declared. `jaco-train` carries it out: it needs libtorch, but no
+//! simulator and no daemon.
+
+use super::EXIT_CODES;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+const DATASETS: &str = "\
+Datasets are LeRobotDataset v3, whoever wrote them. Before training begins it is said of each what is \
+read and how: camera, action, gripper, rate, tasks. Rows faster than 10 Hz are put together to steps \
+of 100 ms. --camera, --action, --gripper, --displacements, --unit-m and --unit-rad are for all \
+datasets; a recipe gives each its own:
+
+    learning_rate = 5e-4
+    [[dataset]]
+    path = \"demos\"
+    repeat = 2
+    [[dataset]]
+    path = \"from-others\"
+    camera = \"top\"
+    gripper = \"-1..1\"
+    unit_m = 0.001
+
+";
+
+/// What to train.
+#[derive(Debug, Subcommand)]
+pub enum TrainVerb {
+    /// Long-horizon behaviour cloning: next-token loss over streams of H units.
+    #[command(after_help = after_help())]
+    Lbc(TrainArgs),
+    /// Vision pretraining: towers and projector learn to tell the simulator's labels.
+    #[command(after_help = after_help())]
+    Vision(TrainArgs),
+}
+
+fn after_help() -> String {
+    format!("{DATASETS}{EXIT_CODES}")
+}
+
+/// Options of `jaco train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Dataset folder; repeat it to train on several. `DIR:N` counts the dataset N times, unless
+    /// a folder of that whole name is there.
+    #[arg(long = "dataset", value_name = "DIR[:N]")]
+    pub datasets: Vec<String>,
+    /// Where the checkpoint and the training state go.
+    #[arg(long, required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Longest stream to learn, in action units of 100 ms [default: the recipe's, else 8].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub horizon: Option<u8>,
+    /// Optimiser steps [default: the recipe's, else 2000].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Continue exactly where the training state in --out stopped.
+    #[arg(long)]
+    pub resume: bool,
+    /// Start from this checkpoint folder, or from scratch with the sizes of a folder that holds
+    /// only config.json and tokenizer.json [default: the mini policy's sizes, from scratch].
+    #[arg(long)]
+    pub init: Option<PathBuf>,
+    /// TOML file with the training's other parameters (learning rate, batch size, jitter, ...)
+    /// and, as [[dataset]], with datasets that have options of their own.
+    #[arg(long)]
+    pub recipe: Option<PathBuf>,
+    /// Learning rate at the schedule's top [default: the recipe's, else 0.001].
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// "cpu" or "cuda:N" [default: the recipe's, else cpu].
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Seed of initialisation, batches and augmentation [default: the recipe's, else 0].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Look at the datasets, say how they are read, and end.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub reading: ReadingArgs,
+}
+
+/// How the numbers of datasets are to be understood.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How datasets are read")]
+pub struct ReadingArgs {
+    /// Camera to look through: a feature's key or its last part, such as top
+    /// [default: the only one, or front].
+    #[arg(long, value_name = "KEY")]
+    pub camera: Option<String>,
+    /// Feature that holds the actions [default: action].
+    #[arg(long, value_name = "KEY")]
+    pub action: Option<String>,
+    /// Numbers of a closed and of an open gripper: -1..1, 0..100, 1..0 where 0 is open
+    /// [default: 0..1].
+    #[arg(long, value_name = "CLOSED..OPEN", allow_hyphen_values = true)]
+    pub gripper: Option<String>,
+    /// An action without names is seven displacements in our order: x y z [m], roll pitch yaw
+    /// [rad], gripper, in the base frame.
+    #[arg(long)]
+    pub displacements: bool,
+    /// Metres that a 1 in the action's displacement is: 0.001 where it holds millimetres
+    /// [default: 1].
+    #[arg(long, value_name = "METRES")]
+    pub unit_m: Option<f64>,
+    /// Radians that a 1 in the action's rotation is: 0.0174533 where it holds degrees
+    /// [default: 1].
+    #[arg(long, value_name = "RADIANS")]
+    pub unit_rad: Option<f64>,
+}

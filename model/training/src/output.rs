@@ -1,0 +1,154 @@
+//! The output folder, looked at before hours of work go into it.
+//!
+//! Owns the refusal of a folder that is taken, cannot be written or has no room. Must never write
+//! or create anything.
+
+use crate::config::{LbcConfig, Start};
+use crate::error::TrainError;
+use crate::state::state_path;
+use jaco_model::checkpoint::CONFIG_FILE;
+use jaco_model::error::ModelError;
+use rustix::fs::{Access, access, statvfs};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Bytes of a number in the training state.
+const STATE_BYTES: u64 = 4;
+/// What else is written: metrics, tokenizer, configuration.
+const SMALL_FILES_BYTES: u64 = 16 << 20;
+
+/// Whether `out` can take the run that begins with `start`.
+pub fn check(start: &Start, out: &Path) -> Result<(), TrainError> {
+    let there = |path: &Path| path.try_exists().map_err(TrainError::io(path));
+    let state = state_path(out);
+    match (*start == Start::Resume, there(&state)?) {
+        (true, false) => return Err(TrainError::NoState { dir: out.to_owned() }),
+        (false, true) => return Err(TrainError::StateExists { dir: out.to_owned() }),
+        (false, false) if there(&out.join(CONFIG_FILE))? => {
+            return Err(ModelError::Exists { dir: out.to_owned() }.into());
+        }
+        _ => {}
+    }
+    let unwritable = |problem| TrainError::Unwritable { dir: out.to_owned(), problem };
+    let training = state.parent().unwrap_or(out);
+    for folder in [out, training] {
+        let held = existing(folder);
+        if !held.is_dir() {
+            return Err(unwritable(format!("{} is no folder", held.display())));
+        }
+        access(held, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
+            unwritable(match errno {
+                Errno::ROFS => format!("{} is on a read-only file system", held.display()),
+                Errno::ACCESS => format!("no permission to write into {}", held.display()),
+                other => format!("{}: {}", held.display(), std::io::Error::from(other)),
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether there is room for what the run writes at most at a time: a file is complete before the
+/// one that it replaces is gone.
+pub fn check_space(
+    start: &Start,
+    out: &Path,
+    config: &LbcConfig,
+    parameters: usize,
+) -> Result<(), TrainError> {
+    let held = existing(out);
+    let Ok(disk) = statvfs(held) else {
+        // Nobody knows: the first save will tell.
+        return Ok(());
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let needed = needed_bytes(*start == Start::Resume, config, parameters as u64);
+    if needed <= free {
+        return Ok(());
+    }
+    let mb = |bytes: u64| bytes.div_ceil(1_000_000);
+    Err(TrainError::NoSpace { dir: out.to_owned(), needed_mb: mb(needed), free_mb: mb(free) })
+}
+
+fn needed_bytes(resumed: bool, config: &LbcConfig, parameters: u64) -> u64 {
+    // Weights, their average, and two moments of the gradient.
+    let tensors = if config.ema_decay > 0.0 { 4 } else { 3 };
+    let state = STATE_BYTES * tensors * parameters;
+    let checkpoint = if config.save_bf16 { 2 } else { 4 } * parameters;
+    // A resumed run has the first checkpoint and state already.
+    let first = if resumed { 0 } else { checkpoint + state };
+    first + state.max(checkpoint) + SMALL_FILES_BYTES
+}
+
+/// The nearest of `path` and the folders above it that is there.
+fn existing(path: &Path) -> &Path {
+    let held = path.ancestors().find(|path| path.symlink_metadata().is_ok());
+    match held {
+        Some(held) if held.as_os_str().is_empty() => Path::new("."),
+        held => held.unwrap_or(Path::new(".")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fs;
+
+    fn fresh() -> Start {
+        Start::Fresh { model_dir: "model".into() }
+    }
+
+    #[test]
+    fn a_folder_that_is_new_or_empty_is_taken_and_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        check(&fresh(), folder.path()).unwrap();
+        check(&fresh(), &folder.path().join("a/b")).unwrap();
+        check(&fresh(), Path::new("not-there")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_run_that_is_there_is_resumed_or_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = check(&Start::Resume, folder.path()).unwrap_err().to_string();
+        assert!(error.contains("without --resume"), "{error}");
+        fs::create_dir(folder.path().join("training")).unwrap();
+        fs::write(state_path(folder.path()), "").unwrap();
+        check(&Start::Resume, folder.path()).unwrap();
+        let error = check(&fresh(), folder.path()).unwrap_err().to_string();
+        assert!(error.contains("add --resume"), "{error}");
+        fs::remove_file(state_path(folder.path())).unwrap();
+        fs::write(folder.path().join(CONFIG_FILE), "").unwrap();
+        let error = check(&fresh(), folder.path()).unwrap_err().to_string();
+        assert!(error.contains("exists"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_the_way_and_a_read_only_disk_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for out in [file.clone(), folder.path().join("out")] {
+            if out != file {
+                fs::create_dir(&out).unwrap();
+                fs::write(out.join("training"), "").unwrap();
+            }
+            let error = check(&fresh(), &out).unwrap_err().to_string();
+            assert!(error.contains("is no folder"), "{error}");
+        }
+        let error = check(&fresh(), Path::new("/proc/run")).unwrap_err().to_string();
+        assert!(error.contains("/proc"), "{error}");
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_is_refused_with_the_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = LbcConfig::default();
+        check_space(&fresh(), folder.path(), &config, 1000).unwrap();
+        let error = check_space(&fresh(), folder.path(), &config, 1 << 58).unwrap_err();
+        assert!(error.to_string().contains("MB are free"), "{error}");
+        // One million numbers: a checkpoint of 4 MB, and twice a state of 16 MB.
+        assert_eq!(needed_bytes(false, &config, 1_000_000), 36_000_000 + SMALL_FILES_BYTES);
+        assert_eq!(needed_bytes(true, &config, 1_000_000), 16_000_000 + SMALL_FILES_BYTES);
+    }
+}

@@ -1,0 +1,21 @@
+//! Reading datasets that anybody may have written: what their numbers mean, and at which rate.
+//!
+//! `source` says what was asked for; `camera`, `action`, `gripper` and `rate` each own one question
+//! that a dataset must answer; `features` and `survey` ask them, the latter of every row; `report`
+//! says the answers. A number whose meaning is not certain is refused by name, with the option that
+//! states it. Must never touch a tensor.
+
+mod action;
+mod camera;
+mod features;
+mod gripper;
+mod rate;
+mod report;
+mod source;
+mod survey;
+
+pub use camera::Camera;
+pub use gripper::{GripperRange, GripperRangeError};
+pub use report::{ActionReport, DatasetReport, TaskReport};
+pub use source::{DatasetSource, Reading};
+pub use survey::{Segment, Survey, survey};
