@@ -28,7 +28,7 @@ const TEMPERATURE_C: f32 = 32.0;
 
 /// What the base remembers beyond its firmware.
 #[derive(Debug, Default)]
-pub(super) struct Base {
+pub struct Base {
     home_button_held: bool,
 }
 

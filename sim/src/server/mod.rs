@@ -16,6 +16,7 @@ mod picture;
 mod socket;
 
 use crate::{SimError, World, WorldOptions};
+pub use base::Base;
 use connection::Reception;
 pub use exit::Exit;
 use exit::Farewell;

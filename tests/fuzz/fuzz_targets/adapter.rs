@@ -1,0 +1,15 @@
+#![no_main]
+
+#[path = "../doors/adapter.rs"]
+mod adapter;
+#[allow(dead_code)]
+#[path = "../doors/parts.rs"]
+mod parts;
+#[allow(dead_code)]
+#[path = "../doors/promise.rs"]
+mod promise;
+#[allow(dead_code)]
+#[path = "../doors/workshop.rs"]
+mod workshop;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| adapter::open(data));
