@@ -6,6 +6,7 @@
 
 use crate::problem::{ConfigError, Fault, Problem};
 use jaco_core::Word;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
@@ -241,7 +242,7 @@ impl<'a> Section<'a> {
             let near = near.filter(|(likeness, _)| *likeness >= NEAR_MISS).map(|(_, known)| known);
             let line = Some(self.document.line_at(&key.span()));
             let fault = Fault::UnknownKey { near, known: self.known.clone() };
-            self.document.refuse(line, self.key(key.get_ref()), None, fault);
+            self.document.refuse(line, self.key(&as_written(key.get_ref())), None, fault);
         }
     }
 
@@ -263,6 +264,12 @@ impl<'a> Section<'a> {
         };
         read(value, span.clone()).map_err(refuse).ok()
     }
+}
+
+/// A key of the file's own: one that needs quotes has them, and no line end breaks a message.
+fn as_written(key: &str) -> Cow<'_, str> {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !key.is_empty() && key.chars().all(is_bare) { key.into() } else { format!("{key:?}").into() }
 }
 
 /// A value that may be written in either way.

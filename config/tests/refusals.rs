@@ -52,6 +52,15 @@ fn a_key_like_no_other_lists_those_there_are() {
     );
 }
 
+/// Found by the fuzz target `config`: a line end in a key broke its message in two.
+#[test]
+fn a_key_that_needs_quotes_is_shown_in_quotes() {
+    assert_eq!(
+        message_with("[log]\n\"col\\nour\" = true"),
+        "j.toml:2: log.\"col\\nour\": unknown key; the keys here are level, format"
+    );
+}
+
 #[test]
 fn a_wrong_type_says_which_is_right() {
     assert_eq!(
