@@ -10,8 +10,8 @@
 //! | `POST /v1/run` with [`RunRequest`] | a [`RunEvent`] a line, until the run ends |
 //! | `POST /v1/run/finish` with [`Verdict`] | [`Done`] |
 //!
-//! What is refused and changed nothing is answered with status 409 and [`Refused`]; what was begun
-//! and failed with 500 and [`Failed`].
+//! What is refused and changed nothing is answered with [`Refused`] and status 409, or 400, 404 or
+//! 413 where the request cannot be understood; what was begun and failed with 500 and [`Failed`].
 
 pub mod client;
 pub mod say;

@@ -4,6 +4,7 @@
 //! small, answers that nobody reads wait on their own task, and at the end whatever is still open
 //! is dropped after a deadline.
 
+mod body;
 mod lines;
 mod routes;
 

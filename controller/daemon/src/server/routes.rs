@@ -1,14 +1,15 @@
 //! Requests into calls of [`Daemon`], and its answers into JSON. Decides nothing.
 
+use super::body::{Body, refusal};
 use super::lines::stream;
 use crate::Daemon;
 use crate::operate::No;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jaco_api::{Done, Failed, Refused, RunRequest};
+use jaco_api::{Done, Failed, RunRequest};
 use jaco_core::Verdict;
 use std::sync::Arc;
 
@@ -29,15 +30,22 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/reset", post(async |State(daemon): Shared| answer(daemon.reset().await)))
         .route("/v1/run", post(run))
         .route("/v1/run/finish", post(finish))
+        .fallback(no_such_request)
+        .method_not_allowed_fallback(no_such_request)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(daemon)
 }
 
-async fn finish(State(daemon): Shared, Json(verdict): Json<Verdict>) -> Response {
+async fn no_such_request(method: Method, uri: Uri) -> Response {
+    let why = format!("there is no request {method} {}", uri.path());
+    refusal(StatusCode::NOT_FOUND, why)
+}
+
+async fn finish(State(daemon): Shared, Body(verdict): Body<Verdict>) -> Response {
     answer(daemon.finish(verdict))
 }
 
-async fn run(State(daemon): Shared, Json(request): Json<RunRequest>) -> Response {
+async fn run(State(daemon): Shared, Body(request): Body<RunRequest>) -> Response {
     // It opens files: a slow disk must not delay the others.
     let begun = tokio::task::spawn_blocking(move || daemon.run(&request)).await;
     match begun {
@@ -50,9 +58,7 @@ async fn run(State(daemon): Shared, Json(request): Json<RunRequest>) -> Response
 fn answer(done: Result<String, No>) -> Response {
     match done {
         Ok(done) => Json(Done { done }).into_response(),
-        Err(No::Refused(refused)) => {
-            (StatusCode::CONFLICT, Json(Refused { refused })).into_response()
-        }
+        Err(No::Refused(refused)) => refusal(StatusCode::CONFLICT, refused),
         Err(No::Failed(failed)) => {
             (StatusCode::INTERNAL_SERVER_ERROR, Json(Failed { failed })).into_response()
         }
