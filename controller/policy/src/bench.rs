@@ -3,7 +3,7 @@
 
 use crate::decode_request;
 use crate::report::{MedianMs, Memory, Report};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 use jaco_cli::policy::BenchArgs;
 use jaco_cli::shipped;
@@ -186,17 +186,30 @@ fn read_inputs(path: &Path, config: &OpenVlaConfig) -> anyhow::Result<(Tensor, V
     let (pixels, ids) = (get("pixel_values")?, get("input_ids")?);
     let size = config.image_size();
     let (found, wanted) = (pixels.size(), [1, 6, size, size]);
-    ensure!(found == wanted, "{name}: pixel_values has shape {found:?}, wanted {wanted:?}");
+    ensure!(
+        found == wanted,
+        "{name}: pixel_values has {}, wanted {}",
+        sizes(&found),
+        sizes(&wanted)
+    );
     let (shape, kind) = (ids.size(), ids.kind());
     ensure!(
         kind == Kind::Int64 && shape.len() == 2 && shape[0] == 1 && shape[1] > 0,
-        "{name}: input_ids has shape {shape:?} of {kind:?}, wanted [1, T] of Int64"
+        "{name}: input_ids must be 64-bit integers of shape [1, T], not of {}",
+        sizes(&shape)
     );
     let ids = Vec::<i64>::try_from(ids.f_flatten(0, 1)?)?;
     let vocab = config.text_config.vocab_size;
     let outside = ids.iter().find(|id| !(0..vocab).contains(*id));
-    ensure!(outside.is_none(), "{name}: input_ids holds {outside:?}, of {vocab} tokens");
+    if let Some(outside) = outside {
+        bail!("{name}: input_ids holds {outside}, of {vocab} tokens");
+    }
     Ok((pixels.shallow_clone(), ids))
+}
+
+fn sizes(sizes: &[i64]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(i64::to_string).collect();
+    format!("[{}]", sizes.join(", "))
 }
 
 /// A picture of noise and a prompt of any words: times do not depend on either.

@@ -31,6 +31,17 @@ pub struct Inspection {
     pub model: Option<ModelSummary>,
     /// The adapter of the folder itself and those of its sub-folders.
     pub adapters: Vec<AdapterSummary>,
+    /// Adapters in sub-folders that cannot be used.
+    pub unusable_adapters: Vec<UnusableAdapter>,
+}
+
+/// An adapter that cannot be used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UnusableAdapter {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Why not.
+    pub problem: String,
 }
 
 /// A model's sizes, files and words.
@@ -139,12 +150,12 @@ pub fn inspect(dir: &Path) -> Result<Inspection, ModelError> {
     if dir.is_file() {
         return Err(ModelError::NotAFolder { path: dir.to_owned() });
     }
-    let adapters = adapters(dir)?;
+    let (adapters, unusable_adapters) = adapters(dir)?;
     let has = |name: &str| dir.join(name).exists();
     let only_adapters = !adapters.is_empty()
         && ![CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE].iter().any(|name| has(name));
     let model = if only_adapters { None } else { Some(model(dir)?) };
-    Ok(Inspection { dir: dir.to_owned(), model, adapters })
+    Ok(Inspection { dir: dir.to_owned(), model, adapters, unusable_adapters })
 }
 
 fn model(dir: &Path) -> Result<ModelSummary, ModelError> {
@@ -217,15 +228,28 @@ fn tower_summary(tower: &TowerConfig) -> TowerSummary {
     }
 }
 
+type Adapters = (Vec<AdapterSummary>, Vec<UnusableAdapter>);
+
 /// The adapters in `dir` and in its sub-folders.
-fn adapters(dir: &Path) -> Result<Vec<AdapterSummary>, ModelError> {
+fn adapters(dir: &Path) -> Result<Adapters, ModelError> {
     let mut folders = vec![dir.to_owned()];
     for entry in fs::read_dir(dir).map_err(ModelError::io(dir))? {
         folders.push(entry.map_err(ModelError::io(dir))?.path());
     }
     folders.sort();
-    folders.retain(|folder| folder.join(ADAPTER_CONFIG_FILE).exists());
-    folders.iter().map(|folder| adapter(folder)).collect()
+    folders.retain(|folder| json::is_there(&folder.join(ADAPTER_CONFIG_FILE)));
+    let (mut usable, mut unusable) = (Vec::new(), Vec::new());
+    for folder in folders {
+        match adapter(&folder) {
+            Ok(summary) => usable.push(summary),
+            // The folder that was asked about must hold what can be used.
+            Err(error) if folder == dir => return Err(error),
+            Err(error) => {
+                unusable.push(UnusableAdapter { dir: folder, problem: error.to_string() })
+            }
+        }
+    }
+    Ok((usable, unusable))
 }
 
 fn adapter(dir: &Path) -> Result<AdapterSummary, ModelError> {
@@ -248,7 +272,10 @@ impl fmt::Display for Inspection {
         if let Some(model) = &self.model {
             write!(f, "{model}")?;
         }
-        self.adapters.iter().try_for_each(|adapter| write!(f, "{adapter}"))
+        self.adapters.iter().try_for_each(|adapter| write!(f, "{adapter}"))?;
+        self.unusable_adapters.iter().try_for_each(|UnusableAdapter { dir, problem }| {
+            writeln!(f, "adapter     {}: unusable: {problem}", dir.display())
+        })
     }
 }
 

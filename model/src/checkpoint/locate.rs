@@ -48,9 +48,7 @@ pub(crate) struct Weights {
 impl Weights {
     /// Opens the weights in `dir` and reads their headers.
     pub fn open(dir: &Path) -> Result<Self, ModelError> {
-        if let Some(path) = continuous_head(dir) {
-            return Err(ModelError::ContinuousHead { path });
-        }
+        refuse_continuous_head(dir)?;
         let (index, single) = (dir.join(INDEX_FILE), dir.join(WEIGHTS_FILE));
         match (json::is_there(&index), json::is_there(&single)) {
             (true, true) => Err(ModelError::TwoSetsOfWeights { dir: dir.to_owned() }),
@@ -90,16 +88,20 @@ fn no_weights(dir: &Path) -> String {
     }
 }
 
-/// The file beside the weights that shows that actions come from another head than the tokens', as
+/// Refuses a folder with a file beside the weights that shows that actions come from another head than the tokens', as
 /// OpenVLA-OFT and its relatives save it.
-fn continuous_head(dir: &Path) -> Option<PathBuf> {
+pub(super) fn refuse_continuous_head(dir: &Path) -> Result<(), ModelError> {
     let is_head = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let weights =
             PICKLES.iter().chain(&["safetensors"]).any(|e| name.ends_with(&format!(".{e}")));
         weights && HEADS.iter().any(|start| name.starts_with(start))
     };
-    fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_head).min()
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    match entries.map(|entry| entry.path()).filter(is_head).min() {
+        Some(path) => Err(ModelError::ContinuousHead { path }),
+        None => Ok(()),
+    }
 }
 
 /// The first file in `dir` that holds pickled weights by its name.

@@ -44,6 +44,22 @@ pub fn refuse_adapter_beside(dir: &Path) -> Result<(), ModelError> {
     Err(ModelError::OtherFolder { dir: dir.to_owned(), problem })
 }
 
+/// What a folder without adapter_config.json is.
+pub(super) fn instead_of_adapter(dir: &Path) -> Option<String> {
+    let inside = folders(dir, |folder| json::is_there(&folder.join(ADAPTER_CONFIG_FILE)));
+    if let [first, ..] = &inside[..] {
+        return Some(format!(
+            "has no {ADAPTER_CONFIG_FILE}, but a folder in it has: name {}",
+            dir.join(first).display()
+        ));
+    }
+    json::is_there(&dir.join(CONFIG_FILE)).then(|| {
+        "holds a checkpoint, not an adapter: name it as the checkpoint (a fine-tune that was merged \
+         needs no adapter)"
+            .to_owned()
+    })
+}
+
 /// What a folder without config.json is.
 fn instead(dir: &Path) -> Option<String> {
     if json::is_there(&dir.join(ADAPTER_CONFIG_FILE)) {

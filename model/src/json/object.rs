@@ -207,8 +207,8 @@ fn means(value: &Value, wanted: &str) -> bool {
         Value::Number(number) => {
             wanted.parse().is_ok_and(|wanted: f64| number.as_f64() == Some(wanted))
         }
-        Value::Array(_) | Value::Object(_) => wanted == "nothing" && is_neutral(value),
-        other => other.to_string() == wanted,
+        Value::Bool(value) => value.to_string() == wanted,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns their values; which of PEFT's many keys are understood, ignored or refused stands in
 //! [`crate::json::keys`]. Those without effect are kept and written back.
 
+use crate::checkpoint::mistaken;
 use crate::error::{AdapterError, ModelError};
 use crate::json::keys::ADAPTER;
 use crate::json::object::{integer, is_neutral, number};
@@ -117,6 +118,12 @@ impl AdapterConfig {
 
     /// Reads and checks the adapter_config.json at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
+        if !json::is_there(path)
+            && let Some(dir) = path.parent()
+            && let Some(problem) = mistaken::instead_of_adapter(dir)
+        {
+            return Err(ModelError::OtherFolder { dir: dir.to_owned(), problem });
+        }
         let value = json::read(path)?;
         let file = Object::root(path, &value)?;
         let kind = file.text("peft_type")?;
@@ -179,7 +186,7 @@ impl AdapterConfig {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
             patterns.retain(|pattern| !pattern.chars().all(is_plain));
             if let Some(pattern) = patterns.first() {
-                return refuse(key, format!("{pattern:?}"), "only ends of module paths work here");
+                return refuse(key, pattern.to_string(), "only ends of module paths work here");
             }
         }
         Ok(())
@@ -214,7 +221,7 @@ impl AdapterConfig {
 
 /// The value of the patterns that `module` ends in. PEFT takes the first one in the file's order;
 /// where that would matter the file is refused.
-fn choose<T: Copy + PartialEq + fmt::Debug>(
+fn choose<T: Copy + PartialEq + fmt::Display>(
     key: &str,
     patterns: &BTreeMap<String, T>,
     module: &str,
@@ -225,7 +232,7 @@ fn choose<T: Copy + PartialEq + fmt::Debug>(
         None => Ok(Some(value)),
         Some((second, other)) => Err(AdapterError::Config {
             key: key.into(),
-            found: format!("{first:?}: {value:?}, {second:?}: {other:?}"),
+            found: format!("{first}: {value}, {second}: {other}"),
             wanted: format!("only one value for {module}"),
         }),
     }

@@ -56,6 +56,7 @@ impl Survey {
     pub fn read(dir: &Path) -> Result<Self, ModelError> {
         let config_path = dir.join(ADAPTER_CONFIG_FILE);
         let config = AdapterConfig::read(&config_path)?;
+        locate::refuse_continuous_head(dir)?;
         let path = dir.join(ADAPTER_FILE);
         if let Some(path) = locate::pickled_file(dir).filter(|_| !path.exists()) {
             return Err(ModelError::Pickle { path, sign: "no safetensors are beside it" });

@@ -182,3 +182,28 @@ fn an_adapter_that_changes_nothing_or_is_no_number_is_refused() {
     let said = adapted(&dir.path().join("nan")).unwrap_err();
     assert!(said.contains("NaN or infinity") && said.contains("q_proj"), "{said}");
 }
+
+/// An adapter in a sub-folder that nobody asked for blocked the inspection of the checkpoint.
+#[test]
+fn an_unused_adapter_never_blocks() {
+    let dir = checkpoint();
+    fs::create_dir(dir.path().join("lora_adapter")).unwrap();
+    fs::write(dir.path().join("lora_adapter").join(ADAPTER_CONFIG_FILE), "{").unwrap();
+    assert_eq!(score_of(dir.path()), score_of(&mini()));
+    let found = inspect(dir.path()).unwrap().to_string();
+    assert!(found.contains("lora_adapter: unusable") && found.contains("ends in the middle"));
+}
+
+#[test]
+fn a_folder_that_is_no_adapter_says_what_it_is() {
+    let said = adapted(&mini()).unwrap_err();
+    assert!(said.contains("holds a checkpoint, not an adapter"), "{said}");
+    let outer = tempfile::tempdir().unwrap();
+    let inner = adapter(json!({}));
+    std::os::unix::fs::symlink(inner.path(), outer.path().join("checkpoint-5000")).unwrap();
+    let said = adapted(outer.path()).unwrap_err();
+    assert!(said.contains("name ") && said.contains("checkpoint-5000"), "{said}");
+    fs::write(inner.path().join("action_head--latest_checkpoint.pt"), b"PK").unwrap();
+    let said = adapted(inner.path()).unwrap_err();
+    assert!(said.contains("continuous head"), "{said}");
+}
