@@ -1,8 +1,13 @@
 //! LeRobotDataset v3 on disk: write, read, repair, check, statistics.
 //!
-//! Pictures are embedded in parquet as PNG, and every episode has a data file and a metadata
-//! file of its own, so an episode is durable once [`DatasetWriter::save`] returns (the order of
-//! a save is in `writer.rs`). What the format has no place for is kept as [`EpisodeNotes`].
+//! Written are pictures embedded in parquet as PNG, and every episode has a data file and a
+//! metadata file of its own, so an episode is durable once [`DatasetWriter::save`] returns (the
+//! order of a save is in `writer.rs`). What the format has no place for is kept as
+//! [`EpisodeNotes`].
+//!
+//! Read is whatever keeps to the format, whoever wrote it: [`Dataset::described`] lists what
+//! there is, and what cannot be read blocks only those who ask for it. Pictures may also be JPEG,
+//! files, or frames of videos, which the program ffmpeg decodes.
 //!
 //! This package must not know who recorded a dataset or what its features mean.
 //!

@@ -6,13 +6,15 @@
 use crate::error::DatasetError;
 use crate::numbers::{Numbers, numbers};
 use crate::parquet_file::each_batch;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An episode's rows may be this much further apart than the rate says, or closer, on average.
 const RATE_TOLERANCE: f64 = 0.25;
+/// Files of which the default columns are kept.
+const CACHED_FILES: usize = 32;
 
 /// The default columns of one data file, as far as it has them.
 #[derive(Debug, Default)]
@@ -176,19 +178,22 @@ fn increasing<T: PartialOrd + std::fmt::Display>(name: &str, values: &[T]) -> Re
     }
 }
 
-/// The files read so far; shared by the copies of a dataset.
+/// The files read last; shared by the copies of a dataset. Episodes are mostly read in order, so
+/// few files serve many threads, and a dataset of any size costs no more.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RowsCache(Arc<Mutex<HashMap<PathBuf, Arc<FileRows>>>>);
+pub(crate) struct RowsCache(Arc<Mutex<VecDeque<(PathBuf, Arc<FileRows>)>>>);
 
 impl RowsCache {
-    /// The default columns of a file, read once.
+    /// The default columns of a file.
     pub fn get(&self, path: &Path) -> Result<Arc<FileRows>, DatasetError> {
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = known().get(path) {
+        if let Some((_, rows)) = known().iter().find(|(known, _)| known == path) {
             return Ok(Arc::clone(rows));
         }
         let rows = Arc::new(FileRows::read(path)?);
-        known().insert(path.to_owned(), Arc::clone(&rows));
+        let mut known = known();
+        known.truncate(CACHED_FILES - 1);
+        known.push_front((path.to_owned(), Arc::clone(&rows)));
         Ok(rows)
     }
 }

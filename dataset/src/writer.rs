@@ -182,7 +182,7 @@ impl DatasetWriter {
         // Left by a save that failed, of an episode that may be another one than this. The
         // statistics may count it already, and must not be taken for those of its successor.
         let leftovers = [place.episodes(&root), place.data(&root)];
-        if leftovers.iter().any(|path| path.exists()) && index > 0 {
+        if leftovers.iter().any(|path| path.exists()) {
             catalog.publish_summary(storage)?;
         }
         for path in leftovers {

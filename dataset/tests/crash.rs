@@ -231,6 +231,103 @@ impl Storage for Flaky {
     }
 }
 
+/// A save fails, another episode of the same length is saved instead, and the machine dies while
+/// it is: the statistics that are found then are never those of the first.
+#[test]
+fn statistics_of_a_failed_save_are_not_taken_for_those_of_the_next() {
+    for before in [0, 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let start = folder.path().join("start");
+        dataset_of(&start, before);
+        for fails in 0..12 {
+            for dies in 0.. {
+                let root = folder.path().join(format!("{fails}-{dies}"));
+                copy(&start, &root);
+                let storage = Box::new(FailsThenDies { fails, then: Crashing { left: dies } });
+                let mut writer = DatasetWriter::open_append_on(&root, storage).unwrap();
+                let mut first = writer.begin_episode(TASKS[before % 2]);
+                fill(&mut first, 900..904);
+                assert!(writer.save(&first, &EpisodeNotes::new()).is_err());
+                let saved = save(&mut writer, before).is_ok();
+                drop(writer);
+                drop(DatasetWriter::open_append(&root).unwrap());
+                assert_statistics_are_of_the_rows(&root);
+                fs::remove_dir_all(&root).unwrap();
+                if saved {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn assert_statistics_are_of_the_rows(root: &Path) {
+    let dataset = Dataset::open(root).unwrap();
+    let mut first_numbers = Vec::new();
+    for episode in dataset.episodes() {
+        let rows = dataset.read_columns(episode.index, &["action"]).unwrap();
+        first_numbers.extend(rows.numbers("action").unwrap().rows().map(|row| row[0]));
+    }
+    if let Some(largest) = first_numbers.into_iter().max_by(f64::total_cmp) {
+        let stats = fs::read(root.join("meta/stats.json")).unwrap();
+        let stats: serde_json::Value = serde_json::from_slice(&stats).unwrap();
+        assert_eq!(stats["action"]["max"][0], json!(largest));
+    }
+}
+
+/// Fails once after some operations, and is at its end after some more.
+struct FailsThenDies {
+    fails: usize,
+    then: Crashing,
+}
+
+impl FailsThenDies {
+    /// The storage that decides about the next operation; an error if this one fails.
+    fn next(&mut self) -> io::Result<Option<&mut Crashing>> {
+        match self.fails {
+            usize::MAX => Ok(Some(&mut self.then)),
+            0 => {
+                self.fails = usize::MAX;
+                Err(io::Error::other("a fault that goes away"))
+            }
+            _ => {
+                self.fails -= 1;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Storage for FailsThenDies {
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self.next()? {
+            Some(then) => then.write(path, bytes),
+            None => FileSystem.write(path, bytes),
+        }
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        match self.next()? {
+            Some(then) => then.rename(from, to),
+            None => FileSystem.rename(from, to),
+        }
+    }
+
+    fn create_folder(&mut self, path: &Path) -> io::Result<()> {
+        match self.next()? {
+            Some(then) => then.create_folder(path),
+            None => FileSystem.create_folder(path),
+        }
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        match self.next()? {
+            Some(then) => then.remove(path),
+            None => FileSystem.remove(path),
+        }
+    }
+}
+
 #[test]
 fn an_episode_that_was_never_saved_leaves_no_trace() {
     let folder = tempfile::tempdir().unwrap();

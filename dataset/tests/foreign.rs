@@ -3,12 +3,15 @@
 
 mod common;
 
+use arrow::array::StringArray;
 use arrow::datatypes::DataType;
 use common::foreign::{
-    HEIGHT, LENGTHS, Layout, Lists, Pictures, TASKS, TaskTexts, WIDTH, action, gzip, picture, zstd,
+    HEIGHT, LENGTHS, Layout, Lists, Pictures, TASKS, TaskTexts, WIDTH, action, array, doubles,
+    gzip, picture, write_parquet, zstd,
 };
-use jaco_dataset::{Camera, Content, Dataset, DatasetError, FeatureKind, check};
+use jaco_dataset::{Camera, Content, Dataset, DatasetError, FeatureKind, blames_input, check};
 use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use std::fs;
@@ -245,4 +248,81 @@ fn check_finds_no_error_in_another_s_sound_dataset() {
         .collect();
     // Statistics are not part of what this layout writes.
     assert!(errors.iter().all(|error| error.contains("stats.json")), "{errors:#?}");
+}
+
+/// What opening or reading everything says of a dataset that `spoil` has changed.
+fn said_of(spoil: impl FnOnce(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    Layout::default().write(folder.path());
+    spoil(folder.path());
+    let read = || -> Result<(), DatasetError> {
+        let dataset = Dataset::open(folder.path())?;
+        (0..3).try_for_each(|index| dataset.read_episode(index).map(|_| ()))
+    };
+    let error = read().unwrap_err();
+    assert_eq!(blames_input(&error), Some(true));
+    error.to_string()
+}
+
+fn replaced(root: &Path, from: &str, to: &str) {
+    let path = root.join("meta/info.json");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// Files that contradict one another are named with what each of them says.
+#[test]
+fn contradictions_are_named() {
+    let anew = |layout: Layout, file: &'static str| {
+        move |root: &Path| {
+            let other = tempfile::tempdir().unwrap();
+            layout.write(other.path());
+            fs::copy(other.path().join(file), root.join(file)).unwrap();
+        }
+    };
+    let (meta, data) =
+        ("meta/episodes/chunk-000/file-000.parquet", "data/chunk-000/file-000.parquet");
+    let twice = anew(Layout { listed: [0, 1, 1], ..Layout::default() }, meta);
+    assert!(said_of(twice).contains("episode 1 is listed twice"));
+    let elsewhere = anew(Layout { files: [0, 1, 0], ..Layout::default() }, data);
+    let error = said_of(elsewhere);
+    assert!(error.contains("episode 1") && error.contains("only of episodes 0 to 2"), "{error}");
+    let error = said_of(|root| replaced(root, "\"total_frames\": 11", "\"total_frames\": 12"));
+    assert!(error.contains("11 rows") && error.contains("12"), "{error}");
+    let error = said_of(|root| replaced(root, "\"total_episodes\": 3", "\"total_episodes\": 5"));
+    assert!(error.contains("lists 3 episodes") && error.contains('5'), "{error}");
+    let error = said_of(|root| replaced(root, "\"fps\": 10", "\"fps\": 30"));
+    assert!(error.contains("0.1000 s apart") && error.contains("30 rows a second"), "{error}");
+    let error = said_of(|root| fs::remove_dir_all(root.join("meta/episodes")).unwrap());
+    assert!(error.contains("lists 0 episodes"), "{error}");
+}
+
+/// A task that the table lacks, a picture of another size, a vector of another length.
+#[test]
+fn values_that_do_not_fit_are_named_by_place() {
+    let two = |root: &Path| {
+        let columns = vec![
+            ("task_index".to_owned(), doubles(vec![0.0, 1.0])),
+            ("task".to_owned(), array(StringArray::from(vec!["a", "b"]))),
+        ];
+        let properties = WriterProperties::builder().build();
+        write_parquet(&root.join("meta/tasks.parquet"), columns, properties);
+    };
+    let error = said_of(two);
+    assert!(error.contains("episode 2") && error.contains("is of task 2"), "{error}");
+    let error = said_of(|root| {
+        let path = root.join("meta/info.json");
+        let mut info: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        info["features"][CAMERA]["shape"] = json!([5, 8, 3]);
+        fs::write(path, info.to_string()).unwrap();
+    });
+    assert!(error.contains("8x6") && error.contains("8x5") && error.contains("frame 0"), "{error}");
+    let error = said_of(|root| {
+        let path = root.join("meta/info.json");
+        let mut info: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        info["features"]["action"]["shape"] = json!([4]);
+        fs::write(path, info.to_string()).unwrap();
+    });
+    assert!(error.contains("\"action\"") && error.contains("3 numbers, not 4"), "{error}");
 }
