@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(choose(&times, &[0.0999, 0.2001]).unwrap(), [1, 2]);
         // Milliseconds, as some containers count.
         assert_eq!(choose(&[0.0, 0.033, 0.067], &[0.0333, 0.0667]).unwrap(), [1, 2]);
-        for late in [0.35, 0.4, -0.1] {
+        for late in [0.36, 0.4, -0.1] {
             let error = choose(&times, &[0.1, late]).unwrap_err();
             assert!(error.contains("row 1") && error.contains("4 frames"), "{error}");
         }
