@@ -1,11 +1,12 @@
 //! The resolved configuration: every key has a value, the values fit together, and names carry
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
+use jaco_core::given::as_given;
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Execution, Level, Limits, LogFormat, Transport, View,
 };
-use serde::Serialize;
-use std::path::PathBuf;
+use serde::{Serialize, Serializer};
+use std::path::{Path, PathBuf};
 
 /// The configuration of one daemon.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +42,7 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Paths {
     /// Root of all that jacod writes.
+    #[serde(serialize_with = "given")]
     pub data_dir: PathBuf,
 }
 
@@ -71,6 +73,7 @@ impl Paths {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Api {
     /// Unix socket that is listened on; at most 107 bytes, the kernel's limit.
+    #[serde(serialize_with = "given")]
     pub socket: PathBuf,
 }
 
@@ -84,6 +87,7 @@ impl Default for Api {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Arm {
     /// The SDK's command-layer library, or the simulator's stand-in for it.
+    #[serde(serialize_with = "given")]
     pub sdk: PathBuf,
     /// How the arm is connected.
     pub transport: Transport,
@@ -137,6 +141,7 @@ pub enum VideoDevice {
     /// N of `/dev/videoN`.
     Number(u32),
     /// An absolute path, such as one below `/dev/v4l/by-id`.
+    #[serde(serialize_with = "given")]
     Path(PathBuf),
 }
 
@@ -154,12 +159,13 @@ impl VideoDevice {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Policy {
     /// Folder of the checkpoint.
+    #[serde(serialize_with = "given")]
     pub checkpoint: PathBuf,
     /// Dataset whose statistics decode the actions; None takes the only one there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<String>,
     /// Folder of a PEFT adapter that acts on the checkpoint.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "given_if_any")]
     pub adapter: Option<PathBuf>,
     /// Whether the adapter is added into the weights instead of acting beside them.
     pub merge_adapter: bool,
@@ -199,6 +205,7 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sim {
     /// Unix socket of `jaco-sim`; at most 107 bytes, the kernel's limit.
+    #[serde(serialize_with = "given")]
     pub socket: PathBuf,
 }
 
@@ -227,5 +234,20 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self { level: Level::Info, format: LogFormat::Text }
+    }
+}
+
+/// Writes a path so that it is read back as it is.
+fn given<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    match as_given(path) {
+        Some(text) => serializer.serialize_str(&text),
+        None => Err(serde::ser::Error::custom(format!("{} is not Unicode", path.display()))),
+    }
+}
+
+fn given_if_any<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => given(path, serializer),
+        None => serializer.serialize_none(),
     }
 }

@@ -9,6 +9,8 @@
 //! shipped `jacod.toml` beside this package documents every key.
 
 mod config;
+mod encoding;
+mod place;
 mod problem;
 mod resolve;
 mod section;

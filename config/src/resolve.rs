@@ -2,14 +2,19 @@
 //! between keys. `jacod.toml` documents what stands here and a test holds the two together.
 
 use crate::config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
+use crate::encoding;
 use crate::problem::ConfigError;
-use crate::section::{Document, NumberOrText, Section};
+use crate::section::{Document, NumberOrPath, Section};
+use jaco_core::given::Variables;
 use jaco_core::{AngularFrame, Decode, Device, Execution, Limits, Transport, View, Word};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// Bytes of a Unix socket's path: `sun_path` without its terminating zero.
 const SOCKET_PATH_BYTES: usize = 107;
+/// What a camera's device is as a text.
+const DEVICE_PATH: &str = "must be N of /dev/videoN without quotes, or an absolute path, such as \
+                           \"/dev/v4l/by-id/usb-...-video-index0\"";
 /// Characters of a camera's name.
 const CAMERA_NAME_CHARS: usize = 32;
 /// Least extent of the workspace along each axis \[m\].
@@ -18,12 +23,24 @@ const WORKSPACE_EXTENT_M: f64 = 0.05;
 const MOST_ENTROPY_NATS: f64 = 5.55;
 
 impl Config {
-    /// Reads the configuration `text`. `name` is the file's name, for messages only.
+    /// Reads the configuration `text`, in which no path needs a variable. `name` is the file's
+    /// name, for messages only.
     ///
     /// # Errors
-    /// All that is wrong with the text, at once; if it is not TOML, that alone.
+    /// As [`Config::read`].
     pub fn parse(text: &str, name: &str) -> Result<Config, ConfigError> {
-        let document = Document::new(text);
+        Self::read(text.as_bytes(), name, &|_| None)
+    }
+
+    /// Reads the configuration file `bytes`. `name` is its name, for messages only; `variables`
+    /// are those of the environment, which paths may name.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, at once; if it is no text or not TOML, that alone.
+    pub fn read(bytes: &[u8], name: &str, variables: Variables<'_>) -> Result<Config, ConfigError> {
+        let text = encoding::text(bytes)
+            .map_err(|problem| ConfigError { file: name.to_owned(), problems: vec![problem] })?;
+        let document = Document::new(text, variables);
         let resolved = match DeTable::parse(text) {
             Ok(table) => resolve(Section::root(&document, table.get_ref())),
             Err(error) => {
@@ -41,7 +58,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
     let paths = paths(root.section("paths"));
     let api = api(root.section("api"));
     let arm = arm(root.section("arm"));
-    let sim = root.optional_section("sim").map(sim);
+    let sim = root.optional_section("sim").map(|section| sim(section, &api));
     let cameras = cameras(&mut root, sim.is_some());
     let policy = policy(root.section("policy"), &paths, &cameras);
     let run = run(root.section("run"));
@@ -63,7 +80,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
 }
 
 fn paths(mut section: Section<'_>) -> Paths {
-    let data_dir = path(&mut section, "data_dir").unwrap_or(Paths::default().data_dir);
+    let data_dir = section.path("data_dir", anywhere).unwrap_or(Paths::default().data_dir);
     section.finish();
     Paths { data_dir }
 }
@@ -75,7 +92,7 @@ fn api(mut section: Section<'_>) -> Api {
 }
 
 fn arm(mut section: Section<'_>) -> Option<Arm> {
-    let sdk = path(&mut section, "sdk");
+    let sdk = section.path("sdk", anywhere);
     let sdk = section.require("sdk", sdk, "the path of the SDK's command-layer library");
     let transport = section.word("transport").unwrap_or(Transport::Usb);
     let serial = section.text("serial", anything);
@@ -149,8 +166,12 @@ fn limits(mut section: Section<'_>) -> Limits {
     limits
 }
 
-fn sim(mut section: Section<'_>) -> Option<Sim> {
+fn sim(mut section: Section<'_>, api: &Api) -> Option<Sim> {
     let socket = socket(&mut section);
+    if socket.as_ref() == Some(&api.socket) {
+        let reason = "is the socket of jacod's own API ([api] socket) too: give each its own";
+        section.refuse("socket", reason.to_owned());
+    }
     let socket = section.require("socket", socket, "the path of the simulator's socket");
     section.finish();
     Some(Sim { socket: socket? })
@@ -201,15 +222,15 @@ fn camera(section: &mut Section<'_>, has_sim: bool) -> Option<Camera> {
     let name = section.require("name", name, "a name for the camera, such as \"front\"");
     let kind = section.word::<SourceKind>("source");
     let kind = section.require("source", kind, "\"sim\" or \"v4l\"");
-    let device = section.integer_or_text(
+    let device = section.integer_or_path(
         "device",
         0..=255_u32,
-        device_path,
+        DEVICE_PATH,
         "N of /dev/videoN, or a path in quotes",
     );
     let device = device.map(|device| match device {
-        NumberOrText::Number(number) => VideoDevice::Number(number),
-        NumberOrText::Text(path) => VideoDevice::Path(path.into()),
+        NumberOrPath::Number(number) => VideoDevice::Number(number),
+        NumberOrPath::Path(path) => VideoDevice::Path(path),
     });
     let source = match kind {
         Some(SourceKind::V4l) => section
@@ -235,15 +256,6 @@ fn camera(section: &mut Section<'_>, has_sim: bool) -> Option<Camera> {
     Some(Camera { name: name?, source: source?, width, height, rate_hz, stale_after_ms })
 }
 
-fn device_path(path: &str) -> Result<(), String> {
-    if path.starts_with('/') && !path.contains(char::is_control) {
-        return Ok(());
-    }
-    Err("must be N of /dev/videoN without quotes, or an absolute path, such as \
-         \"/dev/v4l/by-id/usb-...-video-index0\""
-        .to_owned())
-}
-
 /// The word of `source`; the device stands in a key of its own.
 #[derive(Clone, Copy, PartialEq)]
 enum SourceKind {
@@ -264,9 +276,10 @@ impl Word for SourceKind {
 
 fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -> Option<Policy> {
     let s = &mut section;
-    let checkpoint = path(s, "checkpoint").unwrap_or_else(|| paths.checkpoints().join("current"));
+    let checkpoint =
+        s.path("checkpoint", anywhere).unwrap_or_else(|| paths.checkpoints().join("current"));
     let statistics = s.text("statistics", anything);
-    let adapter = path(s, "adapter");
+    let adapter = s.path("adapter", anywhere);
     let merge_adapter = s.boolean("merge_adapter").unwrap_or(true);
     let device = s.text("device", |name| match name.parse::<Device>() {
         Ok(_) => Ok(()),
@@ -342,18 +355,17 @@ fn log(mut section: Section<'_>) -> Log {
     Log { level, format }
 }
 
-fn path(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
-    section.text(key, anything).map(PathBuf::from)
-}
-
 fn socket(section: &mut Section<'_>) -> Option<PathBuf> {
-    let socket = section.text("socket", |path| match path.len() {
+    section.path("socket", |path| match path.as_os_str().len() {
         0..=SOCKET_PATH_BYTES => Ok(()),
         bytes => Err(format!(
             "a socket's path has at most {SOCKET_PATH_BYTES} bytes, this one has {bytes}"
         )),
-    });
-    socket.map(PathBuf::from)
+    })
+}
+
+fn anywhere(_: &Path) -> Result<(), String> {
+    Ok(())
 }
 
 fn anything(_: &str) -> Result<(), String> {

@@ -4,12 +4,15 @@
 //! asked for becomes a known key, and [`Section::finish`] refuses all others. It must never know
 //! what a key means: that is `resolve`'s.
 
+use crate::encoding;
 use crate::problem::{ConfigError, Fault, Problem};
 use jaco_core::Word;
+use jaco_core::given::{GivenPathError, Variables, given_path};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 /// Keys less alike than this (Jaro similarity) are not offered as "did you mean".
@@ -20,20 +23,21 @@ const QUOTED_CHARS: usize = 60;
 /// The text being read, and all that was found wrong with it so far.
 pub(crate) struct Document<'a> {
     text: &'a str,
+    variables: Variables<'a>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'a> Document<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, problems: RefCell::default() }
+    pub(crate) fn new(text: &'a str, variables: Variables<'a>) -> Self {
+        Self { text, variables, problems: RefCell::default() }
     }
 
-    fn line_at(&self, span: &Range<usize>) -> usize {
+    pub(crate) fn line_at(&self, span: &Range<usize>) -> usize {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         1 + before.iter().filter(|&&byte| byte == b'\n').count()
     }
 
-    fn quote(&self, span: &Range<usize>) -> String {
+    pub(crate) fn quote(&self, span: &Range<usize>) -> String {
         let written = self.text.get(span.clone()).unwrap_or_default();
         let one_line = written.split_whitespace().collect::<Vec<_>>().join(" ");
         match one_line.char_indices().nth(QUOTED_CHARS) {
@@ -49,7 +53,11 @@ impl<'a> Document<'a> {
     /// Refuses the file as a whole where the TOML parser stopped.
     pub(crate) fn refuse_syntax(&self, error: &toml::de::Error) {
         let line = error.span().map(|span| self.line_at(&span));
-        self.refuse(line, String::new(), None, Fault::Syntax(error.message().to_owned()));
+        let hint = encoding::other_language(self.text).map_or(String::new(), |language| {
+            format!("; it looks like {language}, and must be TOML, as the shipped jacod.toml")
+        });
+        let fault = Fault::Syntax(format!("{}{hint}", error.message()));
+        self.refuse(line, String::new(), None, fault);
     }
 
     /// All problems as one error, if there are any.
@@ -155,25 +163,45 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// The whole number or the text `key`, if it is there: a number in `range`, or a text that
-    /// `check` has nothing against. `wanted` says what it must be.
-    pub(crate) fn integer_or_text<T>(
+    /// The whole number or the absolute path `key`, if it is there; a number in `range`. `wanted`
+    /// says what it must be, `path_rule` what a text must be.
+    pub(crate) fn integer_or_path<T>(
         &mut self,
         key: &'static str,
         range: RangeInclusive<T>,
-        check: impl FnOnce(&str) -> Result<(), String>,
+        path_rule: &str,
         wanted: &'static str,
-    ) -> Option<NumberOrText<T>>
+    ) -> Option<NumberOrPath<T>>
     where
         T: TryFrom<i64> + PartialOrd + Display,
     {
+        let variables = self.document.variables;
         self.take(key, |value, _| match (integer(value, &range), value.as_str()) {
-            (Some(number), _) => number.map(NumberOrText::Number),
-            (None, Some(text)) => {
-                check(text).map_err(Fault::Conflict)?;
-                Ok(NumberOrText::Text(text.to_owned()))
-            }
+            (Some(number), _) => number.map(NumberOrPath::Number),
+            (None, Some(text)) => match given_path(text, variables) {
+                Ok(path) if path.is_absolute() => Ok(NumberOrPath::Path(path)),
+                Err(error @ (GivenPathError::Unset(_) | GivenPathError::OtherHome(_))) => {
+                    Err(Fault::Conflict(error.to_string()))
+                }
+                Ok(_) | Err(_) => Err(Fault::Conflict(path_rule.to_owned())),
+            },
             (None, None) => Err(Fault::WrongType(wanted)),
+        })
+    }
+
+    /// The path `key`, if it is there, names something and `check` has nothing against it.
+    pub(crate) fn path(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&Path) -> Result<(), String>,
+    ) -> Option<PathBuf> {
+        let variables = self.document.variables;
+        self.take(key, |value, _| {
+            let text = value.as_str().ok_or(Fault::WrongType("text in quotes"))?;
+            let path = given_path(text, variables);
+            let path = path.map_err(|error| Fault::Conflict(error.to_string()))?;
+            check(&path).map_err(Fault::Conflict)?;
+            Ok(path)
         })
     }
 
@@ -273,9 +301,9 @@ fn as_written(key: &str) -> Cow<'_, str> {
 }
 
 /// A value that may be written in either way.
-pub(crate) enum NumberOrText<T> {
+pub(crate) enum NumberOrPath<T> {
     Number(T),
-    Text(String),
+    Path(PathBuf),
 }
 
 /// None if the value is no whole number at all.

@@ -15,9 +15,9 @@ fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
     select(W::ALL)
 }
 
-/// Text that needs escaping, too.
+/// Text that needs escaping, too. A `~` in front would come back as `./~`.
 fn path() -> impl Strategy<Value = std::path::PathBuf> {
-    "[a-zA-Zä/ '\"\\\\._-]{1,50}".prop_map(Into::into)
+    "[a-zA-Zä/ '\"\\\\._${}-][a-zA-Zä/ '\"\\\\._$~{}-]{0,49}".prop_map(Into::into)
 }
 
 prop_compose! {
@@ -136,7 +136,7 @@ prop_compose! {
 prop_compose! {
     fn config()(
         data_dir in path(),
-        (api, sim) in (path(), path()),
+        (api, sim) in (path(), path()).prop_filter("one socket", |(api, sim)| api != sim),
         arm in arm(),
         cameras in (1..4_usize).prop_flat_map(|n| (0..n).map(camera).collect::<Vec<_>>()),
         seen_through in any::<prop::sample::Index>(),

@@ -149,6 +149,23 @@ fn refused(line: usize, text: &str, low: &str, high: &str) {
     assert!(message.starts_with(&place) && message.ends_with(&range), "{text}: {message}");
 }
 
+/// The folders that systemd makes are those that the defaults name.
+#[test]
+fn the_unit_and_the_defaults_name_the_same_places() {
+    let unit = include_str!("../../deploy/systemd/jacod.service");
+    let set = |key: &str| {
+        let lines = unit.lines().filter_map(|line| line.strip_prefix(&format!("{key}=")));
+        lines.map(str::to_owned).next().unwrap()
+    };
+    let config = Config::parse(REQUIRED_ONLY, "t").unwrap();
+    let data = format!("/var/lib/{}", set("StateDirectory"));
+    assert_eq!(config.paths.data_dir, std::path::Path::new(&data));
+    let run = format!("/run/{}", set("RuntimeDirectory"));
+    assert_eq!(config.api.socket.parent(), Some(std::path::Path::new(&run)));
+    let file = format!("/etc/{}/jacod.toml", set("ConfigurationDirectory"));
+    assert!(set("ExecStart").ends_with(&format!("/jacod --config {file}")));
+}
+
 #[test]
 fn the_simulator_file_runs_without_an_arm() {
     let config = Config::parse(SIM, "sim.toml").unwrap();

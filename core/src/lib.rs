@@ -12,6 +12,7 @@ pub mod clock;
 pub mod codec;
 pub mod decode;
 pub mod frame;
+pub mod given;
 pub mod gripper;
 pub mod limits;
 pub mod policy;
