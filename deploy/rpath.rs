@@ -5,7 +5,8 @@
 fn main() {
     for (variable, below) in [("LIBTORCH", "/lib"), ("MUJOCO_DYNAMIC_LINK_DIR", "")] {
         println!("cargo::rerun-if-env-changed={variable}");
-        if let Ok(folder) = std::env::var(variable) {
+        // Set to nothing, it is not set.
+        if let Some(folder) = std::env::var(variable).ok().filter(|folder| !folder.is_empty()) {
             println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}{below}");
             // No program calls into this library by name: the linker would leave it out, and
             // libtorch would find no GPU.

@@ -39,7 +39,9 @@ fn main() {
 
     let structs = declared_structs();
     fs::write(out.join("declared.rs"), measuring_code(&structs)).expect("OUT_DIR is writable");
-    if let Some(include) = env::var_os("KINOVA_SDK_INCLUDE") {
+    // Set to nothing, it is not set.
+    let include = env::var_os("KINOVA_SDK_INCLUDE").filter(|include| !include.is_empty());
+    if let Some(include) = include {
         vendor_types(Path::new(&include), &structs, &out);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::mode::StopReason;
 use clap::Parser;
-use jaco_core::{AngularFrame, Limits, Transport, Word};
+use jaco_core::{AngularFrame, Level, Limits, LogFormat, Transport, Word};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -36,6 +36,12 @@ pub struct Args {
     /// Real-time priority asked for, 1 to 99.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(i32).range(1..=99))]
     pub priority: i32,
+    /// The least severe level that is logged: error, warn, info, debug or trace.
+    #[arg(long, default_value_t = Level::Info)]
+    pub log_level: Level,
+    /// The form of a log line: text or json.
+    #[arg(long, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
 }
 
 impl Args {
@@ -50,6 +56,8 @@ impl Args {
             format!("--angular-frame={}", self.angular_frame).into(),
             format!("--limits={limits}").into(),
             format!("--priority={}", self.priority).into(),
+            format!("--log-level={}", self.log_level).into(),
+            format!("--log-format={}", self.log_format).into(),
         ];
         arguments.extend(self.serial.iter().map(|serial| format!("--serial={serial}").into()));
         arguments.extend(self.stopped.iter().map(|why| format!("--stopped={}", why.name()).into()));
@@ -92,6 +100,8 @@ mod tests {
             limits: Limits { linear_speed_m_s: 0.123_456_789, ..Limits::default() },
             stopped: None,
             priority: 12,
+            log_level: Level::Debug,
+            log_format: LogFormat::Json,
         };
         assert_eq!(parse(args.to_arguments()).unwrap(), args);
         for reason in StopReason::ALL {

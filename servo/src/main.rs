@@ -1,40 +1,37 @@
 //! `jaco-servo`: takes the arm into control and runs the cycle until jacod closes its socket.
 //!
 //! What it is doing and why it ends it tells jacod; that and details go to standard error as well.
-//! Standard output belongs to nobody, for the SDK prints there. It exits with 0 when jacod ended
-//! it and the arm was given back.
+//! Standard output is what the SDK prints, on either output: jacod reads and logs it. It exits with 0 when jacod ended
+//! it and the arm was given back, with 2 when its command line is wrong.
 
-use anyhow::Context;
-use clap::Parser;
 use jaco_core::{Clock, MonotonicClock};
 use jaco_servo::args::Args;
 use jaco_servo::driver::{Driver, DriverOptions};
 use jaco_servo::message::Note;
 use jaco_servo::process::cycle::{Cycle, Grants};
 use jaco_servo::process::socket::PacketSocket;
-use jaco_servo::process::{realtime, run, say};
+use jaco_servo::process::{self, realtime, run};
 use jaco_servo::{FromServo, ServoCore};
+use jaco_shell::{args, log, say};
 use kinova_sys::Sdk;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or("info".into()))
-        .with_ansi(std::io::stderr().is_terminal())
-        // A reader of the log that goes away must not take the arm's owner with it.
-        .log_internal_errors(false)
-        .init();
+    let args = match args::parse::<Args>() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    if let Err(error) = log::start_beside_prints(args.log_level, args.log_format) {
+        say::aside(format_args!("jaco-servo: cannot log: {error}"));
+        return ExitCode::FAILURE;
+    }
     // SAFETY: the descriptor was opened for this process by its parent and is used only here.
     let socket = match unsafe { PacketSocket::inherited(args.socket_fd) } {
         Ok(socket) => Arc::new(socket),
         Err(error) => {
             tracing::error!("--socket-fd {}: jacod starts this program: {error}", args.socket_fd);
-            return ExitCode::FAILURE;
+            return ExitCode::from(args::UNUSABLE);
         }
     };
     tell_of_panics(&socket);
@@ -43,7 +40,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // jacod logs what it is told, and knows whether it is news.
             tracing::debug!("{error:#}");
-            say(&socket, &FromServo::LastWords(Note::of(format_args!("{error:#}"))));
+            process::say(&socket, &FromServo::LastWords(Note::of(format_args!("{error:#}"))));
             return ExitCode::FAILURE;
         }
     };
@@ -65,7 +62,7 @@ fn tell_of_panics(socket: &Arc<PacketSocket>) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().id() == main {
-            say(&socket, &FromServo::LastWords(Note::of(panic)));
+            process::say(&socket, &FromServo::LastWords(Note::of(panic)));
         }
         report(panic);
     }));
@@ -73,8 +70,8 @@ fn tell_of_panics(socket: &Arc<PacketSocket>) {
 
 /// From the library on disk to an arm in control.
 fn connect(args: Args, socket: &PacketSocket) -> anyhow::Result<Cycle<Sdk, MonotonicClock>> {
-    let mut told = |doing: &'static str| say(socket, &FromServo::Starting(Note::of(doing)));
-    realtime::redirect_stdout_to_stderr().context("cannot redirect standard output")?;
+    let mut told =
+        |doing: &'static str| process::say(socket, &FromServo::Starting(Note::of(doing)));
     realtime::ignore_ending_signals();
     let mut core = ServoCore::new(args.limits)?;
     if let Some(reason) = args.stopped {

@@ -10,10 +10,12 @@ use crate::message::{
 use crate::mode::StopReason;
 use crate::process::ENDING;
 use crate::process::socket::{PacketSocket, Received};
-use jaco_core::{AngularFrame, Limits, Transport};
+use jaco_core::{AngularFrame, Level, Limits, LogFormat, Transport};
+use jaco_shell::prints;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsString;
+use std::io::PipeReader;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,10 @@ pub struct SpawnOptions {
     pub stopped: Option<StopReason>,
     /// Real-time priority asked for, 1 to 99.
     pub priority: i32,
+    /// The least severe level that the servo logs.
+    pub log_level: Level,
+    /// The form of its log, which goes where this process's own log goes.
+    pub log_format: LogFormat,
     /// Environment variables for the process besides the daemon's own.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -68,12 +74,14 @@ impl SpawnOptions {
             limits: Limits::default(),
             stopped: None,
             priority: 40,
+            log_level: Level::Info,
+            log_format: LogFormat::Text,
             environment: Vec::new(),
         }
     }
 }
 
-/// Starts a servo process. It inherits standard error, has no input, and gets the SDK's folder in
+/// Starts a servo process. It logs where this process does, has no input, and gets the SDK's folder in
 /// LD_LIBRARY_PATH: the SDK finds its second library only if the process was started so.
 ///
 /// [`FromServo::Starting`] tells what it is doing until the arm is in control and the first status
@@ -93,14 +101,19 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
         limits: options.limits,
         stopped: options.stopped,
         priority: options.priority,
+        log_level: options.log_level,
+        log_format: options.log_format,
         sdk: sdk.clone(),
     };
+    let (prints, theirs_to_print) = prints::pipe()?;
     let mut program = Program::new(&options.program);
     program
         .args(args.to_arguments())
         .env("LD_LIBRARY_PATH", library_path(&sdk)?)
         .envs(options.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .stdout(theirs_to_print)
+        .stderr(jaco_shell::log::for_child()?);
     // SAFETY: fcntl is async-signal-safe, and the closure touches nothing else.
     unsafe {
         program.pre_exec(move || match libc::fcntl(socket_fd, libc::F_SETFD, 0) {
@@ -110,7 +123,10 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
     };
     let mut child = program.spawn()?;
     match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(ServoProcess { child, pidfd, link: ServoLink::new(ours) }),
+        Ok(pidfd) => {
+            let (link, prints) = (ServoLink::new(ours), Some(prints));
+            Ok(ServoProcess { child, pidfd, link, prints })
+        }
         Err(error) => {
             // A child that cannot be watched must not have the arm.
             child.kill()?;
@@ -128,12 +144,18 @@ pub struct ServoProcess {
     /// Means this process and no other, whatever becomes of its number.
     pidfd: OwnedFd,
     link: ServoLink,
+    prints: Option<PipeReader>,
 }
 
 impl ServoProcess {
     /// The link; one thread may send while another receives.
     pub fn link(&self) -> &ServoLink {
         &self.link
+    }
+
+    /// What the SDK prints in it, once; closed when the process has ended. Unread, it is lost.
+    pub fn take_prints(&mut self) -> Option<PipeReader> {
+        self.prints.take()
     }
 
     /// The process's number.
@@ -145,7 +167,7 @@ impl ServoProcess {
     /// when [`END_TIME`] is over. Then removes the SDK's semaphore, which a call that was cut
     /// short may have left taken.
     pub fn end(self) -> Ended {
-        let Self { child, pidfd, link } = self;
+        let Self { child, pidfd, link, .. } = self;
         drop(link);
         if is_gone_within(&pidfd, END_TIME) {
             reap(child, false)

@@ -142,7 +142,7 @@ fn a_killed_ones_socket_is_taken_over_and_a_living_ones_is_not() {
 }
 
 #[test]
-fn a_wrong_command_line_and_a_wrong_timestep_are_told_apart() {
+fn a_wrong_command_line_and_a_wrong_timestep_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
         let output = command(&folder.path().join("sim.sock")).args(arguments).output().unwrap();
@@ -152,7 +152,7 @@ fn a_wrong_command_line_and_a_wrong_timestep_are_told_apart() {
     assert_eq!(code, Some(2));
     assert!(said.contains("place-block"), "{said}");
     let (code, said) = run(&["--timestep-ms", "3"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(said.contains("0.003 s does not divide a tick"), "{said}");
     assert!(!folder.path().join("sim.sock").exists());
 }

@@ -9,4 +9,4 @@ mod programs;
 mod rig;
 
 pub use programs::{PATIENCE, Running, Sim, built, poll};
-pub use rig::{Rig, Setup};
+pub use rig::{Rig, Setup, TASK};

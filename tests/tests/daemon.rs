@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use jaco_api::client::Client;
+use jaco_api::client::{Client, ClientError};
 use jaco_api::{Activity, Event, RunEvent};
 use jaco_core::Decode;
 use jaco_tests::Rig;
@@ -83,6 +83,27 @@ async fn what_happens_is_told_to_all_who_listen() {
         assert_eq!(activities, [Activity::Run, Activity::Nobody]);
     }
     assert!(!run.end().unwrap().1.success());
+}
+
+/// Anything that speaks HTTP may ask anything: it is refused in the one form, and nothing moves.
+#[tokio::test]
+async fn requests_that_are_none_are_refused_in_words() {
+    let rig = Rig::homed().unwrap();
+    let client = Client::new(&rig.path("jacod.sock"));
+    let instruction = "x".repeat(100_000);
+    for (path, body, reason) in [
+        ("/v1/run", serde_json::json!([1, 2]), "the request's body cannot be used"),
+        ("/v1/run", serde_json::json!({"instruction": 3}), "the request's body cannot be used"),
+        ("/v1/run", serde_json::json!({"instruction": instruction}), "cannot be used"),
+        ("/v1/run", serde_json::json!({"instruction": "put\u{7}it"}), "without control characters"),
+        ("/v1/run/finish", serde_json::json!(null), "the request's body cannot be used"),
+        ("/v1/fly", serde_json::json!({}), "there is no such request"),
+    ] {
+        let answer = client.post::<_, Value>(path, &body).await.unwrap_err();
+        assert!(matches!(answer, ClientError::Refused(_)), "{path}: {answer}");
+        assert!(answer.to_string().contains(reason), "{path}: {answer}");
+    }
+    assert_eq!(mode(&rig), "idle");
 }
 
 #[test]

@@ -33,10 +33,19 @@ pub enum ClientError {
 }
 
 fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{ConnectionRefused, InvalidInput, NotFound, PermissionDenied};
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
+        PermissionDenied => {
             "you are not in the daemon's group: `sudo usermod -aG jacod $USER`, then log in again"
         }
+        NotFound => {
+            "there is no such socket: is jacod running? `systemctl status jacod`; --socket or \
+             JACO_SOCKET names another"
+        }
+        ConnectionRefused => {
+            "nobody serves it any more: is jacod running? `systemctl status jacod`"
+        }
+        InvalidInput => "a socket's path has at most 107 bytes",
         _ => "is jacod running? `systemctl status jacod`",
     }
 }

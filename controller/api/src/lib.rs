@@ -14,7 +14,8 @@
 //! 413 where the request cannot be understood; what was begun and failed with 500 and [`Failed`].
 
 pub mod client;
-pub mod say;
+
+pub use jaco_shell::say;
 
 use jaco_core::{Execution, Verdict};
 use serde::{Deserialize, Serialize};

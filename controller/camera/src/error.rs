@@ -66,7 +66,7 @@ pub(crate) enum BadBuffer {
     Marked,
     #[error("it is empty")]
     Empty,
-    #[error("it has {got} bytes where {wanted} make a picture")]
+    #[error("it is short of the {wanted} bytes of a picture")]
     Short { wanted: usize, got: usize },
     #[error("it does not begin as a JPEG does")]
     NoJpeg,

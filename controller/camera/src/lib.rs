@@ -98,9 +98,13 @@ fn opener(
                 .ok_or_else(|| StartError::NoSimulator { camera: config.name.clone() })?;
             Ok(Box::new(move || Ok(Box::new(sim::SimCamera::open(&socket, &config)?))))
         }
-        Kind::V4l { device } => Ok(Box::new(move || {
-            let camera = v4l::V4lCamera::open(&config, &device.path(), Arc::clone(&clock))?;
-            Ok(Box::new(camera) as Box<dyn Source>)
-        })),
+        Kind::V4l { device } => {
+            let told = v4l::Told::default();
+            Ok(Box::new(move || {
+                let (clock, told) = (Arc::clone(&clock), told.clone());
+                let camera = v4l::V4lCamera::open(&config, &device.path(), clock, told)?;
+                Ok(Box::new(camera) as Box<dyn Source>)
+            }))
+        }
     }
 }

@@ -2,8 +2,8 @@
 //! out.
 
 use crate::{Cli, exit};
-use clap::Parser;
-use jaco_api::say::in_full;
+use jaco_shell::args::{self, Unusable};
+use jaco_shell::say::{Unwritten, aside, in_full};
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -18,11 +18,17 @@ pub fn main(
     blame: Blame,
     carry_out: impl FnOnce(&Cli) -> anyhow::Result<()>,
 ) -> ExitCode {
-    match carry_out(&Cli::parse()) {
+    let cli = match args::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match carry_out(&cli) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
-            eprintln!("jaco: {}", in_full(&error));
+            aside(format_args!("jaco: {}", in_full(&error)));
             ExitCode::from(match error.chain().find_map(blame) {
+                _ if Unusable::is_in(&error) => exit::USAGE,
+                _ if Unwritten::is_in(&error) => exit::FAILED,
                 Some(true) => exit::USAGE,
                 Some(false) => exit::FAILED,
                 None => otherwise,

@@ -11,6 +11,7 @@ pub mod train;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::{Decode, Execution, Task, View};
+use jaco_shell::args::{Unusable, path, path_given};
 use policy::{BenchVerb, PolicyVerb};
 use std::path::PathBuf;
 use train::TrainVerb;
@@ -22,13 +23,18 @@ pub mod exit {
     /// It was carried out, but without success: a failed run, an error on the way.
     pub const FAILED: u8 = 1;
     /// Wrong command line (clap's own code), or unusable input that it names: a checkpoint, an
-    /// adapter, a dataset, a recipe, an instruction.
+    /// adapter, a dataset, a recipe, an instruction, a folder to write to.
     pub const USAGE: u8 = 2;
     /// No daemon answers on the socket.
     pub const NO_DAEMON: u8 = 3;
     /// The daemon refused, and said why.
     pub const REFUSED: u8 = 4;
 }
+
+/// Names the socket where no option does.
+const SOCKET_VARIABLE: &str = "JACO_SOCKET";
+/// Far beyond any prompt; what is longer is another file, by a slip of the shell.
+const MOST_INSTRUCTION_CHARS: usize = 2000;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line or unusable input, \
                           3 no daemon answers on the socket, 4 the daemon refused.";
@@ -37,9 +43,10 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line or 
 #[derive(Debug, Parser)]
 #[command(name = "jaco", version, after_help = EXIT_CODES, propagate_version = true)]
 pub struct Cli {
-    /// Unix socket of the daemon's API.
-    #[arg(long, global = true, env = "JACO_SOCKET", default_value = jaco_api::DEFAULT_SOCKET)]
-    pub socket: PathBuf,
+    /// Unix socket of the daemon's API [default: the environment variable JACO_SOCKET, or
+    /// /run/jacod/jacod.sock].
+    #[arg(long, global = true, value_parser = path())]
+    pub socket: Option<PathBuf>,
     /// Print one JSON object on stdout; words go to stderr.
     #[arg(long, global = true)]
     pub json: bool,
@@ -93,6 +100,7 @@ pub enum Verb {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// What to do, in words: "put the blue cube on the green plate".
+    #[arg(value_parser = instruction)]
     pub instruction: String,
     /// Action units per inference, each 100 ms of motion [default: the daemon's configuration].
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=28))]
@@ -141,7 +149,7 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Dataset folder; created, or appended to if it holds a dataset of the same features.
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub out: PathBuf,
     /// Share of episodes in which bursts of noise push the arm off the expert's path (0..1).
     /// The label stays the expert's clean command.
@@ -151,7 +159,7 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub random_start: f64,
     /// Policy to follow with --source policy.
-    #[arg(long, required_if_eq("source", "policy"))]
+    #[arg(long, required_if_eq("source", "policy"), value_parser = path())]
     pub checkpoint: Option<PathBuf>,
     /// With --source policy: horizons to draw from, episode by episode.
     #[arg(long, value_delimiter = ',', default_values_t = [1u8, 2, 4, 8],
@@ -198,10 +206,10 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NATS", value_parser = nats)]
     pub max_entropy: Option<f32>,
     /// Checkpoint folder [default: the shipped mini policy].
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub checkpoint: Option<PathBuf>,
     /// Folder of an adapter in PEFT's layout, which acts on the checkpoint.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub adapter: Option<PathBuf>,
     /// Dataset whose statistics decode the actions [default: the only one].
     #[arg(long, value_name = "KEY")]
@@ -239,14 +247,41 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = Execution::Sync)]
     pub execution: Execution,
     /// Checkpoint folder [default: the shipped mini policy].
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub checkpoint: Option<PathBuf>,
     /// Folder that receives runs/<id>/ with the report.
-    #[arg(long, default_value = ".")]
+    #[arg(long, default_value = ".", value_parser = path())]
     pub out: PathBuf,
     /// Count successes over all attempts instead of stopping at the first.
     #[arg(long)]
     pub all: bool,
+}
+
+impl Cli {
+    /// Unix socket of the daemon's API.
+    ///
+    /// # Errors
+    /// The variable that names it names no path.
+    pub fn socket(&self) -> Result<PathBuf, Unusable> {
+        match (&self.socket, jaco_shell::variable(SOCKET_VARIABLE)) {
+            (Some(given), _) => Ok(given.clone()),
+            (None, Some(set)) => path_given(set.clone()).map_err(|error| {
+                Unusable(format!("{SOCKET_VARIABLE} is \"{}\": {error}", set.display()))
+            }),
+            (None, None) => Ok(jaco_api::DEFAULT_SOCKET.into()),
+        }
+    }
+}
+
+fn instruction(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        _ if text.trim().is_empty() => Err("it is empty: say what to do, in words".to_owned()),
+        _ if text.contains(char::is_control) => {
+            Err("must be one line of text, without control characters".to_owned())
+        }
+        0..=MOST_INSTRUCTION_CHARS => Ok(text.to_owned()),
+        chars => Err(format!("has {chars} characters: at most {MOST_INSTRUCTION_CHARS}")),
+    }
 }
 
 pub(crate) fn nats(text: &str) -> Result<f32, String> {

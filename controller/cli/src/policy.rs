@@ -3,6 +3,7 @@
 
 use clap::{Args, Subcommand};
 use jaco_core::{Decode, Dtype, View};
+use jaco_shell::args::path;
 use std::path::PathBuf;
 
 /// What to do with a checkpoint.
@@ -23,6 +24,7 @@ pub enum PolicyVerb {
 #[derive(Debug, Args)]
 pub struct InspectArgs {
     /// Folder of a checkpoint, or of an adapter in PEFT's layout.
+    #[arg(value_parser = path())]
     pub dir: PathBuf,
 }
 
@@ -39,7 +41,7 @@ pub struct LoadArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
     /// Folder of an adapter in PEFT's layout, to act on the checkpoint.
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub adapter: Option<PathBuf>,
     /// Add the adapter into the weights when loading, instead of computing it at every token.
     #[arg(long, requires = "adapter")]
@@ -84,9 +86,10 @@ pub struct DecodeArgs {
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// Checkpoint folder.
+    #[arg(value_parser = path())]
     pub checkpoint: PathBuf,
     /// PNG picture that the policy sees.
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub image: PathBuf,
     /// What to do, in words.
     #[arg(long)]
@@ -110,10 +113,13 @@ pub struct AskArgs {
 #[derive(Debug, Args)]
 pub struct MergeArgs {
     /// Checkpoint folder of the base.
+    #[arg(value_parser = path())]
     pub checkpoint: PathBuf,
     /// Folder of the adapter, in PEFT's layout.
+    #[arg(value_parser = path())]
     pub adapter: PathBuf,
     /// Folder to write; must not exist.
+    #[arg(value_parser = path())]
     pub out: PathBuf,
     /// Element type to store.
     #[arg(long, default_value = "bf16")]
@@ -130,7 +136,7 @@ pub struct SynthArgs {
     #[arg(long, value_name = "GEOMETRY")]
     pub like: String,
     /// Folder to write; must not exist.
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub out: PathBuf,
     /// Element type to store.
     #[arg(long, default_value = "bf16")]
@@ -154,7 +160,7 @@ pub enum BenchVerb {
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// Checkpoint folder [default: the shipped mini policy].
-    #[arg(long, conflicts_with = "synth")]
+    #[arg(long, conflicts_with = "synth", value_parser = path())]
     pub checkpoint: Option<PathBuf>,
     /// Random weights made in place on the device, of a geometry: openvla-7b, mini, or a
     /// config.json (or its folder) of any sizes.
@@ -162,7 +168,7 @@ pub struct BenchArgs {
     pub synth: Option<String>,
     /// safetensors file with `pixel_values` [1, 6, S, S] and `input_ids` [1, T]
     /// [default: noise, and a prompt of --prompt-tokens].
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub inputs: Option<PathBuf>,
     /// Tokens in the prompt, without the picture's.
     #[arg(long, default_value_t = 29, value_parser = clap::value_parser!(u16).range(1..=512))]

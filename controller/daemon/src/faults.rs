@@ -9,8 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Faults by part. Clones share the board.
 #[derive(Clone, Debug)]
 pub struct FaultBoard {
-    faults: Arc<Mutex<BTreeMap<String, String>>>,
+    faults: Arc<Mutex<BTreeMap<String, Standing>>>,
     events: Events,
+}
+
+/// A fault that stands.
+#[derive(Debug)]
+struct Standing {
+    fault: String,
+    /// How often a fault was reported since the part last worked.
+    reports: u64,
 }
 
 impl FaultBoard {
@@ -21,47 +29,54 @@ impl FaultBoard {
 
     /// `part` has this fault now, or none.
     pub fn set(&self, part: &str, fault: Option<String>) {
-        if self.mirror(part, fault.clone()) {
-            match fault {
-                Some(fault) => tracing::error!(part, "{fault}"),
-                None => tracing::info!(part, "works"),
-            }
+        let (news, reports) = self.report(part, fault.clone());
+        match fault {
+            _ if !news => {}
+            Some(fault) => tracing::error!(part, "{fault}"),
+            None => tracing::info!(part, reports, "works"),
         }
     }
 
     /// `part` cannot be used yet, for it is `doing` something that takes its time.
     pub fn busy(&self, part: &str, doing: String) {
-        if self.mirror(part, Some(doing.clone())) {
+        if self.report(part, Some(doing.clone())).0 {
             tracing::info!(part, "{doing}");
         }
     }
 
     /// As [`set`](Self::set), for a part that keeps its own log; whether it is news.
     pub fn mirror(&self, part: &str, fault: Option<String>) -> bool {
+        self.report(part, fault).0
+    }
+
+    /// Whether it is news, and how often a fault was reported since the part last worked.
+    fn report(&self, part: &str, fault: Option<String>) -> (bool, u64) {
         let mut faults = self.lock();
-        let before = match &fault {
-            Some(fault) => faults.insert(part.to_owned(), fault.clone()),
-            None => faults.remove(part),
-        };
+        let before = faults.remove(part);
+        let reports = before.as_ref().map_or(0, |standing| standing.reports);
+        let news = before.map(|standing| standing.fault) != fault;
+        if let Some(fault) = fault.clone() {
+            faults.insert(part.to_owned(), Standing { fault, reports: reports + 1 });
+        }
         drop(faults);
-        let news = before != fault;
         if news {
             self.events.tell(Event::Fault { part: part.to_owned(), fault });
         }
-        news
+        (news, reports)
     }
 
     /// What is wrong with `part`.
     pub fn of(&self, part: &str) -> Option<String> {
-        self.lock().get(part).cloned()
+        self.lock().get(part).map(|standing| standing.fault.clone())
     }
 
     /// All faults, each with its part.
     pub fn all(&self) -> Vec<String> {
-        self.lock().iter().map(|(part, fault)| format!("{part}: {fault}")).collect()
+        let faults = self.lock();
+        faults.iter().map(|(part, standing)| format!("{part}: {}", standing.fault)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Standing>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,10 +16,12 @@
 //! | [`server`] | the API's socket |
 //! | [`mode`], [`status`], [`events`], [`faults`] | what is allowed, and what is told |
 //! | [`ending`] | the order in which everything ends |
+//! | [`settings`], [`check`] | the configuration file, and whether what it names is there |
 //! | [`loading`], [`part`] | the policy read from its folder; threads that say when they end |
 
 pub mod activity;
 pub mod arm;
+pub mod check;
 pub mod ending;
 pub mod events;
 pub mod faults;
@@ -31,10 +33,10 @@ pub mod part;
 pub mod policy;
 pub mod run;
 pub mod server;
+pub mod settings;
 pub mod status;
 
 use activity::Desk;
-use anyhow::Context;
 use arm::Arm;
 use arm::supervisor::{self, Supervisor};
 use events::Events;
@@ -43,6 +45,7 @@ use jaco_api::{Activity, Mode, RunEvent, RunRequest};
 use jaco_camera::CameraHandle;
 use jaco_config::Config;
 use jaco_core::{Clock, Verdict};
+use jaco_shell::args::Unusable;
 use latch::StopLatch;
 use loading::PolicyLoader;
 use mode::{Request, mode_of, permit};
@@ -87,7 +90,9 @@ pub fn start(
     let data = &config.paths.data_dir;
     let latch = std::fs::create_dir_all(data)
         .and_then(|()| StopLatch::open(&data.join(LATCH_FILE)))
-        .with_context(|| format!("cannot keep the stop latch in {}", data.display()))?;
+        .map_err(|error| {
+            Unusable::path(format!("cannot keep the stop latch in {}", data.display()), error)
+        })?;
     let latch = Arc::new(latch);
     if let Some(stop) = latch.stop() {
         tracing::warn!("a stop is latched from before ({}): `jaco reset`", stop.reason);

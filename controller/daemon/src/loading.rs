@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// The setting that chooses the statistics, for errors.
-const STATISTICS_SETTING: &str = "`statistics` in [policy] of the configuration";
+pub(crate) const STATISTICS_SETTING: &str = "`statistics` in [policy] of the configuration";
 
 /// What is to be loaded, and how it is asked.
 pub struct PolicyLoader {

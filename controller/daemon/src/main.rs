@@ -1,33 +1,34 @@
 //! `jacod`, the controller daemon of a Kinova Jaco2. Runs in the foreground; systemd or another
 //! supervisor looks after it.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Parser;
-use jaco_api::say::in_full;
 use jaco_config::Config;
-use jaco_core::{LogFormat, MonotonicClock};
-use jaco_daemon::{Daemon, server};
+use jaco_core::MonotonicClock;
+use jaco_daemon::{Daemon, check, server, settings};
+use jaco_shell::args::{self, UNUSABLE, Unusable};
+use jaco_shell::{log, say, variable};
 use sd_notify::NotifyState;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tracing_subscriber::EnvFilter;
 
 /// Controller daemon of a Kinova Jaco2.
 ///
 /// SIGTERM and SIGINT: the arm holds, control is given back, exit code 0.
-/// Exit codes: 0 ended as told, 1 could not start or failed, 2 wrong command line.
+/// Exit codes: 0 ended as told, 1 could not start or failed, 2 wrong command line or unusable
+/// configuration. With `format = "json"` in [log], all that follows the reading of the
+/// configuration is said in JSON, a line each; what is wrong before that is said in words.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
     /// Configuration file; config/jacod.toml documents every key.
-    #[arg(long, default_value = "/etc/jacod/jacod.toml")]
+    #[arg(long, default_value = "/etc/jacod/jacod.toml", value_parser = args::path())]
     config: PathBuf,
-    /// Check the configuration file and exit.
+    /// Check the configuration file, and whether what it names is there for this user, and exit.
     #[arg(long)]
     check: bool,
 }
@@ -38,26 +39,60 @@ const ARM_TIME: Duration = Duration::from_secs(15);
 const DISK_TIME: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match carry_out(&args) {
+    let args = match args::parse::<Args>() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    let settings = match settings::read(&args.config) {
+        Ok(settings) => settings,
+        Err(error) => {
+            say::aside(format_args!("jacod: {}", say::in_full(&error)));
+            return ExitCode::from(UNUSABLE);
+        }
+    };
+    if args.check {
+        return tell_checked(&settings);
+    }
+    let config = settings.config;
+    // Kept to the end: it catches what libraries print.
+    let _log = match log::start(config.log.level, config.log.format) {
+        Ok(log) => log,
+        Err(error) => {
+            say::aside(format_args!("jacod: cannot log: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match carry_out(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("jacod: {}", in_full(&error));
+            tracing::error!("{}", say::in_full(&error));
+            ExitCode::from(if Unusable::is_in(&error) { UNUSABLE } else { 1 })
+        }
+    }
+}
+
+/// `--check`: what is well and what to know on standard output, what is wrong on standard error.
+fn tell_checked(settings: &settings::Settings) -> ExitCode {
+    let checked = match check::check(settings) {
+        Ok(checked) => checked,
+        Err(error) => {
+            say::aside(format_args!("jacod: {error}"));
+            return ExitCode::from(UNUSABLE);
+        }
+    };
+    let lines = std::iter::once(format!("{}: good", settings.name))
+        .chain(checked.well.iter().map(|well| format!("  checked {well}")))
+        .chain(checked.notes.iter().map(|note| format!("  note    {note}")));
+    match say::line(lines.collect::<Vec<_>>().join("\n")) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::aside(format_args!("jacod: {}", say::in_full(&error)));
             ExitCode::FAILURE
         }
     }
 }
 
-fn carry_out(args: &Args) -> anyhow::Result<()> {
-    let name = args.config.display().to_string();
-    let text = std::fs::read_to_string(&args.config)
-        .with_context(|| format!("cannot read the configuration {name}"))?;
-    let config = Config::parse(&text, &name)?;
-    if args.check {
-        println!("{name}: good");
-        return Ok(());
-    }
-    log_to_stderr(&config);
+fn carry_out(config: Config) -> anyhow::Result<()> {
     server::raise_descriptor_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -142,23 +177,13 @@ async fn feed_watchdog(daemon: Arc<Daemon>) {
     }
 }
 
+/// Tells the service manager. That it cannot be reached is news once.
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(false, states) {
-        tracing::warn!("cannot reach the service manager: {error}");
+    static UNREACHED: Once = Once::new();
+    if variable("NOTIFY_SOCKET").is_none() {
+        return;
     }
-}
-
-fn log_to_stderr(config: &Config) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(config.log.level.to_string()));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // A reader of the log that goes away must not take the daemon with it.
-        .log_internal_errors(false);
-    match config.log.format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
+    if let Err(error) = sd_notify::notify(false, states) {
+        UNREACHED.call_once(|| tracing::warn!("cannot reach the service manager: {error}"));
     }
 }

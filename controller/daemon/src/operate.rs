@@ -148,7 +148,16 @@ impl Daemon {
                 Ok(()) => StopEvent::Stands { unsaved: in_time(saved).await.err() },
                 Err((known, doing)) => StopEvent::Unconfirmed { known, doing },
             };
-            tracing::info!(?event, "stop");
+            match &event {
+                StopEvent::Stands { unsaved: None } => tracing::info!("stop: the arm stands"),
+                StopEvent::Stands { unsaved: Some(why) } => {
+                    tracing::error!("stop: the arm stands, but the stop is not saved: {why}");
+                }
+                StopEvent::Unconfirmed { known, doing } => {
+                    tracing::error!("stop: not confirmed: {known}. {doing}");
+                }
+                StopEvent::Sent => {}
+            }
             let _ = tell.send(event).await;
         });
         told

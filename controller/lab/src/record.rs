@@ -12,6 +12,8 @@ use indicatif::ProgressBar;
 use jaco_cli::{RecordArgs, Source};
 use jaco_core::Action;
 use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
+use jaco_shell::args::{Unusable, blames_path};
+use jaco_shell::say::in_full;
 use jaco_sim::{Expert, ExpertOptions, Perturbation, PerturbationOptions, SceneTruth, StartPose};
 use jaco_teleop::{RecordingSession, SessionConfig, StepRecord};
 use rand::{RngExt, SeedableRng};
@@ -20,7 +22,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tch::Device;
 
 /// Units in the expert's stream that labels a state on a policy's path.
@@ -65,7 +67,8 @@ pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
             with_streams: on_policy,
             ..SessionConfig::new(CAMERA, args.image_size, args.image_size)
         },
-    )?;
+    )
+    .map_err(|error| blame(error.into(), &args.out))?;
     let mut recorded =
         Recorded { dataset: args.out.clone(), episodes: 0, steps: 0, successes: 0, discarded: 0 };
     bar.set_length(u64::from(args.episodes));
@@ -96,6 +99,16 @@ pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
         },
     )?;
     Ok(recorded)
+}
+
+/// A dataset that cannot be begun or gone on with is the folder's fault, unless the machine
+/// failed.
+fn blame(error: anyhow::Error, folder: &Path) -> anyhow::Error {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    match io {
+        Some(io) if !blames_path(io) => error,
+        _ => Unusable(format!("--out {}: {}", folder.display(), in_full(&error))).into(),
+    }
 }
 
 /// One thread's world and, for on-policy recording, its policy.

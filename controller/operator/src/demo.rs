@@ -6,10 +6,12 @@
 use crate::run::{Outcome, attempt, place};
 use anyhow::{Context, bail};
 use jaco_api::client::Client;
-use jaco_api::{Done, Placement, RunRequest};
+use jaco_api::{Done, Placement, RunRequest, Status};
 use jaco_cli::{DemoArgs, shipped};
 use jaco_config::{Config, Sim};
 use jaco_core::Task;
+use jaco_shell::args::Unusable;
+use jaco_shell::{say, variable};
 use jaco_sim_link::ControlClient;
 use rustix::process::{Signal, kill_process};
 use serde::Serialize;
@@ -20,6 +22,8 @@ use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
 const TASK: Task = Task::PlaceBlock;
+/// A socket's path has at most 107 bytes; its name takes the rest.
+const MOST_FOLDER_BYTES: usize = 90;
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -32,26 +36,32 @@ struct DemoResult {
     outcomes: Vec<Outcome>,
 }
 
-/// `jaco demo`. True when at least one attempt succeeded.
+/// `jaco demo`. True when at least one attempt succeeded and all reports are on disk.
 pub async fn demo(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     let stage = Stage::set(args).await?;
     let played = play(&stage, args).await;
     stage.strike().await;
     let outcomes = played?;
     let successes = outcomes.iter().filter(|outcome| outcome.verdict.success == Some(true)).count();
+    let saved = outcomes.iter().all(|outcome| outcome.unsaved.is_none());
     let folder = outcomes.last().map(|outcome| outcome.folder.clone()).unwrap_or_default();
     if json {
         let attempts = outcomes.len();
         let result = DemoResult { attempts, successes, folder, outcomes };
-        println!("{}", serde_json::to_string(&result)?);
+        say::object(&result)?;
     } else {
-        println!("{successes} of {} attempts succeeded", outcomes.len());
-        println!("look at {}", folder.display());
+        say::line(format_args!("{successes} of {} attempts succeeded", outcomes.len()))?;
+        say::line(format_args!("look at {}", folder.display()))?;
     }
-    Ok(successes > 0)
+    Ok(successes > 0 && saved)
 }
 
 async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
+    let status: Status = stage.client.get("/v1/status").await?;
+    if let (None, Some(folder)) = (&status.policy, &args.checkpoint) {
+        let faults = status.faults.join("; ");
+        return Err(Unusable(format!("--checkpoint {}: {faults}", folder.display())).into());
+    }
     let _: Done = stage.client.post("/v1/home", &serde_json::json!({})).await?;
     let first_seed = args.seed.unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -60,12 +70,12 @@ async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for number in 0..u64::from(args.attempts) {
         let seed = first_seed + number;
-        eprintln!(
+        say::aside(format_args!(
             "attempt {} of {} (placement {seed}): \"{}\"",
             number + 1,
             args.attempts,
             TASK.instruction()
-        );
+        ));
         place(&stage.sim_socket, TASK, seed).await?;
         let request = RunRequest {
             instruction: TASK.instruction().to_owned(),
@@ -76,7 +86,7 @@ async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
             run_id: outcomes.last().map(|outcome| outcome.run_id.clone()),
         };
         let outcome = attempt(&stage.client, &request, Some(&stage.sim_socket)).await?;
-        eprintln!("  {}", outcome.summary);
+        say::aside(format_args!("  {}", outcome.summary));
         let success = outcome.verdict.success == Some(true);
         outcomes.push(outcome);
         if success && !args.all {
@@ -109,9 +119,15 @@ impl Drop for Folder {
 
 impl Stage {
     async fn set(args: &DemoArgs) -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("jacod-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let temporary = variable("TMPDIR").map_or(PathBuf::from("/tmp"), PathBuf::from);
+        let folder = temporary.join(format!("jacod-demo-{}", std::process::id()));
+        if folder.as_os_str().len() > MOST_FOLDER_BYTES {
+            let why = "TMPDIR is too long a path for sockets below it: set it to a shorter one";
+            return Err(Unusable(why.to_owned()).into());
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            Unusable::path(format!("cannot create {}", folder.display()), error)
+        })?;
         let guard = Folder(folder.clone());
         let sim_socket = folder.join("sim.sock");
         let socket = folder.join("jacod.sock");
@@ -120,21 +136,23 @@ impl Stage {
             .with_context(|| format!("cannot write {}", config.display()))?;
         let logs = args.out.join("runs");
         std::fs::create_dir_all(&logs)
-            .with_context(|| format!("cannot create {}", logs.display()))?;
+            .map_err(|error| Unusable::path(format!("cannot create {}", logs.display()), error))?;
 
-        eprintln!("starting the simulated arm (log: {})", logs.join("jaco-sim.log").display());
+        let log = logs.join("jaco-sim.log");
+        say::aside(format_args!("starting the simulated arm (log: {})", log.display()));
         let mut sim = start("jaco-sim", &logs, |command| {
             command.arg("--socket").arg(&sim_socket).args(["--task", TASK.name()]);
         })?;
-        wait_for_sim(&mut sim, &sim_socket).await?;
+        wait_for_sim(&mut sim, &sim_socket, &log).await?;
 
-        eprintln!("starting the daemon (log: {})", logs.join("jacod.log").display());
+        let log = logs.join("jacod.log");
+        say::aside(format_args!("starting the daemon (log: {})", log.display()));
         let notify_path = folder.join("notify.sock");
         let notify = UnixDatagram::bind(&notify_path)?;
         let mut daemon = start("jacod", &logs, |command| {
             command.arg("--config").arg(&config).env("NOTIFY_SOCKET", &notify_path);
         })?;
-        wait_for_ready(&mut daemon, &notify).await?;
+        wait_for_ready(&mut daemon, &notify, &log).await?;
         let client = Client::new(&socket);
         Ok(Self { sim_socket, client, sim, daemon, _notify: notify, _folder: guard })
     }
@@ -158,7 +176,7 @@ fn start(name: &str, log_folder: &Path, dress: impl FnOnce(&mut Command)) -> any
     let program = std::env::current_exe()?.with_file_name(name);
     let log_path = log_folder.join(format!("{name}.log"));
     let log = std::fs::File::create(&log_path)
-        .with_context(|| format!("cannot write {}", log_path.display()))?;
+        .map_err(|error| Unusable::path(format!("cannot write {}", log_path.display()), error))?;
     let mut command = Command::new(&program);
     dress(&mut command);
     command
@@ -170,7 +188,7 @@ fn start(name: &str, log_folder: &Path, dress: impl FnOnce(&mut Command)) -> any
         .with_context(|| format!("cannot start {}: was everything built?", program.display()))
 }
 
-async fn wait_for_sim(sim: &mut Child, socket: &Path) -> anyhow::Result<()> {
+async fn wait_for_sim(sim: &mut Child, socket: &Path, log: &Path) -> anyhow::Result<()> {
     let answered = async {
         loop {
             let socket = socket.to_owned();
@@ -180,7 +198,7 @@ async fn wait_for_sim(sim: &mut Child, socket: &Path) -> anyhow::Result<()> {
                 return anyhow::Ok(());
             }
             if let Some(status) = sim.try_wait()? {
-                bail!("jaco-sim ended with {status}: see its log");
+                bail!("jaco-sim ended with {status}: see {}", log.display());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -188,7 +206,11 @@ async fn wait_for_sim(sim: &mut Child, socket: &Path) -> anyhow::Result<()> {
     tokio::time::timeout(START_TIMEOUT, answered).await.context("jaco-sim does not answer")?
 }
 
-async fn wait_for_ready(daemon: &mut Child, notify: &UnixDatagram) -> anyhow::Result<()> {
+async fn wait_for_ready(
+    daemon: &mut Child,
+    notify: &UnixDatagram,
+    log: &Path,
+) -> anyhow::Result<()> {
     let mut message = [0_u8; 4096];
     let ready = async {
         loop {
@@ -199,7 +221,7 @@ async fn wait_for_ready(daemon: &mut Child, notify: &UnixDatagram) -> anyhow::Re
                         return anyhow::Ok(());
                     }
                 }
-                status = daemon.wait() => bail!("jacod ended with {}: see its log", status?),
+                status = daemon.wait() => bail!("jacod ended with {}: see {}", status?, log.display()),
             }
         }
     };
@@ -210,6 +232,11 @@ async fn wait_for_ready(daemon: &mut Child, notify: &UnixDatagram) -> anyhow::Re
 fn configuration(args: &DemoArgs, socket: &Path, sim_socket: &Path) -> anyhow::Result<String> {
     let mut config = Config::parse(include_str!("../../../config/sim.toml"), "config/sim.toml")?;
     let checkpoint = match &args.checkpoint {
+        Some(folder) if !folder.join("config.json").exists() => {
+            let name = folder.display();
+            let why = format!("--checkpoint {name} is no checkpoint: it holds no config.json");
+            return Err(Unusable(why).into());
+        }
         Some(folder) => folder.clone(),
         None => shipped::mini_policy()?,
     };

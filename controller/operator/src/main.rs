@@ -6,16 +6,18 @@ mod operate;
 mod run;
 
 use anyhow::Context;
-use clap::Parser;
 use jaco_api::client::Client;
-use jaco_api::say::in_full;
 use jaco_cli::{Cli, Verb, exit};
+use jaco_shell::{args, say};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match args::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let done = match &cli.verb {
         Verb::Record(_) | Verb::Eval(_) => hand_to("jaco-lab"),
         Verb::Train(_) => hand_to("jaco-train"),
@@ -30,14 +32,14 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::from(exit::OK),
         Ok(false) => ExitCode::from(exit::FAILED),
         Err(error) => {
-            eprintln!("jaco: {}", in_full(&error));
+            say::aside(format_args!("jaco: {}", say::in_full(&error)));
             ExitCode::from(operate::exit_code(&error))
         }
     }
 }
 
 async fn operate(cli: &Cli) -> anyhow::Result<bool> {
-    let client = Client::new(&cli.socket);
+    let client = Client::new(&cli.socket()?);
     match &cli.verb {
         Verb::Status => operate::status(&client, cli.json).await?,
         Verb::Events => operate::events(&client, cli.json).await?,

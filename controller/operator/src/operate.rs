@@ -7,8 +7,11 @@ use anyhow::Context;
 use jaco_api::client::{Client, ClientError};
 use jaco_api::{CameraStatus, Done, Event, RunEvent, Status, StopEvent};
 use jaco_cli::exit;
+use jaco_shell::args::Unusable;
+use jaco_shell::say;
 use serde::Serialize;
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// Time in which the daemon must answer a stop at all.
@@ -17,8 +20,12 @@ const FIRST_LINE: Duration = Duration::from_secs(5);
 /// The exit code that stands for `error`.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ClientError>() {
+        Some(ClientError::NoDaemon { error, .. }) if error.kind() == ErrorKind::InvalidInput => {
+            exit::USAGE
+        }
         Some(ClientError::NoDaemon { .. }) => exit::NO_DAEMON,
         Some(ClientError::Refused(_)) => exit::REFUSED,
+        _ if Unusable::is_in(error) => exit::USAGE,
         _ => exit::FAILED,
     }
 }
@@ -26,21 +33,22 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 /// `jaco status`.
 pub async fn status(client: &Client, json: bool) -> anyhow::Result<()> {
     let status: Status = client.get("/v1/status").await?;
-    if json {
-        println!("{}", serde_json::to_string(&status)?);
-    } else {
-        print!("{}", in_words(&status));
+    match json {
+        true => say::object(&status),
+        false => say::line(in_words(&status).trim_end()).map(drop),
     }
-    Ok(())
 }
 
-/// `jaco events`: until the daemon ends.
+/// `jaco events`: until the daemon ends, or nobody reads any more.
 pub async fn events(client: &Client, json: bool) -> anyhow::Result<()> {
     let mut events = client.get_lines("/v1/events").await?;
     while let Some(event) = events.next::<Event>().await? {
-        match json {
-            true => println!("{}", serde_json::to_string(&event)?),
-            false => println!("{}", told(&event)),
+        let heard = match json {
+            true => say::line(serde_json::to_string(&event)?)?,
+            false => say::line(told(&event))?,
+        };
+        if !heard {
+            break;
         }
     }
     Ok(())
@@ -66,12 +74,10 @@ fn told(event: &Event) -> String {
 /// `jaco home` and `reset`: one request, one answer.
 pub async fn request(client: &Client, path: &str, json: bool) -> anyhow::Result<()> {
     let done: Done = client.post(path, &serde_json::json!({})).await?;
-    if json {
-        println!("{}", serde_json::to_string(&done)?);
-    } else {
-        println!("{}", done.done);
+    match json {
+        true => say::object(&done),
+        false => say::line(&done.done).map(drop),
     }
-    Ok(())
 }
 
 /// What `jaco stop --json` prints.
@@ -98,7 +104,7 @@ pub async fn stop(client: &Client, json: bool) -> anyhow::Result<bool> {
     let stopped = loop {
         let event = events.next::<StopEvent>().await?;
         match event.context("the daemon ended before the arm was seen at rest")? {
-            StopEvent::Sent => eprintln!("the stop is sent; waiting for the arm to stand ..."),
+            StopEvent::Sent => say::aside("the stop is sent; waiting for the arm to stand ..."),
             StopEvent::Stands { unsaved: None } => {
                 let detail = "stopped: the arm stands; `jaco reset` releases it".to_owned();
                 break Stopped { stands: true, detail };
@@ -123,10 +129,9 @@ pub async fn stop(client: &Client, json: bool) -> anyhow::Result<bool> {
 
 fn print_stop(json: bool, stopped: &Stopped) -> anyhow::Result<()> {
     match json {
-        true => println!("{}", serde_json::to_string(stopped)?),
-        false => println!("{}", stopped.detail),
+        true => say::object(stopped),
+        false => say::line(&stopped.detail).map(drop),
     }
-    Ok(())
 }
 
 fn in_words(status: &Status) -> String {

@@ -7,6 +7,8 @@ use jaco_api::client::{Client, ClientError};
 use jaco_api::{Done, Placement, Progress, RunEvent, RunRequest, Status};
 use jaco_cli::RunArgs;
 use jaco_core::{Task, Verdict};
+use jaco_shell::args::Unusable;
+use jaco_shell::say;
 use jaco_sim_link::ControlClient;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -34,7 +36,7 @@ pub struct Outcome {
     pub unsaved: Option<String>,
 }
 
-/// `jaco run`. True when the run succeeded or nobody judged it.
+/// `jaco run`. True when the run succeeded or nobody judged it, and its report is on disk.
 pub async fn run(client: &Client, args: &RunArgs, json: bool) -> anyhow::Result<bool> {
     let status: Status = client.get("/v1/status").await?;
     let request = RunRequest {
@@ -51,20 +53,21 @@ pub async fn run(client: &Client, args: &RunArgs, json: bool) -> anyhow::Result<
             Some(socket.clone())
         }
         (None, Some(_)) => {
-            anyhow::bail!("--task places simulated objects, but this daemon's arm is not simulated")
+            let why = "--task places simulated objects, but this daemon's arm is not simulated";
+            return Err(Unusable(why.to_owned()).into());
         }
         (_, None) => None,
     };
     let outcome = attempt(client, &request, judge.as_deref()).await?;
     if json {
-        println!("{}", serde_json::to_string(&outcome)?);
+        say::object(&outcome)?;
     } else {
-        println!("{}", outcome.summary);
+        say::line(&outcome.summary)?;
         if outcome.unsaved.is_none() {
-            println!("report: {}", outcome.folder.join("report.json").display());
+            say::line(format_args!("report: {}", outcome.folder.join("report.json").display()))?;
         }
     }
-    Ok(outcome.verdict.success != Some(false))
+    Ok(outcome.verdict.success != Some(false) && outcome.unsaved.is_none())
 }
 
 /// Puts the objects of `task` on the simulated table, the arm at home.
@@ -121,7 +124,7 @@ pub async fn attempt(
                     judging.abort();
                 }
                 if let Some(why) = &unsaved {
-                    eprintln!("{why}");
+                    say::aside(why);
                 }
                 return Ok(Outcome { run_id, folder, verdict, summary, unsaved });
             }

@@ -87,7 +87,7 @@ pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Resul
             Progress::Loading { .. } | Progress::Step { .. } => {
                 bar.set_message(progress.to_string());
             }
-            lasting => bar.suspend(|| eprintln!("{lasting}")),
+            lasting => bar.suspend(|| jaco_api::say::aside(lasting)),
         }
         if stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())

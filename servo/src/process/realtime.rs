@@ -52,12 +52,6 @@ pub fn ignore_ending_signals() {
     }
 }
 
-/// Lets what libraries print on standard output go to standard error: the SDK prints there.
-pub fn redirect_stdout_to_stderr() -> io::Result<()> {
-    // SAFETY: both descriptors are numbers that every process has.
-    result(unsafe { libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) }.min(0))
-}
-
 fn result(code: libc::c_int) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -44,7 +44,9 @@ impl CameraRequest {
         let Self { width, height, rate_hz, .. } = request;
         let side = 1..=MAX_SIDE_PIXELS;
         if !side.contains(&width) || !side.contains(&height) {
-            return Err(malformed(format!("{width} x {height} pixels are not within {side:?}")));
+            let detail =
+                format!("{width} x {height} pixels: a side has {} to {}", side.start(), side.end());
+            return Err(malformed(detail));
         }
         if !(rate_hz > 0.0 && rate_hz <= 100.0) {
             return Err(malformed(format!("{rate_hz} Hz is not above 0 and up to 100")));

@@ -5,6 +5,7 @@ use crate::LinkError;
 use crate::wire::{Channel, open, read_line, write_line};
 use jaco_core::{Action, Task};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -61,6 +62,19 @@ pub struct Faults {
     /// Somebody holds the joystick's first axis here, -1 to 1. It moves the arm only while the API
     /// has no control.
     pub joystick_axis: f32,
+}
+
+/// Those that are present, by their names on the wire: `hang true, slow_calls_ms 20`.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by_name = |faults: &Faults| serde_json::to_value(faults).unwrap_or_default();
+        let (present, healthy) = (by_name(self), by_name(&Faults::default()));
+        let differing = present.as_object().into_iter().flatten();
+        let differing = differing.filter(|(name, value)| healthy.get(name.as_str()) != Some(value));
+        let texts: Vec<String> = differing.map(|(name, value)| format!("{name} {value}")).collect();
+        f.write_str(if texts.is_empty() { "none" } else { "" })?;
+        f.write_str(&texts.join(", "))
+    }
 }
 
 /// The verdict on the task.
@@ -224,8 +238,22 @@ impl ControlClient {
     }
 }
 
+/// The reply's kind, as it stands on the wire.
+fn kind(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Done => "done",
+        Reply::Outcome(_) => "outcome",
+        Reply::Status(_) => "status",
+        Reply::Action(_) => "action",
+        Reply::Error(_) => "error",
+    }
+}
+
 fn unexpected(reply: &Reply) -> LinkError {
-    LinkError::Malformed { what: "control reply", detail: format!("{reply:?} answers another") }
+    LinkError::Malformed {
+        what: "control reply",
+        detail: format!("{} answers another", kind(reply)),
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +261,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn faults_are_told_by_their_names() {
+        assert_eq!(Faults::default().to_string(), "none");
+        let faults = Faults { slow_calls_ms: 20, hang: true, ..Faults::default() };
+        assert_eq!(faults.to_string(), "hang true, slow_calls_ms 20");
+    }
 
     proptest! {
         #[test]

@@ -1,14 +1,14 @@
 //! What can go wrong between jaco-sim and its clients.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A failure of the link.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// Nobody serves the socket.
-    #[error("jaco-sim does not answer at {path}: {source} (is it running, with --socket {path}?)")]
+    #[error("jaco-sim does not answer at {path}: {source} ({})", advice(.source, .path))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -45,4 +45,13 @@ pub enum LinkError {
     /// jaco-sim refused the request.
     #[error("jaco-sim refused: {0}")]
     Refused(String),
+}
+
+fn advice(error: &io::Error, path: &Path) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "the user that runs jaco-sim must let you write there".to_owned()
+        }
+        _ => format!("is it running, with --socket {}?", path.display()),
+    }
 }

@@ -53,7 +53,7 @@ macro_rules! calls {
                     }
                 };
                 if !message.payload.is_empty() {
-                    let detail = format!("{call:?} takes no argument");
+                    let detail = format!("function {} takes no argument", message.tag);
                     return Err(LinkError::Malformed { what: "call", detail });
                 }
                 Ok(call)

@@ -20,7 +20,9 @@ pub fn lock() -> MutexGuard<'static, Session> {
 
 /// Where `jaco-sim` listens, by the environment.
 pub fn socket() -> Option<PathBuf> {
-    std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from)
+    // Set to nothing, it is not set.
+    let named = std::env::var_os(SOCKET_VARIABLE).filter(|socket| !socket.is_empty());
+    named.map(PathBuf::from)
 }
 
 /// Between `InitAPI` and `CloseAPI`.

@@ -3,15 +3,15 @@
 
 use anyhow::Context;
 use clap::Parser;
-use jaco_core::{AngularFrame, MonotonicClock, Task};
+use jaco_core::{AngularFrame, Level, LogFormat, MonotonicClock, Task};
+use jaco_shell::{args, log, say};
 use jaco_sim::WorldOptions;
-use jaco_sim::server::{Exit, Options, Server};
+use jaco_sim::server::{Exit, Options, Server, StartError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
-use tracing_subscriber::EnvFilter;
 
 /// Simulates a Jaco2 on its table, in real time, behind the Kinova SDK's C interface.
 ///
@@ -22,13 +22,13 @@ use tracing_subscriber::EnvFilter;
     version,
     after_help = "\
 Exit status: 0 ended by SIGTERM, SIGINT or a client's quit; 1 failed to start or broke down; \
-2 the command line is wrong.
+2 the command line is wrong, or names what cannot be used.
 
 RUST_LOG sets what is logged to standard error (default: info)."
 )]
 struct Cli {
     /// Unix socket to serve; a stale one is replaced, it is removed at the end
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = args::path())]
     socket: PathBuf,
     /// Task whose objects are on the table: place-block, place-carrot, clean-table, relocate-cup
     #[arg(long, default_value_t = Task::PlaceBlock)]
@@ -47,17 +47,31 @@ struct Cli {
     angular_frame: AngularFrame,
 }
 
-fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // A log that cannot be written would be reported there too, and panic.
-        .log_internal_errors(false)
-        .init();
+fn main() -> ExitCode {
+    let cli = match args::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let _log = match log::start(Level::Info, LogFormat::Text) {
+        Ok(log) => log,
+        Err(error) => {
+            say::aside(format_args!("jaco-sim: cannot log: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::aside(format_args!("jaco-sim: {}", say::in_full(&error)));
+            let blames_input =
+                error.downcast_ref::<StartError>().is_some_and(StartError::blames_input);
+            ExitCode::from(if blames_input { args::UNUSABLE } else { 1 })
+        }
+    }
+}
 
+/// Serves until somebody asks for the end.
+fn serve(cli: Cli) -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot catch signals")?;
     let options = Options {
         socket: cli.socket,
@@ -88,7 +102,9 @@ fn main() -> anyhow::Result<()> {
     server.stop();
     match exit {
         Exit::Broken(thread) => anyhow::bail!("the {thread} thread broke down"),
-        ended => tracing::info!(?ended, "ended"),
+        Exit::Signal(SIGTERM) => tracing::info!("ended by SIGTERM"),
+        Exit::Signal(_) => tracing::info!("ended by SIGINT"),
+        Exit::Quit => tracing::info!("ended by a client"),
     }
     Ok(())
 }

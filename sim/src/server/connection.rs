@@ -32,15 +32,21 @@ pub(super) struct Reception {
 impl Reception {
     /// Accepts for ever.
     pub fn run(&self, listener: &UnixListener) {
+        let mut told = false;
         loop {
             let accepted = listener.accept().and_then(|(stream, _)| {
                 let reception = self.clone();
                 let thread = std::thread::Builder::new().name("connection".to_owned());
                 thread.spawn(move || reception.serve(stream))
             });
-            if let Err(error) = accepted {
-                tracing::warn!(%error, "a connection was not accepted");
-                std::thread::sleep(ACCEPT_PAUSE);
+            match accepted {
+                Ok(_) => told = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "no connection can be accepted");
+                    }
+                    std::thread::sleep(ACCEPT_PAUSE);
+                }
             }
         }
     }
@@ -133,7 +139,7 @@ impl Reception {
                 Reply::Done
             }
             Asked::Inject(faults) => {
-                tracing::info!(?faults, "faults");
+                tracing::info!("faults: {faults}");
                 self.faults.inject(faults);
                 Reply::Done
             }

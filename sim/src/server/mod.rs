@@ -59,6 +59,17 @@ pub enum StartError {
     Thread(#[from] io::Error),
 }
 
+impl StartError {
+    /// Whether what was asked for cannot be used, rather than that the machine failed.
+    pub fn blames_input(&self) -> bool {
+        match self {
+            Self::World(error) => matches!(error, SimError::Timestep { .. }),
+            Self::Socket(error) => error.blames_input(),
+            Self::Thread(_) => false,
+        }
+    }
+}
+
 /// A running simulation. Stop it with [`Server::stop`].
 pub struct Server {
     socket: socket::Bound,

@@ -53,6 +53,8 @@ pub(super) struct Studio {
     faults: Arc<FaultBoard>,
     clock: Arc<dyn Clock>,
     renderers: HashMap<View, Renderer>,
+    /// Why a view could not be drawn last; its client asks again and again.
+    failed: HashMap<View, String>,
     subscriptions: Vec<Subscription>,
 }
 
@@ -64,8 +66,9 @@ impl Studio {
         faults: Arc<FaultBoard>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (renderers, subscriptions) = (HashMap::new(), Vec::new());
-        Self { world, requests, faults, clock, renderers, subscriptions }
+        let (renderers, failed) = (HashMap::new(), HashMap::new());
+        let subscriptions = Vec::new();
+        Self { world, requests, faults, clock, renderers, failed, subscriptions }
     }
 
     /// Runs until [`Order::Stop`], or until the world's thread has gone.
@@ -130,11 +133,20 @@ impl Studio {
     }
 
     fn draw(&mut self, view: &View, moment: &Moment) -> Result<Frame, String> {
-        let frame = self.try_draw(view, moment).map_err(|error| {
-            tracing::error!(camera = view.0, "{error}");
-            error.to_string()
-        })?;
-        Ok(Frame { captured_ns: moment.stamp_ns, ..frame })
+        match self.try_draw(view, moment) {
+            Ok(frame) => {
+                self.failed.remove(view);
+                Ok(Frame { captured_ns: moment.stamp_ns, ..frame })
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                let before = self.failed.insert(view.clone(), reason.clone());
+                if before.as_ref() != Some(&reason) {
+                    tracing::error!(camera = view.0, "{reason}");
+                }
+                Err(reason)
+            }
+        }
     }
 
     fn try_draw(&mut self, view: &View, moment: &Moment) -> Result<Frame, SimError> {

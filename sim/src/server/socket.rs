@@ -24,6 +24,17 @@ pub enum SocketError {
     },
 }
 
+impl SocketError {
+    /// Whether nothing can be served at this path, rather than not now.
+    pub fn blames_input(&self) -> bool {
+        match self {
+            Self::InUse(_) => false,
+            Self::NotASocket(_) => true,
+            Self::Io { source, .. } => jaco_shell::args::blames_path(source),
+        }
+    }
+}
+
 /// A listening socket whose file goes when this is dropped.
 #[derive(Debug)]
 pub(super) struct Bound {

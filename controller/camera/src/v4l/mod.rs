@@ -27,10 +27,23 @@ use jaco_config::Camera;
 use jaco_core::{Clock, Frame};
 use picture::Layout;
 use stamp::Stamp;
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stream::Stream;
+
+/// What was last logged of each topic, over all openings of one camera: one that fails and is
+/// opened again for a day says only what changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Arc<Mutex<HashMap<&'static str, String>>>);
+
+impl Told {
+    fn is_news(&self, topic: &'static str, text: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(topic, text.to_owned()).as_deref() != Some(text)
+    }
+}
 
 pub(crate) struct V4lCamera {
     name: Arc<str>,
@@ -41,7 +54,7 @@ pub(crate) struct V4lCamera {
     clock: Arc<dyn Clock>,
     /// Whether a picture came since it was opened.
     running: bool,
-    stamp_noted: bool,
+    told: Told,
 }
 
 impl V4lCamera {
@@ -50,6 +63,7 @@ impl V4lCamera {
         config: &Camera,
         path: &Path,
         clock: Arc<dyn Clock>,
+        told: Told,
     ) -> Result<Self, CameraError> {
         let device = Device::open(path)?;
         let wanted = negotiate::Wanted {
@@ -60,8 +74,7 @@ impl V4lCamera {
         let choice = negotiate::choose(&device.offers()?, &wanted)
             .map_err(|refusal| CameraError::Refused { path: path.to_owned(), refusal })?;
         let set = device.set(&choice)?;
-        tracing::info!(
-            camera = config.name,
+        let gives = format!(
             "{} gives {} x {} {} at {}",
             path.display(),
             choice.width,
@@ -69,14 +82,17 @@ impl V4lCamera {
             choice.pixel,
             set.interval
         );
-        if !set.interval.reaches(config.rate_hz) {
-            tracing::warn!(
-                camera = config.name,
-                "{} gives {} where {} Hz are configured",
-                path.display(),
-                set.interval,
-                config.rate_hz
-            );
+        if told.is_news("format", &gives) {
+            tracing::info!(camera = config.name, "{gives}");
+            if !set.interval.reaches(config.rate_hz) {
+                let wanted_hz = config.rate_hz;
+                tracing::warn!(
+                    camera = config.name,
+                    "{} gives {} where {wanted_hz} Hz are configured",
+                    path.display(),
+                    set.interval,
+                );
+            }
         }
         let layout = Layout {
             pixel: choice.pixel,
@@ -92,17 +108,18 @@ impl V4lCamera {
             waits: Waits::at(set.interval.seconds()),
             clock,
             running: false,
-            stamp_noted: false,
+            told,
             device,
         })
     }
 
-    fn captured_ns(&mut self, stamp: Stamp) -> u64 {
+    fn captured_ns(&self, stamp: Stamp) -> u64 {
         let dequeued_ns = self.clock.now_ns();
         match stamp.captured_ns(dequeued_ns) {
             Ok(captured_ns) => captured_ns,
             Err(reason) => {
-                if !std::mem::replace(&mut self.stamp_noted, true) {
+                // Once, whichever of the reasons it is.
+                if self.told.is_news("stamps", "") {
                     tracing::warn!(
                         camera = &*self.name,
                         "pictures are stamped when they arrive, not when they are taken: {reason}"

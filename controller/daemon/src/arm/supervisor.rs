@@ -17,6 +17,7 @@ use jaco_core::Clock;
 use jaco_servo::message::FromServo;
 use jaco_servo::spawn::{LinkError, ServoLink, SpawnOptions, spawn};
 use jaco_servo::{Command, Mode, ServoStatus, StopReason};
+use jaco_shell::prints::Printed;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -67,6 +68,8 @@ struct Office {
     faults: FaultBoard,
     events: Events,
     clock: Arc<dyn Clock>,
+    /// Over all servos: each prints the same again.
+    prints: Printed,
     /// Closed when the daemon ends.
     ending: Receiver<()>,
 }
@@ -92,6 +95,8 @@ pub fn options(config: &Config) -> anyhow::Result<SpawnOptions> {
         serial: arm.serial.clone(),
         angular_frame: arm.angular_frame,
         limits: arm.limits,
+        log_level: config.log.level,
+        log_format: config.log.format,
         environment: simulated.collect(),
         ..SpawnOptions::new(program, std::path::absolute(&arm.sdk)?)
     })
@@ -109,7 +114,9 @@ pub fn start(
 ) -> io::Result<(Arm, Supervisor)> {
     let (arm, publisher, inbox) = channel();
     let (ending, ended) = bounded(0);
-    let office = Office { options, publisher, inbox, latch, faults, events, clock, ending: ended };
+    let prints = Printed::by("the arm's SDK");
+    let office =
+        Office { options, publisher, inbox, latch, faults, events, clock, prints, ending: ended };
     let thread = part::spawn(
         "servo-supervisor",
         move || office.supervise(),
@@ -131,8 +138,12 @@ impl Office {
             let after_hand = handed_over.then_some(StopReason::Supervisor);
             let stopped = self.latch.stop().map(|stop| stop.reason).or(after_hand);
             match spawn(&SpawnOptions { stopped, ..self.options.clone() }) {
-                Ok(process) => {
+                Ok(mut process) => {
                     tracing::debug!(pid = process.pid(), "servo started");
+                    let reader = process.take_prints().map(|prints| self.prints.log(prints));
+                    if let Some(Err(error)) = reader {
+                        tracing::warn!("what the SDK prints is lost: {error}");
+                    }
                     let loss = self.serve(process.link());
                     if let Some(mode) = self.publisher.lost() {
                         handed_over = mode == Mode::HandedOver;
@@ -222,8 +233,9 @@ impl Office {
                         (true, Some(_)) => SILENCE_STOPPED_NS,
                     };
                     if silence_ns > patience_ns {
-                        let silence_s = silence_ns as f64 * 1e-9;
-                        return Loss::Hangs(format!("silent for {silence_s:.1} s, was killed"));
+                        // The limit, not the silence: the same text each time is told once.
+                        let patience_s = patience_ns as f64 * 1e-9;
+                        return Loss::Hangs(format!("silent for {patience_s} s, was killed"));
                     }
                 }
                 Err(error) => return Loss::Gone(last_words.unwrap_or(error.to_string())),

@@ -58,6 +58,9 @@ impl RunPlan {
         if instruction.is_empty() {
             return Err("the instruction is empty: say what to do, in words".to_owned());
         }
+        if instruction.contains(char::is_control) {
+            return Err("the instruction must be one line, without control characters".to_owned());
+        }
         policy.check(instruction)?;
         let horizon = request.horizon.unwrap_or(configured.horizon);
         let trained = policy.facts.horizon;

@@ -10,10 +10,11 @@ mod routes;
 
 use crate::Daemon;
 use crate::ending::DRAIN_TIME;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use jaco_shell::args::Unusable;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
@@ -31,25 +32,27 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
 /// Binds the API's socket; replaces what a dead daemon left there.
 pub async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
+    let name = socket.display();
     if let Ok(metadata) = std::fs::symlink_metadata(socket) {
         if !metadata.file_type().is_socket() {
-            bail!("{} exists and is not a socket: move it away", socket.display());
+            return Err(Unusable(format!("{name} exists and is not a socket: move it away")).into());
         }
         if UnixStream::connect(socket).await.is_ok() {
-            bail!("another daemon listens on {}", socket.display());
+            bail!("another daemon listens on {name}");
         }
-        std::fs::remove_file(socket)
-            .with_context(|| format!("cannot replace the old socket {}", socket.display()))?;
+        std::fs::remove_file(socket).map_err(|error| {
+            Unusable::path(format!("cannot replace the old socket {name}"), error)
+        })?;
     }
     if let Some(folder) = socket.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Unusable::path(format!("cannot create {}", folder.display()), error)
+        })?;
     }
-    let listening = || format!("cannot listen on {}", socket.display());
-    let listener = UnixListener::bind(socket).with_context(listening)?;
+    let refused = |error| Unusable::path(format!("cannot listen on {name}"), error);
+    let listener = UnixListener::bind(socket).map_err(refused)?;
     // Whoever is in the daemon's group may operate; connecting needs the right to write.
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o660))
-        .with_context(listening)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o660)).map_err(refused)?;
     Ok(listener)
 }
 
