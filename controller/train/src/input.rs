@@ -89,7 +89,6 @@ impl InputError {
                     ErrorKind::InvalidInput,
                     ErrorKind::InvalidData,
                     ErrorKind::InvalidFilename,
-                    ErrorKind::FilesystemLoop,
                 ];
                 given.contains(&source.kind())
             }

@@ -5,7 +5,6 @@
 
 use crate::input::{InputError, MOST_REPEATS};
 use jaco_training::{DatasetSource, GripperRange, LbcConfig};
-use serde::Deserialize;
 use serde_json::Value as Json;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -131,6 +130,9 @@ impl<'a> Reader<'a> {
             self.fault(span, "dataset: write each dataset as a section [[dataset]]");
             return None;
         };
+        if !table.keys().any(|key| key.get_ref() == "path") {
+            self.fault(span, "this dataset has no path");
+        }
         let mut section = Section::default();
         for (key, value) in table {
             let name = key.get_ref().as_ref();
@@ -142,9 +144,6 @@ impl<'a> Reader<'a> {
                 let written = &self.text[value.span()];
                 self.fault(value.span(), &format!("{name} = {written}: wanted is {wanted}"));
             }
-        }
-        if section.path.as_os_str().is_empty() {
-            self.fault(span, "this dataset has no path");
         }
         Some(section)
     }

@@ -7,12 +7,14 @@ use crate::error::TrainError;
 use crate::reading::{DatasetReport, DatasetSource, Reading, Segment, Survey, survey};
 use crate::store::{EpisodeRows, LabelScale, Store, StoreBuilder, held_out};
 use jaco_core::ActionStatistics;
-use jaco_dataset::{Dataset, Images};
+use jaco_dataset::Dataset;
 use jaco_model::image::{ImageProcessor, Picture};
 use jaco_model::prompt::PromptTokenizer;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::mpsc;
+use std::thread;
 use tch::{Device, Tensor};
 
 /// What to load and how.
@@ -89,13 +91,17 @@ pub fn load(
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(TrainError::StoppedWhileLoading),
     };
-    let surveyed =
-        request.sources.iter().map(|source| look(source, request)).collect::<Result<Vec<_>, _>>()?;
+    let surveyed = request
+        .sources
+        .iter()
+        .map(|source| look(source, request))
+        .collect::<Result<Vec<_>, _>>()?;
     surveyed.iter().try_for_each(|one| heard(Loading::Dataset(&one.survey.report)))?;
     let frames: usize = surveyed.iter().map(|one| one.survey.report.frames).sum();
     let states = surveyed.iter().map(|one| one.survey.report.states).sum();
     let label_names = all_label_names(&surveyed);
-    let mut builder = StoreBuilder::new(states, request.side, request.horizon, label_names.clone())?;
+    let mut builder =
+        StoreBuilder::new(states, request.side, request.horizon, label_names.clone())?;
     let (mut readings, mut reports, mut done) = (Vec::new(), Vec::new(), 0);
     for Surveyed { dataset, survey, prompts } in surveyed {
         let count = dataset.episodes().len();
@@ -104,21 +110,23 @@ pub fn load(
             .iter()
             .map(|name| survey.label_names.iter().position(|own| own == name))
             .collect();
-        let camera = survey.reading.camera.as_str();
-        let mut segments = survey.episodes.into_iter();
-        dataset.read_episodes(0..count, &[camera], request.threads, |episode| {
-            let repeat = if held[episode.index] { 0 } else { survey.reading.repeat };
-            let images = episode.images(camera)?;
-            for segment in segments.next().into_iter().flatten() {
-                let pictures = pictures(images, &segment.frames, request)?;
+        let Survey { report, reading, episodes, .. } = survey;
+        let pictures = |index: usize| pictures(&dataset, &report, index, &episodes[index], request);
+        in_order(count, request.threads, pictures, |index, bytes| {
+            let repeat = if held[index] { 0 } else { reading.repeat };
+            let mut pictures = bytes.chunks((request.side * request.side * 3) as usize);
+            for segment in &episodes[index] {
+                let bytes: Vec<u8> =
+                    pictures.by_ref().take(segment.frames.len()).flatten().copied().collect();
                 let prompt = prompts[&segment.task].clone();
-                builder.push(&rows(segment, prompt, &columns, repeat), &pictures)?;
+                let images = Tensor::f_from_slice(&bytes)?;
+                builder.push(&rows(segment, prompt, &columns, repeat), &images)?;
             }
-            done += episode.length;
+            done += dataset.episodes()[index].length;
             heard(Loading::Frames(done, frames))
         })?;
-        readings.push(survey.reading);
-        reports.push(survey.report);
+        readings.push(reading);
+        reports.push(report);
     }
     let store = builder.finish(request.statistics, request.label_scale.clone(), request.device)?;
     if store.train.is_empty() {
@@ -156,7 +164,7 @@ fn all_label_names(datasets: &[Surveyed]) -> Vec<String> {
 
 /// The segment with the labels of all datasets: `columns` says where each of them is in its own.
 fn rows(
-    segment: Segment,
+    segment: &Segment,
     prompt: Vec<i64>,
     columns: &[Option<usize>],
     repeat: u32,
@@ -167,24 +175,74 @@ fn rows(
     EpisodeRows {
         prompt,
         labels: segment.labels.iter().map(all).collect(),
-        actions: segment.actions,
-        label_valid: segment.label_valid,
-        streams: segment.streams,
+        actions: segment.actions.clone(),
+        label_valid: segment.label_valid.clone(),
+        streams: segment.streams.clone(),
         repeat,
     }
 }
 
-/// The pictures of the rows `frames` as \[L, side, side, 3\] uint8.
+/// The pictures that the steps of an episode begin with, \[L, side, side, 3\] bytes. The others are
+/// decoded too, but none is kept: episodes of cameras at 30 Hz would not fit into memory.
 fn pictures(
-    images: &Images,
-    frames: &[usize],
+    dataset: &Dataset,
+    report: &DatasetReport,
+    index: usize,
+    segments: &[Segment],
     request: &LoadRequest,
-) -> Result<Tensor, TrainError> {
-    let (height, width, side) = (images.height as usize, images.width as usize, request.side);
-    let mut bytes = Vec::with_capacity(frames.len() * (side * side * 3) as usize);
-    for &frame in frames {
-        let picture = Picture { width, height, rgb: Cow::Borrowed(&images.frames[frame]) };
-        bytes.extend_from_slice(&request.processor.square(picture));
+) -> Result<Vec<u8>, TrainError> {
+    let missing =
+        |problem| TrainError::Episode { root: report.root.clone(), episode: index, problem };
+    let camera = report.cameras.iter().find(|camera| camera.key == report.camera);
+    let camera = camera.ok_or_else(|| missing(format!("has no camera {}", report.camera)))?;
+    let (height, width) = (camera.height as usize, camera.width as usize);
+    let mut wanted = segments.iter().flat_map(|segment| &segment.frames).peekable();
+    let mut bytes = Vec::new();
+    dataset.read_pictures(index, &camera.key, |row, rgb| {
+        if wanted.peek() == Some(&&row) {
+            let picture = Picture { width, height, rgb: Cow::Borrowed(&rgb) };
+            let square = request.processor.square(picture);
+            while wanted.next_if_eq(&&row).is_some() {
+                bytes.extend_from_slice(&square);
+            }
+        }
+        Ok::<(), TrainError>(())
+    })?;
+    match wanted.next() {
+        None => Ok(bytes),
+        Some(frame) => Err(missing(format!("has no picture of frame {frame}"))),
     }
-    Ok(Tensor::f_from_slice(&bytes)?.f_view([-1, side, side, 3])?)
+}
+
+/// Does `work` for 0..`count` on `threads` threads and hands what comes of it to `each` in order,
+/// on the calling thread. At most two results per thread wait in memory. Ends at the first error.
+fn in_order<T: Send>(
+    count: usize,
+    threads: usize,
+    work: impl Fn(usize) -> Result<T, TrainError> + Sync,
+    mut each: impl FnMut(usize, T) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let threads = threads.clamp(1, count.max(1));
+    let work = &work;
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..threads)
+            .map(|lane| {
+                let (sender, receiver) = mpsc::sync_channel(1);
+                scope.spawn(move || {
+                    for index in (lane..count).step_by(threads) {
+                        // Sending fails when the caller has stopped.
+                        if sender.send(work(index)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        for index in 0..count {
+            let done = lanes[index % threads].recv();
+            each(index, done.expect("a lane sends one result per index, or panics")?)?;
+        }
+        Ok(())
+    })
 }

@@ -9,6 +9,7 @@ use crate::error::TrainError;
 use crate::reading::Reading;
 use crate::store::{LabelScale, Store};
 use jaco_core::{ActionStatistics, Word};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -90,7 +91,7 @@ impl Description {
     /// How often something is reported or saved, and on what device, may change.
     pub fn difference(&self, now: &Description) -> Option<String> {
         if self.stage != now.stage {
-            return Some(format!("it trained {}, now {}", self.stage, now.stage));
+            return Some(format!("stage {}, now {}", self.stage, now.stage));
         }
         let settings = setting_differences(&self.config, &now.config);
         if !settings.is_empty() {
@@ -104,8 +105,7 @@ impl Description {
         if let Some((before, now)) = pairs.find(|(before, now)| before != now) {
             return Some(format!("dataset {before}, now {now}"));
         }
-        (self.pool != now.pool)
-            .then(|| format!("{} states in a pass, now {}", self.pool, now.pool))
+        (self.pool != now.pool).then(|| format!("{} states in a pass, now {}", self.pool, now.pool))
     }
 
     /// The description in a training state's metadata, of this or an older version.
@@ -170,8 +170,12 @@ pub fn write<'a>(
         .collect::<Result<Vec<_>, TrainError>>()?;
     let metadata = HashMap::from([(DESCRIPTION.to_owned(), text)]);
     replace_file(&path, |partial| {
-        safetensors::serialize_to_file(tensors, Some(metadata), partial)
-            .map_err(|e| unusable(e.to_string()))
+        safetensors::serialize_to_file(tensors, Some(metadata), partial).map_err(
+            |error| match error {
+                SafeTensorError::IoError(source) => TrainError::io(partial)(source),
+                other => unusable(other.to_string()),
+            },
+        )
     })
 }
 
@@ -236,8 +240,14 @@ pub fn replace_file(
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    write(&partial)?;
-    File::open(&partial).and_then(|file| file.sync_all()).map_err(TrainError::io(&partial))?;
+    let flushed = write(&partial).and_then(|()| {
+        File::open(&partial).and_then(|file| file.sync_all()).map_err(TrainError::io(&partial))
+    });
+    if let Err(error) = flushed {
+        // What a full disk has no room for must not keep it full.
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
     fs::rename(&partial, path).map_err(TrainError::io(path))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(TrainError::io(folder))
 }
@@ -323,6 +333,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_written_leaves_the_one_before_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        fs::write(&path, "before").unwrap();
+        let full = |partial: &Path| {
+            fs::write(partial, "half").unwrap();
+            Err(TrainError::io(partial)(ErrorKind::StorageFull.into()))
+        };
+        let error = replace_file(&path, full).unwrap_err();
+        assert!(!error.is_unusable_input(), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_damaged_or_foreign_file_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let tensor = Tensor::from_slice(&[1.0f32]);
@@ -353,7 +378,7 @@ mod tests {
         let now = Description { datasets: Vec::new(), ..description() };
         assert_eq!(description().difference(&now).unwrap(), "1 dataset(s), now 0");
         let now = Description { stage: Stage::Vision, ..description() };
-        assert_eq!(description().difference(&now).unwrap(), "it trained lbc, now vision");
+        assert_eq!(description().difference(&now).unwrap(), "stage lbc, now vision");
         let mut now = description();
         now.config.betas = [0.5, 0.95];
         let text = description().difference(&now).unwrap();

@@ -122,15 +122,11 @@ impl StoreBuilder {
         horizon: usize,
         label_names: Vec<String>,
     ) -> Result<Self, TrainError> {
-        let too_many = |name, value: usize, limits| TrainError::Setting {
-            name,
-            value: value as f64,
-            limits,
-        };
+        let too_many =
+            |name, value: usize, limits| TrainError::Setting { name, value: value as f64, limits };
         u32::try_from(states).map_err(|_| too_many("states", states, "below 2^32"))?;
         let units = horizon;
-        let horizon =
-            u8::try_from(units).map_err(|_| too_many("horizon", units, "below 256"))?;
+        let horizon = u8::try_from(units).map_err(|_| too_many("horizon", units, "below 256"))?;
         let images = Tensor::f_zeros([states as i64, side, side, 3], (Kind::Uint8, Device::Cpu))?;
         Ok(Self {
             images,

@@ -150,8 +150,23 @@ const FILLERS: &[&str] = &["action", "actions", "motors", "m", "rad", "cmd", "co
 const TURNING: &[&str] = &["rot", "rotation", "angle", "ori", "orientation", "rotvec", "euler"];
 /// Words that speak of where the hand is: a pose, unless another word makes it a displacement.
 const PLACES: &[&str] = &[
-    "pos", "position", "pose", "ee", "eef", "tcp", "end", "effector", "trans", "translation",
-    "target", "goal", "abs", "absolute", "cartesian", "world", "vector",
+    "pos",
+    "position",
+    "pose",
+    "ee",
+    "eef",
+    "tcp",
+    "end",
+    "effector",
+    "trans",
+    "translation",
+    "target",
+    "goal",
+    "abs",
+    "absolute",
+    "cartesian",
+    "world",
+    "vector",
 ];
 const JOINT_WORDS: &[&str] = &[
     "joint", "joints", "motor", "shoulder", "elbow", "wrist", "forearm", "waist", "servo",
@@ -230,7 +245,8 @@ fn words(name: &str) -> Vec<String> {
 fn is_numbered_joint(word: &str) -> bool {
     ["joint", "motor", "j", "q"].iter().any(|stem| {
         let number = word.strip_prefix(stem);
-        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        number
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
     })
 }
 
@@ -271,8 +287,13 @@ mod tests {
             ["x_delta", "y_delta", "z_delta", "wx_delta", "wy_delta", "wz_delta", "gripper.pos"],
             ["eef_dx", "eef_dy", "eef_dz", "drx", "dry", "drz", "gripper_opening"],
             [
-                "world_vector_x", "world_vector_y", "world_vector_z", "rotation_delta_x",
-                "rotation_delta_y", "rotation_delta_z", "open_gripper",
+                "world_vector_x",
+                "world_vector_y",
+                "world_vector_z",
+                "rotation_delta_x",
+                "rotation_delta_y",
+                "rotation_delta_z",
+                "open_gripper",
             ],
             ["deltaX", "deltaY", "deltaZ", "deltaRoll", "deltaPitch", "deltaYaw", "gripperCmd"],
         ] {

@@ -48,8 +48,10 @@ impl Features {
             TrainError::Feature { root, key, problem }
         };
         let cameras = cameras(dataset);
-        let camera = choose(&cameras, source.camera.as_deref())
-            .map_err(|error| TrainError::Unfit { root: root(), problem: error.to_string() })?;
+        let camera = choose(&cameras, source.camera.as_deref()).map_err(|error| {
+            let problem = std::iter::once(error.to_string()).chain(unreadable_pictures(dataset));
+            TrainError::Unfit { root: root(), problem: problem.collect::<Vec<_>>().join("; ") }
+        })?;
         let key = source.action.as_deref().unwrap_or(ACTION);
         let action_names = action(dataset, key).map_err(|problem| fault(key, problem))?;
         let stated = source.gripper.is_some();
@@ -130,6 +132,16 @@ fn cameras(dataset: &Dataset) -> Vec<Camera> {
             height: camera.height,
         })
         .collect()
+}
+
+/// Why there are pictures that are not looked through.
+fn unreadable_pictures(dataset: &Dataset) -> impl Iterator<Item = String> {
+    let pictures = dataset.described().iter();
+    let pictures = pictures.filter(|one| ["image", "video"].contains(&one.dtype.as_str()));
+    pictures.filter_map(|one| match &one.content {
+        Content::Unreadable(reason) => Some(format!("{} cannot be read: {reason}", one.key)),
+        Content::Readable(_) => None,
+    })
 }
 
 /// Names of the numbers of the feature `key`, which must be floats.

@@ -41,7 +41,9 @@ pub enum RateError {
     )]
     TooSlow(f64),
     /// Time does not go on from a row to the next.
-    #[error("frame {frame}: its timestamp {now_s} s does not come after the {before_s} s before it")]
+    #[error(
+        "frame {frame}: its timestamp {now_s} s does not come after the {before_s} s before it"
+    )]
     Backwards {
         /// The row at fault.
         frame: usize,
@@ -223,7 +225,8 @@ mod tests {
 
     fn regular(rows: usize, rate_hz: f64) -> RowTimes {
         // As the format stores them: single precision.
-        let times: Vec<f64> = (0..rows).map(|row| f64::from((row as f64 / rate_hz) as f32)).collect();
+        let times: Vec<f64> =
+            (0..rows).map(|row| f64::from((row as f64 / rate_hz) as f32)).collect();
         RowTimes::new(&times, rate_hz).unwrap()
     }
 
@@ -240,7 +243,8 @@ mod tests {
         assert_eq!(steps.len(), 10);
         for (number, step) in steps.iter().enumerate() {
             assert_eq!(step.row, 3 * number);
-            for (found, wanted) in step.action[..6].iter().zip([0.003, -0.006, 0.0, 0.0, 0.0, 0.03]) {
+            for (found, wanted) in step.action[..6].iter().zip([0.003, -0.006, 0.0, 0.0, 0.0, 0.03])
+            {
                 assert!((found - wanted).abs() < 1e-7, "{step:?}");
             }
             assert_eq!(step.action[6], f32::from(u8::from(number == 9)), "the step's end decides");

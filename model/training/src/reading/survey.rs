@@ -144,7 +144,8 @@ impl Judge<'_> {
                 }
             };
             self.plausible(episode, &frames, &actions, seen)?;
-            let of_frames = |rows: &Vec<Vec<f32>>| frames.iter().map(|&row| rows[row].clone()).collect();
+            let of_frames =
+                |rows: &Vec<Vec<f32>>| frames.iter().map(|&row| rows[row].clone()).collect();
             segments.push(Segment {
                 task,
                 label_valid: frames.iter().map(|&row| valid[row]).collect(),
@@ -247,7 +248,8 @@ impl Judge<'_> {
         let (most_m, most_rad) =
             (limits.linear_speed_m_s * STEP_S, limits.angular_speed_rad_s * STEP_S);
         for (&frame, action) in frames.iter().zip(actions) {
-            let length = |part: &[f32]| part.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let length =
+                |part: &[f32]| part.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
             let (moved_m, turned_rad) = (length(&action[..3]), length(&action[3..GRIPPER]));
             if moved_m > IMPLAUSIBLE * most_m {
                 let problem = format!(

@@ -84,11 +84,17 @@ impl LeRobot {
         write(&root.join("meta/info.json"), info.to_string().as_bytes());
         write(&root.join("meta/stats.json"), b"{}");
         let texts: ArrayRef = Arc::new(StringArray::from(self.tasks.clone()));
-        parquet(&root.join("meta/tasks.parquet"), vec![("task_index", ints(0..self.tasks.len())), ("task", texts)]);
-        let starts: Vec<usize> = lengths.iter().scan(0, |sum, length| {
-            *sum += length;
-            Some(*sum - length)
-        }).collect();
+        parquet(
+            &root.join("meta/tasks.parquet"),
+            vec![("task_index", ints(0..self.tasks.len())), ("task", texts)],
+        );
+        let starts: Vec<usize> = lengths
+            .iter()
+            .scan(0, |sum, length| {
+                *sum += length;
+                Some(*sum - length)
+            })
+            .collect();
         let zeros = || ints(lengths.iter().map(|_| 0));
         let tasks = self.episodes.iter().map(|rows| {
             let mut tasks: Vec<i64> = rows.iter().map(|row| row.task).collect();
@@ -174,8 +180,7 @@ fn pictures(rows: &[&Row]) -> ArrayRef {
         Field::new("bytes", DataType::Binary, true),
         Field::new("path", DataType::Utf8, true),
     ]);
-    let columns: Vec<ArrayRef> =
-        vec![Arc::new(bytes), Arc::new(StringArray::new_null(rows.len()))];
+    let columns: Vec<ArrayRef> = vec![Arc::new(bytes), Arc::new(StringArray::new_null(rows.len()))];
     Arc::new(StructArray::new(fields, columns, None))
 }
 

@@ -44,12 +44,10 @@ fn no_dataset_and_too_long_streams_are_refused() {
 fn breaking_off_while_loading_writes_nothing() {
     let bench = Bench::new();
     let request = bench.request(bench.fresh(), "out");
-    let mut stop = |progress: &Progress| {
-        match progress {
-            Progress::Dataset(_) => ControlFlow::Continue(()),
-            Progress::Loading { .. } => ControlFlow::Break(()),
-            other => panic!("{other}"),
-        }
+    let mut stop = |progress: &Progress| match progress {
+        Progress::Dataset(_) => ControlFlow::Continue(()),
+        Progress::Loading { .. } => ControlFlow::Break(()),
+        other => panic!("{other}"),
     };
     let error = train_lbc(&request, &bench.config, &mut stop).unwrap_err();
     assert!(matches!(error, TrainError::StoppedWhileLoading), "{error}");

@@ -1,0 +1,158 @@
+//! `jaco-train` as a user starts it: what it says before it begins, and its exit codes.
+#![allow(clippy::unwrap_used)]
+
+use jaco_dataset::{DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
+use serde_json::Value as Json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const NAMES: [&str; 7] = ["dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"];
+const TASK: &str = "put the blue cube on the green plate";
+
+/// Two episodes of twelve rows at `rate_hz`, whose gripper's numbers are `closed` and `open`.
+fn dataset(root: &Path, rate_hz: u32, camera: &str, [closed, open]: [f32; 2]) {
+    let features = Features::new([
+        (format!("observation.images.{camera}"), FeatureKind::Image { height: 8, width: 8 }),
+        ("action".to_owned(), FeatureKind::float32(NAMES)),
+    ]);
+    let mut writer = DatasetWriter::create(root, rate_hz, "test", features.unwrap()).unwrap();
+    for _ in 0..2 {
+        let mut episode = writer.begin_episode(TASK);
+        for step in 0..12 {
+            let gripper = if step < 6 { open } else { closed };
+            let action = vec![0.002, -0.001, 0.0, 0.0, 0.0, 0.01 * step as f32, gripper];
+            let row = Row::new()
+                .with(format!("observation.images.{camera}"), Value::Image(vec![step; 192].into()))
+                .with("action", Value::F32(action));
+            episode.push(row).unwrap();
+        }
+        writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    }
+}
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// `jaco-train --json train lbc ARGUMENTS`, in this folder.
+    fn train(&self, arguments: &[&str]) -> Output {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_jaco-train"));
+        program.current_dir(self.0.path()).args(["--json", "train", "lbc"]).args(arguments);
+        program.output().unwrap()
+    }
+
+    /// What is said when the arguments are refused with exit code 2.
+    fn refusal(&self, arguments: &[&str]) -> String {
+        let output = self.train(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(output.stdout.is_empty());
+        // Debug forms of values, and the words of a parser.
+        for form in ["Some(", "None", "Err(", "unknown field", "expected `", " { "] {
+            assert!(!said.contains(form), "{form}: {said}");
+        }
+        said
+    }
+}
+
+fn json(output: &Output) -> Json {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// tensorboard #1220 (colons), Evo-1 #19 (gripper ranges), axol #306 (rates), in one recipe.
+#[test]
+fn datasets_with_options_of_their_own_train_and_are_told_about_first() {
+    let place = Place::new();
+    dataset(&place.path("2026-11-25T10:30"), 10, "front", [0.0, 1.0]);
+    dataset(&place.path("from-others"), 30, "top", [100.0, 0.0]);
+    place.write(
+        "recipe.toml",
+        "batch_size = 2\nsteps = 2\nhorizon = 2\nvalidation_states = 4\n[[dataset]]\n\
+         path = \"2026-11-25T10:30\"\nrepeat = 2\n[[dataset]]\npath = \"from-others\"\n\
+         camera = \"top\"\ngripper = \"100..0\"\n",
+    );
+    let output = place.train(&["--recipe", "recipe.toml", "--out", "out"]);
+    let result = json(&output);
+    assert_eq!((&result["step"], &result["states"]), (&2.into(), &(2 * 12 + 2 * 4).into()));
+    assert_eq!(result["datasets"][0]["resampled"], false);
+    assert_eq!(result["datasets"][1]["resampled"], true);
+    assert_eq!(result["datasets"][1]["action"]["gripper"], "100..0");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let place_of = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words}\n{said}"));
+    assert!(place_of("dataset 2026-11-25T10:30: 2 episodes") < place_of("dataset from-others"));
+    assert!(place_of("put together to 8 steps") < place_of("step 2 "));
+
+    let refused = place.refusal(&["--recipe", "recipe.toml", "--out", "out"]);
+    assert!(refused.contains("add --resume"), "{refused}");
+    let resumed = place.train(&["--recipe", "recipe.toml", "--out", "out", "--resume"]);
+    assert_eq!(json(&resumed)["step"], 2);
+    let refused =
+        place.refusal(&["--recipe", "recipe.toml", "--out", "out", "--resume", "--lr", "0.5"]);
+    assert!(refused.contains("learning_rate = 0.001, now 0.5"), "{refused}");
+}
+
+#[test]
+fn a_dry_run_tells_and_writes_nothing() {
+    let place = Place::new();
+    dataset(&place.path("demos"), 20, "front", [1.0, -1.0]);
+    let refused = place.refusal(&["--dry-run", "--dataset", "demos"]);
+    assert!(refused.contains("the gripper in action is -1, outside 0..1"), "{refused}");
+    let given = ["--dry-run", "--dataset", "demos:3", "--gripper", "1..-1", "--out", "out"];
+    let told = json(&place.train(&given));
+    assert_eq!(told["datasets"][0]["states"], 12);
+    assert_eq!(told["datasets"][0]["repeat"], 3);
+    assert_eq!(told["datasets"][0]["tasks"][0]["text"], TASK);
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn what_was_given_wrong_is_named_with_exit_code_2() {
+    let place = Place::new();
+    dataset(&place.path("demos"), 10, "front", [0.0, 1.0]);
+    place.write("misspelt.toml", "batch_size = 2\nlearningrate = 0.1\n");
+    place.write("both.toml", "[[dataset]]\npath = \"demos\"\n");
+    place.write("file", "");
+    fs::create_dir(place.path("empty")).unwrap();
+    for (arguments, words) in [
+        (&["--dataset", "demo"][..], "demo: there is no such folder"),
+        (&["--dataset", "demos:0"], "no number of times"),
+        (&["--dataset", "file"], "is a file"),
+        (&["--dataset", "empty"], "empty"),
+        (&[], "no dataset"),
+        (&["--dataset", "demos", "--recipe", "misspelt.toml"], "misspelt.toml:2: learningrate"),
+        (&["--dataset", "demos", "--recipe", "not-there.toml"], "cannot read the recipe"),
+        (&["--dataset", "demos", "--recipe", "both.toml"], "name them in one place"),
+        (&["--dataset", "demos", "--gripper", "open"], "no gripper range"),
+        (&["--dataset", "demos", "--unit-m", "0"], "--unit-m 0: must be a number above 0"),
+        (&["--dataset", "demos", "--camera", "top"], "has no camera top"),
+        (&["--dataset", "demos", "--action", "actions"], "feature actions is not there"),
+        (&["--dataset", "demos", "--device", "tpu"], "no device \"tpu\""),
+        (&["--dataset", "demos", "--lr", "nan"], "learning_rate"),
+        (&["--dataset", "demos", "--init", "not-there"], "not-there"),
+        (&["--dataset", "demos", "--resume"], "without --resume"),
+    ] {
+        let said = place.refusal(&[arguments, &["--out", "out"]].concat());
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    assert!(place.refusal(&["--dataset", "demos"]).contains("--out"), "clap names what is missing");
+    let said = place.refusal(&["--dataset", "demos", "--out", "file"]);
+    assert!(said.contains("is no folder"), "{said}");
+    let said = place.refusal(&["--dataset", "demos", "--out", "file/out"]);
+    assert!(said.contains("file is no folder"), "{said}");
+    assert!(!place.path("out").exists());
+}
