@@ -181,7 +181,9 @@ fn increasing<T: PartialOrd + std::fmt::Display>(name: &str, values: &[T]) -> Re
 /// The files read last; shared by the copies of a dataset. Episodes are mostly read in order, so
 /// few files serve many threads, and a dataset of any size costs no more.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RowsCache(Arc<Mutex<VecDeque<(PathBuf, Arc<FileRows>)>>>);
+pub(crate) struct RowsCache(Arc<Mutex<VecDeque<CachedFile>>>);
+
+type CachedFile = (PathBuf, Arc<FileRows>);
 
 impl RowsCache {
     /// The default columns of a file.
