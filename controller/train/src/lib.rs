@@ -3,10 +3,11 @@
 //!
 //! `input` and `recipe` own what the user gave: datasets, options, hyper-parameters.
 
+mod error;
 mod input;
 mod recipe;
 
-pub use input::InputError;
+pub use error::InputError;
 
 use anyhow::Context;
 use indicatif::ProgressBar;

@@ -3,7 +3,7 @@
 //! Owns its keys. A key that is not read is refused with its line: a misspelt one would be a setting
 //! that silently is not made.
 
-use crate::input::{InputError, MOST_REPEATS};
+use crate::error::{InputError, MOST_REPEATS};
 use jaco_training::{DatasetSource, GripperRange, LbcConfig};
 use serde_json::Value as Json;
 use std::ops::Range;
