@@ -4,6 +4,7 @@
 //! Pure: whoever calls hands in the variables and looks at no file here.
 
 use std::ffi::OsString;
+use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
 
 /// The value of a variable of the environment, if it is set. One that is set to nothing counts as
@@ -28,6 +29,26 @@ pub enum GivenPathError {
     /// `$` and no name.
     #[error("a $ without a name: write $NAME or ${{NAME}} for a variable, $$ for a plain $")]
     LoneDollar,
+}
+
+/// Linux's number for links in a circle, which the standard library has no kind for yet.
+const ELOOP: i32 = 40;
+
+/// Whether `error`, about a path that a user named, is about the path and not about the machine:
+/// nothing there, something else there, no permission.
+pub fn blames_path(error: &Error) -> bool {
+    let about_path = matches!(
+        error.kind(),
+        ErrorKind::AlreadyExists
+            | ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+    );
+    about_path || error.raw_os_error() == Some(ELOOP)
 }
 
 /// The path that `text` stands for. `~` alone or before a `/` at the start is the variable HOME;

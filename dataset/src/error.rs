@@ -1,6 +1,7 @@
 //! What can go wrong with a dataset, in words that name the file, the episode and the column,
 //! and say what to do. A remedy that is named here exists.
 
+use jaco_core::given::blames_path;
 use parquet::errors::ParquetError;
 use std::error::Error;
 use std::io;
@@ -219,21 +220,10 @@ impl DatasetError {
     }
 }
 
-/// Whether the system refused the path that was given, and did not fail itself.
+/// Whether the system refused the path that was given, or the file ends early or is no text.
 fn is_about_the_path(source: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        source.kind(),
-        Kind::NotFound
-            | Kind::PermissionDenied
-            | Kind::NotADirectory
-            | Kind::IsADirectory
-            | Kind::InvalidFilename
-            | Kind::ReadOnlyFilesystem
-            | Kind::AlreadyExists
-            | Kind::InvalidData
-            | Kind::UnexpectedEof
-    )
+    let kind = source.kind();
+    blames_path(source) || matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// Whether an error of this package blames what a user gave; `None` if it is not of this package.

@@ -105,9 +105,6 @@ impl OpenVlaPolicy {
     /// Loads the checkpoint in `dir`.
     pub fn load_with(dir: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
         let config = checkpoint::read_config(dir)?;
-        if options.adapter.is_none() {
-            checkpoint::refuse_adapter_beside(dir)?;
-        }
         let norm_stats = checkpoint::read_statistics(dir, options.adapter, &config)?;
         let statistics = norm_stats.choose(options.statistics)?;
         let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
@@ -187,6 +184,9 @@ pub fn load_model(
     kind: Kind,
     adapter: Option<(&Path, bool)>,
 ) -> Result<(VarStore, OpenVla), ModelError> {
+    if adapter.is_none() {
+        checkpoint::refuse_adapter_beside(dir)?;
+    }
     let (variables, mut model) = OpenVla::build_frozen(config, device, kind)?;
     checkpoint::read_weights(dir, config, &variables)?;
     if let Some((folder, merge)) = adapter {

@@ -9,6 +9,7 @@ use crate::json::keys::{TOKENIZER, TOKENIZER_CONFIG};
 use crate::json::{self, Object};
 use crate::names::TOKENIZER_CONFIG_FILE;
 use crate::tokens::ActionVocab;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
@@ -70,12 +71,12 @@ impl PromptTokenizer {
         {
             return Err(model.refuse("dropout", "would draw tokens at random; must be null"));
         }
-        check_settings(&path.with_file_name(TOKENIZER_CONFIG_FILE))?;
         let mut tokenizer =
             Tokenizer::from_bytes(value.to_string()).map_err(|_| problem(UNREADABLE.to_owned()))?;
         // What the file stores was somebody's last call; a prompt is neither padded nor cut.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|_| problem(UNREADABLE.to_owned()))?;
+        check_settings(&path.with_file_name(TOKENIZER_CONFIG_FILE), &tokenizer)?;
         let special = tokenizer.get_added_tokens_decoder().into_iter();
         Ok(Self {
             unknown: tokenizer.token_to_id("<unk>").map(i64::from),
@@ -169,10 +170,21 @@ impl PromptTokenizer {
     }
 }
 
-/// Refuses what transformers would do to the tokenizer beside its file.
-fn check_settings(path: &Path) -> Result<(), ModelError> {
+/// Refuses what transformers would do to `tokenizer` beside its file.
+fn check_settings(path: &Path, tokenizer: &Tokenizer) -> Result<(), ModelError> {
     if !json::is_there(path) {
         return Ok(());
     }
-    Object::root(path, &json::read(path)?)?.check(&TOKENIZER_CONFIG)
+    let value = json::read(path)?;
+    let settings = Object::root(path, &value)?;
+    settings.check(&TOKENIZER_CONFIG)?;
+    let Some(added) = settings.object("added_tokens_decoder")? else { return Ok(()) };
+    for (id, token) in added.map() {
+        let content = token.get("content").and_then(Value::as_str).unwrap_or_default();
+        if tokenizer.token_to_id(content).map(|id| id.to_string()).as_ref() != Some(id) {
+            let wanted = "is not that token of tokenizer.json; have transformers write both again";
+            return Err(added.refuse(id, wanted));
+        }
+    }
+    Ok(())
 }

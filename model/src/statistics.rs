@@ -98,6 +98,8 @@ impl NormStats {
     pub fn name(&self, key: Option<&str>) -> Result<String, ModelError> {
         let available = || self.entries.keys().cloned().collect::<Vec<_>>();
         let found = match key {
+            // The file has no names to choose by.
+            Some(_) if self.unnamed => Some(UNNAMED.to_owned()),
             Some(key) => [key.to_owned(), format!("{key}{NO_NOOPS}")]
                 .into_iter()
                 .find(|key| self.entries.contains_key(key)),

@@ -3,6 +3,7 @@
 
 use super::EXIT_CODES;
 use clap::{Args, Subcommand};
+use jaco_shell::args::path;
 use std::path::PathBuf;
 
 const DATASETS: &str = "\
@@ -46,7 +47,7 @@ pub struct TrainArgs {
     #[arg(long = "dataset", value_name = "DIR[:N]")]
     pub datasets: Vec<String>,
     /// Where the checkpoint and the training state go.
-    #[arg(long, required_unless_present = "dry_run")]
+    #[arg(long, required_unless_present = "dry_run", value_parser = path())]
     pub out: Option<PathBuf>,
     /// Longest stream to learn, in action units of 100 ms [default: the recipe's, else 8].
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=28))]
@@ -59,11 +60,11 @@ pub struct TrainArgs {
     pub resume: bool,
     /// Start from this checkpoint folder, or from scratch with the sizes of a folder that holds
     /// only config.json and tokenizer.json [default: the mini policy's sizes, from scratch].
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub init: Option<PathBuf>,
     /// TOML file with the training's other parameters (learning rate, batch size, jitter, ...)
     /// and, as [[dataset]], with datasets that have options of their own.
-    #[arg(long)]
+    #[arg(long, value_parser = path())]
     pub recipe: Option<PathBuf>,
     /// Learning rate at the schedule's top [default: the recipe's, else 0.001].
     #[arg(long)]

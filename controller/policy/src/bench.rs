@@ -161,7 +161,7 @@ fn synthetic(geometry: &str, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loa
 }
 
 fn from_folder(folder: &Path, args: &BenchArgs, kind: Kind) -> anyhow::Result<Loaded> {
-    let mut config = checkpoint::read_config(&folder)?;
+    let mut config = checkpoint::read_config(folder)?;
     grow_horizon(&mut config, args);
     let adapter = args.load.adapter.as_deref().map(|adapter| (adapter, args.load.merge));
     let device = torch_device(args.load.device);

@@ -6,6 +6,9 @@ use crate::variable;
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use jaco_core::given::{GivenPathError, given_path};
+
+pub use jaco_core::given::blames_path;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -74,28 +77,6 @@ impl Unusable {
             false => anyhow::Error::new(error).context(doing),
         }
     }
-}
-
-/// Whether `error`, about a path that a user named, is about the path and not about the machine:
-/// nothing there, something else there, no permission.
-pub fn blames_path(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{
-        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
-        PermissionDenied, ReadOnlyFilesystem,
-    };
-    let about_path = matches!(
-        error.kind(),
-        AlreadyExists
-            | InvalidFilename
-            | InvalidInput
-            | IsADirectory
-            | NotADirectory
-            | NotFound
-            | PermissionDenied
-            | ReadOnlyFilesystem
-    );
-    // Links in a circle have no kind yet.
-    about_path || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 #[cfg(test)]

@@ -25,8 +25,13 @@ const QUANTISED: [&str; 12] = [
     ".weight_scale",
 ];
 /// Parts of the names of heads that regress or denoise actions.
-const CONTINUOUS: [&str; 4] =
-    ["action_head", "noise_predictor", "proprio_projector", "noisy_action_projector"];
+const CONTINUOUS: [&str; 5] = [
+    "action_decoder",
+    "action_head",
+    "noise_predictor",
+    "proprio_projector",
+    "noisy_action_projector",
+];
 
 /// How `found` differs from `wanted`; what is `ignored` by name is as good as absent.
 pub(crate) fn compare<'a>(

@@ -63,15 +63,15 @@ impl WeightsFile {
     /// Maps the file at `path` and reads its header; nothing else is read.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         json::check_link(path)?;
-        let file = File::open(path).map_err(ModelError::io(path))?;
         let refuse = |problem| ModelError::File { path: path.to_owned(), problem };
-        let metadata = file.metadata().map_err(ModelError::io(path))?;
+        let metadata = std::fs::metadata(path).map_err(ModelError::io(path))?;
         if !metadata.is_file() {
             return Err(refuse(FileProblem::NotAFile));
         }
         if metadata.len() == 0 {
             return Err(refuse(FileProblem::Empty));
         }
+        let file = File::open(path).map_err(ModelError::io(path))?;
         // SAFETY: read only; see the type for who must leave the file alone.
         let map = unsafe { Mmap::map(&file) }.map_err(ModelError::io(path))?;
         if let Some(sign) = pickle_sign(&map) {

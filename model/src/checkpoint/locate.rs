@@ -16,8 +16,11 @@ use std::path::{Component, Path, PathBuf};
 const PICKLES: [&str; 5] = ["bin", "ckpt", "pkl", "pt", "pth"];
 
 /// What the names of files begin with that hold heads and inputs which are not OpenVLA's.
-const HEADS: [&str; 8] = [
+const HEADS: [&str; 11] = [
+    "action_decoder",
+    "action_expert",
     "action_head",
+    "action_model",
     "action_query",
     "diffusion",
     "film",
@@ -26,6 +29,9 @@ const HEADS: [&str; 8] = [
     "proprio_projector",
     "vision_backbone--",
 ];
+
+/// What only OpenVLA-OFT's model has in its code.
+const OFT: [&str; 2] = ["_regression_or_discrete_prediction", "NUM_ACTIONS_CHUNK"];
 
 /// The index of shards, in Hugging Face's layout.
 #[derive(Serialize)]
@@ -97,6 +103,17 @@ pub(super) fn refuse_continuous_head(dir: &Path) -> Result<(), ModelError> {
             PICKLES.iter().chain(&["safetensors"]).any(|e| name.ends_with(&format!(".{e}")));
         weights && HEADS.iter().any(|start| name.starts_with(start))
     };
+    // Its code decodes all tokens at once, with a head beside or without.
+    let code = dir.join("modeling_prismatic.py");
+    if fs::read_to_string(&code).is_ok_and(|text| OFT.iter().any(|sign| text.contains(sign))) {
+        return Err(ModelError::ContinuousHead { path: code });
+    }
+    // OpenVLA-OFT keeps the adapter of a run in a folder of the run's.
+    if dir.ends_with("lora_adapter")
+        && let Some(run) = dir.parent()
+    {
+        refuse_continuous_head(run)?;
+    }
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     match entries.map(|entry| entry.path()).filter(is_head).min() {
         Some(path) => Err(ModelError::ContinuousHead { path }),

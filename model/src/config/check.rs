@@ -19,7 +19,7 @@ impl OpenVlaConfig {
         self.check_stream()
     }
 
-    fn check_fixed_keys(&self) -> Result<(), ModelError> {
+    pub(super) fn check_fixed_keys(&self) -> Result<(), ModelError> {
         let Self { arch_specifier: arch, n_action_bins: bins, .. } = Self::default();
         if self.arch_specifier != arch {
             return Err(ModelError::config("arch_specifier", &self.arch_specifier, arch));

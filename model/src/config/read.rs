@@ -15,6 +15,9 @@ use std::path::Path;
 
 /// The architecture that a config.json may name.
 const ARCHITECTURE: &str = "OpenVLAForActionPrediction";
+/// Parts of the names of language models that are asked with another prompt or built otherwise.
+const OTHER_LANGUAGE_MODELS: [&str; 7] =
+    ["vicuna", "mistral", "phi", "qwen", "gemma", "-chat", "llama-3"];
 /// Of the golden folders' `vision`, what is the same in every model.
 const FIXED_VISION: [&str; 4] = ["act", "layer_norm_eps", "qkv_bias", "take_block_index"];
 
@@ -35,8 +38,9 @@ impl OpenVlaConfig {
             let wanted = "a single vision tower; this program runs the two fused ones alone";
             return Err(root.refuse("use_fused_vision_backbone", wanted));
         }
-        let llama = |id: &str| ["llama-2", "llama2"].iter().any(|n| id.to_lowercase().contains(n));
-        if root.text("hf_llm_id")?.is_some_and(|id| !llama(&id)) {
+        let other =
+            |id: &str| OTHER_LANGUAGE_MODELS.iter().any(|it| id.to_lowercase().contains(it));
+        if root.text("hf_llm_id")?.is_some_and(|id| other(&id)) {
             let wanted = "another language model, or one that is asked with another prompt; only \
                           Llama 2's are built";
             return Err(root.refuse("hf_llm_id", wanted));
@@ -81,6 +85,7 @@ impl OpenVlaConfig {
             "fixture_separator_token_id",
         ];
         config.rest = rest(&root, &known);
+        config.check_fixed_keys()?;
         config.check_bounds()?;
         // Golden folders of the reference say it so.
         if let Some(separator) = root.integer("fixture_separator_token_id")? {
@@ -173,8 +178,10 @@ fn rope_theta(text: &Object<'_>) -> Result<Option<f64>, ModelError> {
     let mut theta = text.number("rope_theta")?;
     for key in ["rope_parameters", "rope_scaling"] {
         let Some(rope) = text.object(key)? else { continue };
+        let factor = rope.number("factor")?;
         for kind in ["rope_type", "type"] {
-            if rope.text(kind)?.is_some_and(|kind| kind != "default") {
+            let same = |kind: &str| kind == "default" || (kind == "linear" && factor == Some(1.0));
+            if rope.text(kind)?.is_some_and(|kind| !same(&kind)) {
                 let wanted = "stretches the positions, which is not computed here";
                 return Err(text.refuse(key, wanted));
             }

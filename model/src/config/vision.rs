@@ -74,8 +74,12 @@ impl TowerConfig {
 
     pub(super) fn by_timm_id(id: &str) -> Option<TowerConfig> {
         match id {
-            "vit_large_patch14_reg4_dinov2.lvd142m" => Some(Self::DINOV2_LARGE),
-            "vit_so400m_patch14_siglip_224" => Some(Self::SIGLIP_SO400M),
+            "vit_large_patch14_reg4_dinov2.lvd142m" | "vit_large_patch14_reg4_dinov2" => {
+                Some(Self::DINOV2_LARGE)
+            }
+            "vit_so400m_patch14_siglip_224" | "vit_so400m_patch14_siglip_224.webli" => {
+                Some(Self::SIGLIP_SO400M)
+            }
             _ => None,
         }
     }

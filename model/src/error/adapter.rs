@@ -68,6 +68,12 @@ pub enum AdapterError {
         /// Path of the adapted module.
         module: String,
     },
+    /// All pairs are on parts of the towers that never run.
+    #[error(
+        "changes nothing: all its pairs are on blocks of the towers whose output is not used; it \
+         belongs to another model"
+    )]
+    OnlyDead,
     /// Nothing was learnt, or nothing was saved.
     #[error(
         "changes nothing: in every pair one matrix is all zeros. It was saved before training, or \

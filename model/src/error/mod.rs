@@ -12,9 +12,9 @@ pub use file::FileProblem;
 pub use tensors::{IndexProblem, Misnamed, Misshapen, TensorMismatch};
 
 use jaco_core::codec::StatisticsError;
+use jaco_core::given::blames_path;
 use std::error::Error;
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tch::TchError;
 
@@ -118,8 +118,9 @@ pub enum ModelError {
     },
     /// A head beside the weights that gives actions in another way.
     #[error(
-        "{}: is a part of a model whose actions come from a continuous head (as OpenVLA-OFT's), and \
-         this program decodes tokens: use a checkpoint that was trained to emit action tokens",
+        "{}: is a part of a model whose actions come from a continuous head, or from all tokens at \
+         once (OpenVLA-OFT and its relatives); this program decodes token by token: use a checkpoint \
+         that was trained for that",
         path.display()
     )]
     ContinuousHead {
@@ -385,9 +386,7 @@ impl ModelError {
     /// and not about the machine or the program that uses it.
     pub fn is_unusable_input(&self) -> bool {
         match self {
-            ModelError::Io { source, .. } => {
-                !matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-            }
+            ModelError::Io { source, .. } => blames_path(source),
             ModelError::Torch(_)
             | ModelError::Bin { .. }
             | ModelError::NotAnAction { .. }
@@ -425,6 +424,7 @@ pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::ErrorKind;
 
     #[test]
     fn a_checkpoint_that_is_not_there_is_unusable_input_and_a_full_disk_is_not() {

@@ -2,10 +2,10 @@
 //! its square.
 //!
 //! Owns what wins there. OpenVLA's processor derives its steps (`tvf_...`) from
-//! `image_resize_strategy`, `means` and the like, and then takes over what the file stores: the
-//! stored steps win, then the file's strategy, and config.json's counts only where the file names
-//! neither (the published checkpoint restores rounded constants from it). Source: openvla
-//! `processing_prismatic.py`.
+//! `image_resize_strategy`, `means` and the like, and then takes over what the file stores. So
+//! stored constants win over those that they were made of (the published checkpoint restores
+//! rounded ones), steps and strategy must agree, and config.json's strategy counts only where the
+//! file says neither. Source: openvla `processing_prismatic.py`.
 
 use super::{DEFAULT, ImageProcessor, Normalization, ResizeStrategy, letterbox_fill};
 use crate::error::ModelError;
@@ -40,10 +40,7 @@ impl ImageProcessor {
             return Err(file.refuse("use_fused_vision_backbone", "this model has two towers"));
         }
         check_sizes(file, size)?;
-        let strategy = match stored_strategy(file, size)? {
-            Some(stored) => stored,
-            None => ResizeStrategy::of(file)?.unwrap_or(strategy),
-        };
+        let strategy = stored_strategy(file, size)?.unwrap_or(strategy);
         let channels = |value: &Value| numbers(value)?.try_into().ok();
         let (means, stds) = (towers(file, "means", channels)?, towers(file, "stds", channels)?);
         let stored = towers(file, "tvf_normalize_params", |value| {
@@ -68,6 +65,8 @@ impl ImageProcessor {
             integer(value).and_then(|value| u8::try_from(value).ok())
         })?;
         let letterbox_fill = match fill {
+            // torchvision pads with zeros where no colour is named.
+            None if file.map().contains_key("tvf_letterbox_fill") => [0; 3],
             None => letterbox_fill(means.unwrap_or(DEFAULT.map(|n| n.mean))),
             Some(fill) => fill
                 .try_into()
@@ -107,7 +106,9 @@ impl ImageProcessor {
     }
 }
 
-/// The strategy that the stored steps amount to; none if the file stores no steps.
+/// The strategy of the file; none if it says neither a strategy nor steps. Stored steps and strategy
+/// must agree, and what is not stored the reference derives from the strategy, whose default is the
+/// letterbox.
 fn stored_strategy(file: &Object<'_>, size: usize) -> Result<Option<ResizeStrategy>, ModelError> {
     let letterbox = file.read("tvf_do_letterbox", "must be true or false", boolean)?;
     let resized = towers(file, "tvf_resize_params", |value| {
@@ -120,27 +121,48 @@ fn stored_strategy(file: &Object<'_>, size: usize) -> Result<Option<ResizeStrate
         let sides = sides(value.get("size")?)?;
         sides.iter().all(|&side| side == size).then_some(sides.len())
     })?;
-    let crops = towers(file, "tvf_crop_params", |value| {
+    towers(file, "tvf_crop_params", |value| {
         let sides = sides(value.get("output_size")?)?;
         sides.iter().all(|&side| side == size).then_some(())
-    });
-    crops?;
-    let both = "a letterbox is brought to size by its shorter side; the steps contradict that";
-    match (letterbox, resized) {
-        (_, Some([a, b])) if a != b => Err(file.refuse("tvf_resize_params", "differs by tower")),
-        (Some(true), Some([2, _])) => Err(file.refuse("tvf_resize_params", both)),
-        (Some(true), _) => Ok(Some(ResizeStrategy::Letterbox)),
-        (_, Some([2, _])) => Ok(Some(ResizeStrategy::ResizeNaive)),
-        (_, Some(_)) => Ok(Some(ResizeStrategy::ResizeCrop)),
-        // Without the sizes, what is no letterbox may be either of the others.
-        (Some(false), None) => match ResizeStrategy::of(file)? {
-            Some(ResizeStrategy::Letterbox) => {
-                let wanted = "image_resize_strategy says letterbox; remove the wrong one";
-                Err(file.refuse("tvf_do_letterbox", wanted))
+    })?;
+    let named = ResizeStrategy::of(file)?;
+    if named.is_none() && letterbox.is_none() && resized.is_none() {
+        return Ok(None);
+    }
+    let derived = named.unwrap_or(ResizeStrategy::Letterbox);
+    let letterbox = letterbox.unwrap_or(derived == ResizeStrategy::Letterbox);
+    let sides = match resized {
+        Some([a, b]) if a != b => {
+            return Err(file.refuse("tvf_resize_params", "differs by tower"));
+        }
+        Some([sides, _]) => sides,
+        None => {
+            if derived == ResizeStrategy::ResizeNaive {
+                2
+            } else {
+                1
             }
-            other => Ok(other),
-        },
-        (None, None) => Ok(None),
+        }
+    };
+    let stored = match (letterbox, sides) {
+        (true, 2) => {
+            let wanted = "a letterbox is brought to size by its shorter side; the file contradicts \
+                          itself (tvf_do_letterbox, image_resize_strategy)";
+            return Err(file.refuse("tvf_resize_params", wanted));
+        }
+        (true, _) => ResizeStrategy::Letterbox,
+        (false, 2) => ResizeStrategy::ResizeNaive,
+        (false, _) => ResizeStrategy::ResizeCrop,
+    };
+    match named {
+        Some(named) if named != stored => {
+            let wanted = format!(
+                "its stored steps (tvf_do_letterbox, tvf_resize_params) are those of {stored}; make \
+                 them agree, or remove the steps"
+            );
+            Err(file.refuse("image_resize_strategy", wanted))
+        }
+        _ => Ok(Some(stored)),
     }
 }
 

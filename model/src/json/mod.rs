@@ -91,7 +91,9 @@ fn parse(text: &str) -> Result<Value, FileProblem> {
         Category::Eof => FileProblem::Truncated,
         _ => {
             let line = strict.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
-            let first = error.column().saturating_sub(SHOWN_CHARS / 2);
+            // The library counts bytes.
+            let before = line.get(..error.column().min(line.len())).unwrap_or_default();
+            let first = before.chars().count().saturating_sub(SHOWN_CHARS / 2);
             let near = line.chars().skip(first).take(SHOWN_CHARS).collect();
             FileProblem::NotJson { line: error.line(), near }
         }

@@ -49,32 +49,36 @@ impl<'a> Object<'a> {
     /// Refuses keys that would change the answer and are not read here, and those that are not
     /// known at all.
     pub fn check(&self, list: &KeyList) -> Result<(), ModelError> {
-        for (key, value) in self.map.iter().filter(|(_, value)| !value.is_null()) {
+        let given = || self.map.iter().filter(|(_, value)| !value.is_null());
+        // What is known has better words than what is not.
+        for (key, value) in given() {
             match list.rule(key) {
-                Some(Rule::Used | Rule::NoEffect) => {}
-                Some(Rule::Only(accepted, why)) => {
-                    if !accepted.iter().any(|wanted| means(value, wanted)) {
-                        let wanted = format!("{why}; only {} is answered alike", either(accepted));
-                        return Err(self.refuse(key, wanted));
-                    }
-                }
-                Some(Rule::Refused(why)) => {
-                    if !is_neutral(value) {
-                        return Err(self.refuse(key, *why));
-                    }
-                }
-                None if key.starts_with('_') => {}
-                None => {
-                    let wanted = format!(
-                        "is not among the known keys of {} (docs/files.md) and may change what the \
-                         policy answers; remove it if it does not",
-                        list.place
+                Some(Rule::Only(accepted, why))
+                    if !accepted.iter().any(|wanted| means(value, wanted)) =>
+                {
+                    let accepted = accepted.join(" or ");
+                    return Err(
+                        self.refuse(key, format!("{why}; only {accepted} is answered alike"))
                     );
-                    return Err(self.refuse(key, wanted));
                 }
+                Some(Rule::Refused(why)) if !is_neutral(value) => {
+                    return Err(self.refuse(key, *why));
+                }
+                _ => {}
             }
         }
-        Ok(())
+        let unknown = |key: &&String| list.rule(key).is_none() && !key.starts_with('_');
+        match given().map(|(key, _)| key).find(unknown) {
+            None => Ok(()),
+            Some(key) => {
+                let wanted = format!(
+                    "is not among the known keys of {} (docs/files.md) and may change what the \
+                     policy answers; remove it if it does not",
+                    list.place
+                );
+                Err(self.refuse(key, wanted))
+            }
+        }
     }
 
     /// The value of `key`.
@@ -196,7 +200,8 @@ pub(crate) fn is_neutral(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(entries) => entries.is_empty(),
         Value::String(text) => text.is_empty(),
-        Value::Bool(true) | Value::Number(_) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Bool(true) => false,
     }
 }
 
@@ -210,8 +215,4 @@ fn means(value: &Value, wanted: &str) -> bool {
         Value::Bool(value) => value.to_string() == wanted,
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
-}
-
-fn either(accepted: &[&str]) -> String {
-    accepted.join(" or ")
 }

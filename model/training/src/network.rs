@@ -54,7 +54,7 @@ impl Network {
             Start::Checkpoint(dir) => dir,
             Start::Resume => out,
         };
-        let mut config = OpenVlaConfig::read(&dir.join(checkpoint::CONFIG_FILE))?;
+        let mut config = checkpoint::read_config(dir)?;
         config.action_stream.horizon = settings.horizon;
         let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
         let (variables, model) = match start {
@@ -66,6 +66,7 @@ impl Network {
             }
         };
         if let Start::Checkpoint(_) = start {
+            checkpoint::refuse_adapter_beside(dir)?;
             checkpoint::read_weights(dir, &config, &variables)?;
         }
         if !matches!(start, Start::Fresh { .. }) {

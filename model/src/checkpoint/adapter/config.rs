@@ -3,10 +3,11 @@
 //! Owns their values; which of PEFT's many keys are understood, ignored or refused stands in
 //! [`crate::json::keys`]. Those without effect are kept and written back.
 
+use super::targets::{TargetModules, ends_in};
 use crate::checkpoint::mistaken;
 use crate::error::{AdapterError, ModelError};
 use crate::json::keys::ADAPTER;
-use crate::json::object::{integer, is_neutral, number};
+use crate::json::object::{integer, number};
 use crate::json::{self, Object};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -34,9 +35,6 @@ pub const OPENVLA_TARGETS: [&str; 15] = [
     "v_proj",
 ];
 
-/// Keys that leave out some of the modules which `target_modules` names.
-const NARROWING: [&str; 2] = ["exclude_modules", "layers_to_transform"];
-
 /// The keys of adapter_config.json.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AdapterConfig {
@@ -62,6 +60,10 @@ pub struct AdapterConfig {
     pub rest: Map<String, Value>,
 }
 
+/// PEFT's rank and numerator where the file does not say them.
+const PEFT_R: i64 = 8;
+const PEFT_ALPHA: f64 = 8.0;
+
 /// The keys that [`AdapterConfig`] has fields for.
 const READ: [&str; 8] = [
     "peft_type",
@@ -73,25 +75,6 @@ const READ: [&str; 8] = [
     "alpha_pattern",
     "use_rslora",
 ];
-
-/// PEFT's `target_modules`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum TargetModules {
-    /// Ends of module paths.
-    Suffixes(Vec<String>),
-    /// "all-linear" or a regular expression, which is not evaluated: every linear map counts.
-    Expression(String),
-}
-
-impl fmt::Display for TargetModules {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Suffixes(suffixes) => f.write_str(&suffixes.join(", ")),
-            Self::Expression(expression) => f.write_str(expression),
-        }
-    }
-}
 
 impl AdapterConfig {
     /// An adapter of rank `r` and scale `alpha / r` on modules whose paths end in `suffixes`.
@@ -145,10 +128,8 @@ impl AdapterConfig {
         let rest = file.map().iter().filter(|(key, _)| !READ.contains(&key.as_str()));
         let config = Self {
             peft_type: kind,
-            r: file.integer("r")?.ok_or_else(|| file.lacks("r", "the rank"))?,
-            lora_alpha: file
-                .number("lora_alpha")?
-                .ok_or_else(|| file.lacks("lora_alpha", "the numerator of the scale"))?,
+            r: file.integer("r")?.unwrap_or(PEFT_R),
+            lora_alpha: file.number("lora_alpha")?.unwrap_or(PEFT_ALPHA),
             lora_dropout: file.number("lora_dropout")?.unwrap_or(0.0),
             target_modules,
             rank_pattern: patterns(&file, "rank_pattern", integer)?,
@@ -179,6 +160,7 @@ impl AdapterConfig {
             let wanted = "must be a number other than 0: the adapter would change nothing";
             return refuse("lora_alpha", self.lora_alpha.to_string(), wanted);
         }
+        self.check_targets()?;
         for (key, mut patterns) in [
             ("rank_pattern", self.rank_pattern.keys().collect::<Vec<_>>()),
             ("alpha_pattern", self.alpha_pattern.keys().collect()),
@@ -190,20 +172,6 @@ impl AdapterConfig {
             }
         }
         Ok(())
-    }
-
-    /// Whether `module` is adapted.
-    pub fn targets(&self, module: &str) -> bool {
-        match &self.target_modules {
-            TargetModules::Suffixes(suffixes) => suffixes.iter().any(|end| ends_in(module, end)),
-            TargetModules::Expression(_) => true,
-        }
-    }
-
-    /// Whether every module that [`AdapterConfig::targets`] names must have a pair.
-    pub(super) fn is_exhaustive(&self) -> bool {
-        matches!(self.target_modules, TargetModules::Suffixes(_))
-            && NARROWING.iter().all(|key| self.rest.get(*key).is_none_or(is_neutral))
     }
 
     /// Rank of `module` and the factor of its product.
@@ -249,10 +217,6 @@ fn patterns<T>(
         entries.map(|(end, value)| Some((end.clone(), item(value)?))).collect()
     };
     Ok(file.read(key, wanted, read)?.unwrap_or_default())
-}
-
-fn ends_in(module: &str, end: &str) -> bool {
-    module.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// PEFT writes and expects whole numbers as integers.

@@ -210,6 +210,9 @@ pub(super) fn read(
         changes |= a_most > 0.0 && b_most > 0.0;
         modules.insert(module.clone(), LoraPair { a, b, scale });
     }
+    if survey.pairs.is_empty() {
+        return Err(refuse(survey.file.path())(AdapterError::OnlyDead));
+    }
     if !changes {
         return Err(refuse(survey.file.path())(AdapterError::ChangesNothing));
     }

@@ -5,9 +5,11 @@
 
 mod config;
 mod files;
+mod targets;
 
-pub use config::{AdapterConfig, OPENVLA_TARGETS, TargetModules};
+pub use config::{AdapterConfig, OPENVLA_TARGETS};
 pub(super) use files::Survey;
+pub use targets::TargetModules;
 
 use super::random::seeded;
 use super::shapes::{Shapes, wanted_tensors};

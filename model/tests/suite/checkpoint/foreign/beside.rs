@@ -207,3 +207,41 @@ fn a_folder_that_is_no_adapter_says_what_it_is() {
     let said = adapted(inner.path()).unwrap_err();
     assert!(said.contains("continuous head"), "{said}");
 }
+
+/// PEFT builds no pair on a module that is not named, and ignores what the file holds for it; here
+/// all were applied.
+#[test]
+fn pairs_that_peft_would_not_use_are_refused() {
+    for change in [
+        json!({"exclude_modules": ["q_proj"]}),
+        json!({"exclude_modules": ".*layers\\.1\\..*"}),
+        json!({"layers_to_transform": [0]}),
+        json!({"layers_to_transform": 0, "layers_pattern": "layers"}),
+        json!({"target_modules": ".*v_proj"}),
+    ] {
+        let said = adapted(adapter(change.clone()).path()).unwrap_err();
+        assert!(said.contains("unexpected") && said.contains("q_proj"), "{change}: {said}");
+    }
+    let plain = adapted(adapter(json!({})).path()).unwrap();
+    for harmless in [
+        json!({"exclude_modules": ["lm_head"]}),
+        json!({"layers_to_transform": [0, 1, 2]}),
+        json!({"target_modules": ".*\\.q_proj"}),
+        json!({"target_modules": "all-linear"}),
+    ] {
+        assert_eq!(adapted(adapter(harmless.clone()).path()).unwrap(), plain, "{harmless}");
+    }
+    let said = adapted(adapter(json!({"target_modules": "(q_proj"})).path()).unwrap_err();
+    assert!(said.contains("regular expression"), "{said}");
+}
+
+/// OpenVLA-OFT keeps the head in the run's folder and the adapter in one inside.
+#[test]
+fn an_adapter_whose_run_has_a_continuous_head_is_refused() {
+    let run = tempfile::tempdir().unwrap();
+    fs::rename(adapter(json!({})).keep(), run.path().join("lora_adapter")).unwrap();
+    assert!(adapted(&run.path().join("lora_adapter")).is_ok());
+    fs::write(run.path().join("action_head--150000_checkpoint.pt"), b"PK").unwrap();
+    let said = adapted(&run.path().join("lora_adapter")).unwrap_err();
+    assert!(said.contains("action_head--150000"), "{said}");
+}

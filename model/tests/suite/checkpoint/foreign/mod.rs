@@ -125,7 +125,15 @@ fn config_keys_that_would_change_the_answer_are_refused_by_name() {
             (json!({"model_type": "prismatic"}), &["model_type"]),
             (json!({"use_l1_regression": true}), &["continuous head"]),
             (json!({"num_images_in_input": 2}), &["num_images_in_input"]),
-            (json!({"vla": {"base_vlm": "prism-dinosiglip-224px+7b"}}), &["Prismatic", "convert"]),
+            (
+                json!({"vla": {"base_vlm": "prism-dinosiglip-224px+7b"}, "aaa": 1}),
+                &["Prismatic", "convert"],
+            ),
+            (json!({"hf_llm_id": "meta-llama/Llama-2-7b-chat-hf"}), &["hf_llm_id", "prompt"]),
+            (
+                json!({"fixture_separator_token_id": 3, "n_action_bins": i64::MIN}),
+                &["n_action_bins"],
+            ),
             (json!({"repetition_penalty": 1.2}), &["repetition_penalty"]),
             (json!({"new_trick": 3}), &["new_trick", "not among the known keys"]),
             (json!({"text_config": {"new_trick": 3}}), &["text_config.new_trick"]),
@@ -172,7 +180,9 @@ fn config_keys_without_effect_are_ignored() {
             json!({"text_config": {"rope_theta": null, "rope_parameters":
                 {"rope_type": "default", "rope_theta": 10000.0}}}),
             json!({"text_config": {"rope_scaling": {"rope_type": "default"}}}),
-            json!({"text_config": {"num_key_value_heads": null}}),
+            json!({"text_config": {"num_key_value_heads": null, "hidden_act": "swish"}}),
+            json!({"hf_llm_id": "/data/models/base", "hidden_size": 128, "use_film": 0}),
+            json!({"text_config": {"rope_scaling": {"type": "linear", "factor": 1.0}}}),
         ],
     );
 }
@@ -200,6 +210,7 @@ fn the_rotary_base_is_read_where_transformers_5_writes_it() {
 #[test]
 fn a_continuous_head_beside_the_weights_is_refused_by_name() {
     for name in [
+        "action_decoder-20000.pt",
         "action_head--150000_checkpoint.pt",
         "proprio_projector--latest_checkpoint.pt",
         "noisy_action_projector--5_checkpoint.pt",
@@ -210,6 +221,10 @@ fn a_continuous_head_beside_the_weights_is_refused_by_name() {
         assert_refused(dir.path(), &[name, "continuous head"]);
         assert!(inspect(dir.path()).is_err());
     }
+    let dir = checkpoint();
+    let code = "def _regression_or_discrete_prediction(self, input_embeddings):";
+    fs::write(dir.path().join("modeling_prismatic.py"), code).unwrap();
+    assert_refused(dir.path(), &["modeling_prismatic.py", "token by token"]);
     let dir = checkpoint();
     for harmless in ["training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"] {
         fs::write(dir.path().join(harmless), b"PK\x03\x04").unwrap();
@@ -263,15 +278,20 @@ fn the_processors_file_says_how_a_picture_becomes_a_square() {
             json!({"image_resize_strategy": "resize-crop", "means": [[0.485, 0.456, 0.406], [0.5, 0.5, 0.5]]}),
             crop,
         ),
-        // Stored steps win over the strategy that they were made of.
         (
-            json!({"image_resize_strategy": "letterbox", "tvf_do_letterbox": false, "tvf_resize_params":
-                [{"size": [128, 128], "interpolation": 3, "antialias": true, "max_size": null},
-                 {"size": [128, 128], "interpolation": 3, "antialias": true, "max_size": null}]}),
+            json!({"image_resize_strategy": "resize-naive", "tvf_do_letterbox": false,
+                "tvf_resize_params": [
+                    {"size": [128, 128], "interpolation": 3, "antialias": true, "max_size": null},
+                    {"size": [128, 128], "interpolation": 3, "antialias": true, "max_size": null}]}),
             naive,
         ),
         (json!({"tvf_do_letterbox": true, "tvf_letterbox_fill": [127, 127, 127]}), letterbox),
-        (json!({"tvf_resize_params": [{"size": 128}, {"size": [128]}]}), crop),
+        // What is not stored follows from the strategy, whose default is the letterbox.
+        (json!({"tvf_resize_params": [{"size": 128}, {"size": [128]}]}), letterbox),
+        (
+            json!({"tvf_do_letterbox": false, "tvf_resize_params": [{"size": 128}, {"size": 128}]}),
+            crop,
+        ),
         (json!({"size": {"height": 10}, "do_resize": true, "image_mean": [0, 0, 0]}), naive),
     ] {
         let dir = checkpoint();
@@ -301,6 +321,9 @@ fn a_processor_that_does_something_else_is_refused() {
         "preprocessor_config.json",
         &[
             (json!({"image_processor_type": "CLIPImageProcessor"}), &["image_processor_type"]),
+            // The strategy was changed by hand, the steps were not.
+            (json!({"image_resize_strategy": "letterbox"}), &["image_resize_strategy", "tvf_"]),
+            (json!({"tvf_do_letterbox": true}), &["contradicts itself"]),
             (json!({"interpolations": ["bilinear", "bilinear"]}), &["interpolations", "bicubic"]),
             (json!({"input_sizes": [[3, 224, 224], [3, 224, 224]]}), &["input_sizes", "128"]),
             (json!({"use_fused_vision_backbone": false}), &["two towers"]),
@@ -332,13 +355,18 @@ fn what_a_tokenizer_was_last_called_with_is_not_applied() {
     assert_each_alike(
         "tokenizer_config.json",
         &[json!({"add_bos_token": true, "add_eos_token": false, "padding_side": "left",
-            "tokenizer_class": "LlamaTokenizer", "legacy": false})],
+            "tokenizer_class": "LlamaTokenizer", "legacy": false, "model_input_names": ["input_ids"],
+            "added_tokens_decoder": {"1": {"content": "<s>", "special": true}}})],
     );
     assert_each_refused(
         "tokenizer_config.json",
         &[
             (json!({"add_bos_token": false}), &["add_bos_token"]),
             (json!({"add_eos_token": true}), &["add_eos_token"]),
+            (
+                json!({"added_tokens_decoder": {"385": {"content": "pick", "special": false}}}),
+                &["added_tokens_decoder.385", "tokenizer.json"],
+            ),
         ],
     );
     assert_each_refused(
