@@ -11,11 +11,11 @@ targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
     mapfile -t targets < <(sed -n '/^\[\[bin\]\]/,/^name/ s/^name = "\(.*\)"/\1/p' Cargo.toml)
 fi
-fuzz() { nice -n 15 cargo +nightly fuzz "$1" --sanitizer none "${@:2}"; }
+programs=target/$(rustc +nightly -vV | sed -n 's/^host: //p')/release
 # The inputs that a target keeps are small; what is longer finds nothing that these do not.
 longest() { case $1 in checkpoint) echo 32768 ;; adapter | tokenizer) echo 8192 ;; *) echo 4096 ;; esac; }
 
-CARGO_BUILD_JOBS=${CARGO_BUILD_JOBS:-1} fuzz build || exit 1
+nice -n 15 cargo +nightly fuzz build --sanitizer none || exit 1
 mkdir -p runs
 table=$'target executions per_s edges inputs findings'
 for target in "${targets[@]}"; do
@@ -26,7 +26,7 @@ for target in "${targets[@]}"; do
     [ -f "words/$target.dict" ] && words=("-dict=words/$target.dict")
     before=$(find "artifacts/$target" -type f | wc -l)
     # One finding does not end the run: the fuzzer goes on in a process of its own.
-    fuzz run "$target" "${folders[@]}" -- \
+    nice -n 15 "$programs/$target" "${folders[@]}" -artifact_prefix="artifacts/$target/" \
         -fork=1 -ignore_crashes=1 -ignore_ooms=1 -ignore_timeouts=1 \
         -max_total_time="$seconds" -max_len="$(longest "$target")" -timeout=10 \
         -rss_limit_mb=2048 "${words[@]}" >"runs/$target.log" 2>&1
