@@ -30,7 +30,7 @@ fn all() -> [bool; ACTION_DIMS] {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
     "action statistics are unusable in dimension {dimension}: q01 = {q01}, q99 = {q99} \
-     (both must be finite, and q01 no greater than q99)"
+     (both must be finite, their difference too, and q01 no greater than q99)"
 )]
 pub struct StatisticsError {
     /// The dimension at fault, 0..7.
@@ -52,7 +52,8 @@ impl ActionCodec {
     pub fn new(statistics: ActionStatistics) -> Result<Self, StatisticsError> {
         for dimension in 0..ACTION_DIMS {
             let (q01, q99) = (statistics.q01[dimension], statistics.q99[dimension]);
-            if statistics.mask[dimension] && !(q01.is_finite() && q99.is_finite() && q01 <= q99) {
+            // Two finite numbers may lie further apart than any number is.
+            if statistics.mask[dimension] && !((q99 - q01).is_finite() && q01 <= q99) {
                 return Err(StatisticsError { dimension, q01, q99 });
             }
         }
@@ -122,4 +123,24 @@ pub fn bin_of(value: f64) -> u16 {
 pub fn bin_centre(bin: u16) -> f64 {
     let i = usize::from(bin).saturating_sub(1).min(254);
     (edge(i) + edge(i + 1)) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by the fuzz target `statistics`: the difference overflows, and every bin decoded to
+    /// an infinite displacement.
+    #[test]
+    fn quantiles_further_apart_than_a_number_can_be_are_refused() {
+        let sound = ActionStatistics { q01: [-1.0; 7], q99: [1.0; 7], mask: [true; 7] };
+        assert!(ActionCodec::new(sound).is_ok());
+        let mut wide = sound;
+        (wide.q01[2], wide.q99[2]) = (-1.7e308, 1.7e308);
+        let refused = StatisticsError { dimension: 2, q01: -1.7e308, q99: 1.7e308 };
+        assert_eq!(ActionCodec::new(wide), Err(refused));
+        // What passes through is not normalised by anything.
+        wide.mask[2] = false;
+        assert!(ActionCodec::new(wide).is_ok());
+    }
 }
