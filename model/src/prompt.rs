@@ -11,6 +11,7 @@ use crate::names::TOKENIZER_CONFIG_FILE;
 use crate::tokens::ActionVocab;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
@@ -71,11 +72,11 @@ impl PromptTokenizer {
         {
             return Err(model.refuse("dropout", "would draw tokens at random; must be null"));
         }
-        let mut tokenizer =
-            Tokenizer::from_bytes(value.to_string()).map_err(|_| problem(UNREADABLE.to_owned()))?;
+        let unreadable = || problem(UNREADABLE.to_owned());
+        let mut tokenizer = build(&value.to_string()).ok_or_else(unreadable)?;
         // What the file stores was somebody's last call; a prompt is neither padded nor cut.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|_| problem(UNREADABLE.to_owned()))?;
+        tokenizer.with_truncation(None).map_err(|_| unreadable())?;
         check_settings(&path.with_file_name(TOKENIZER_CONFIG_FILE), &tokenizer)?;
         let special = tokenizer.get_added_tokens_decoder().into_iter();
         Ok(Self {
@@ -168,6 +169,12 @@ impl PromptTokenizer {
             problem: error.to_string(),
         })
     }
+}
+
+/// The tokenizer that a tokenizer.json describes. The library panics at some that it should
+/// refuse, a damaged charsmap among them: that too is a fault of the file.
+fn build(text: &str) -> Option<Tokenizer> {
+    catch_unwind(|| Tokenizer::from_bytes(text)).ok()?.ok()
 }
 
 /// Refuses what transformers would do to `tokenizer` beside its file.

@@ -69,6 +69,21 @@ fn a_tokenizer_without_bos_is_refused() {
     assert!(matches!(error, ModelError::Tokenizer { .. }), "{error}");
 }
 
+/// Found by the fuzz target `tokenizer`: the tokenizers library panics at such a charsmap.
+#[test]
+fn a_tokenizer_that_the_library_panics_at_is_refused() {
+    let text = fs::read_to_string(mini().join("tokenizer.json")).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let damaged = serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"});
+    value["normalizer"] = damaged;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokenizer.json");
+    fs::write(&path, value.to_string()).unwrap();
+    let config = OpenVlaConfig::read(&mini().join("config.json")).unwrap();
+    let error = PromptTokenizer::read(&path, &config).unwrap_err();
+    assert!(error.to_string().contains("no tokenizer that can be built"), "{error}");
+}
+
 /// Golden ids by an independent implementation of the published tokenizer.
 #[test]
 fn prompts_have_the_ids_of_the_published_tokenizer() {
