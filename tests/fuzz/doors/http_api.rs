@@ -29,10 +29,13 @@ pub fn open(data: &[u8]) {
         1 => daemon.must_answer("/v1/run", rest),
         2 => daemon.must_answer("/v1/run/finish", rest),
         _ => {
-            let visible = rest.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
+            // What is no path at all is refused below the API, without words.
+            let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/%?&=".contains(byte);
             // These two go on for as long as somebody listens, or waits for an arm.
             let lasts = rest.starts_with(b"events") || rest.starts_with(b"stop");
-            if let (true, false, Ok(path)) = (visible, lasts, std::str::from_utf8(rest)) {
+            if let (true, false, Ok(path)) =
+                (rest.iter().all(legal), lasts, std::str::from_utf8(rest))
+            {
                 daemon.must_answer(&format!("/v1/{path}"), b"{}");
             }
         }
