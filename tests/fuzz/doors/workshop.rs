@@ -43,7 +43,9 @@ impl Workshop {
     /// Writes the checkpoint.
     pub fn new() -> Self {
         let folder = promise::folder();
-        let config: OpenVlaConfig = serde_json::from_str(GEOMETRY).expect("a sound geometry");
+        let geometry = folder.path().join("geometry.json");
+        fs::write(&geometry, GEOMETRY).expect("a file of one's own");
+        let config = OpenVlaConfig::read(&geometry).expect("a sound geometry");
         let checkpoint = folder.path().join("checkpoint");
         synth::write(&config, Kind::Float, 0, &checkpoint, u64::MAX, &mut |_, _| ())
             .expect("an invented checkpoint");
