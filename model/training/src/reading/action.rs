@@ -17,6 +17,19 @@ const GRIPPER: usize = ACTION_DIMS - 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout([usize; ACTION_DIMS]);
 
+/// What somebody vouches for beside the names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stated {
+    /// Numbers whose names say nothing are displacements in our order.
+    pub displacements: bool,
+    /// The gripper's range.
+    pub gripper: bool,
+    /// What a 1 of a displacement is.
+    pub metres: bool,
+    /// What a 1 of a rotation is.
+    pub radians: bool,
+}
+
 /// Why a feature is no action.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
@@ -53,6 +66,36 @@ pub enum ActionError {
         /// All names.
         names: String,
     },
+    /// A name in another place than the order that was vouched for.
+    #[error(
+        "has {name} at place {place}, which --displacements takes for {wanted}: name all seven, or \
+         put them in that order"
+    )]
+    Misplaced {
+        /// The name.
+        name: String,
+        /// Its place, counted from 1.
+        place: usize,
+        /// What is taken to be there.
+        wanted: &'static str,
+    },
+    /// A name that says another unit than ours.
+    #[error("is in another unit, as the name {name} says: say what a 1 is with {option}")]
+    Unit {
+        /// The name.
+        name: String,
+        /// The option.
+        option: &'static str,
+    },
+    /// The gripper's number is a length.
+    #[error(
+        "measures the gripper's width, as the name {name} says: name the number of a closed and of \
+         an open gripper, such as --gripper 0..0.085"
+    )]
+    Width {
+        /// The gripper's name.
+        name: String,
+    },
     /// The gripper's number grows as it closes.
     #[error(
         "counts the gripper's closing, as the name {name} says: name the number of a closed and of \
@@ -65,13 +108,8 @@ pub enum ActionError {
 }
 
 impl Layout {
-    /// The layout of a feature with these names. `displacements`: somebody vouches for numbers
-    /// whose names say nothing; `gripper_stated`: its range was stated.
-    pub fn of(
-        names: &[String],
-        displacements: bool,
-        gripper_stated: bool,
-    ) -> Result<Self, ActionError> {
+    /// The layout of the feature `key`, whose numbers have these `names`.
+    pub fn of(key: &str, names: &[String], stated: Stated) -> Result<Self, ActionError> {
         let listed = || names.join(", ");
         let meanings: Vec<Meaning> = names.iter().map(|name| Meaning::of(name)).collect();
         for (name, meaning) in names.iter().zip(&meanings) {
@@ -79,33 +117,60 @@ impl Layout {
                 return Err(ActionError::Other { name: name.clone(), what });
             }
         }
+        if let Some(what) = said_by_key(key, names).filter(|_| !stated.displacements) {
+            return Err(ActionError::Other { name: key.to_owned(), what });
+        }
         if names.len() != ACTION_DIMS {
             return Err(ActionError::Count { count: names.len(), names: listed() });
         }
+        for name in names {
+            let says = |list: &[&str]| words(name).iter().any(|word| list.contains(&word.as_str()));
+            for (list, is_stated, option) in [
+                (SHORT_UNITS, stated.metres, "--unit-m"),
+                (ANGLE_UNITS, stated.radians, "--unit-rad"),
+            ] {
+                if says(list) && !is_stated {
+                    return Err(ActionError::Unit { name: name.clone(), option });
+                }
+            }
+        }
         let mut places = [None; ACTION_DIMS];
         for (place, meaning) in meanings.iter().enumerate() {
+            let name = || names[place].clone();
             let dimension = match meaning {
                 Meaning::Dimension(dimension) => *dimension,
-                Meaning::Closing => GRIPPER,
-                _ => continue,
+                Meaning::Closing if !stated.gripper => {
+                    return Err(ActionError::Closing { name: name() });
+                }
+                Meaning::Width if !stated.gripper => {
+                    return Err(ActionError::Width { name: name() });
+                }
+                Meaning::Closing | Meaning::Width => GRIPPER,
+                Meaning::Other(_) | Meaning::Unknown => continue,
             };
-            if *meaning == Meaning::Closing && !gripper_stated {
-                return Err(ActionError::Closing { name: names[place].clone() });
-            }
             if places[dimension].replace(place).is_some() {
                 let dimension = DIMENSIONS[dimension];
                 return Err(ActionError::Twice { dimension, names: listed() });
             }
         }
-        let mut layout = [0; ACTION_DIMS];
-        for (place, found) in layout.iter_mut().zip(places) {
-            match found {
-                Some(found) => *place = found,
-                None if displacements => return Ok(Self(std::array::from_fn(|place| place))),
-                None => return Err(ActionError::Unnamed { names: listed() }),
+        match places.iter().copied().collect::<Option<Vec<usize>>>() {
+            Some(all) => Ok(Self(std::array::from_fn(|dimension| all[dimension]))),
+            None if !stated.displacements => Err(ActionError::Unnamed { names: listed() }),
+            // Somebody vouches for the order: what has a name must agree.
+            None => {
+                let strays = |(dimension, place): (usize, &Option<usize>)| {
+                    place.filter(|place| *place != dimension)
+                };
+                match places.iter().enumerate().find_map(strays) {
+                    None => Ok(Self(std::array::from_fn(|place| place))),
+                    Some(place) => Err(ActionError::Misplaced {
+                        name: names[place].clone(),
+                        place: place + 1,
+                        wanted: DIMENSIONS[place],
+                    }),
+                }
             }
         }
-        Ok(Self(layout))
     }
 
     /// A row in our order and units; its gripper as it is. `row` has seven numbers.
@@ -130,6 +195,8 @@ enum Meaning {
     Dimension(usize),
     /// The gripper, counted towards closing.
     Closing,
+    /// The gripper, as a length.
+    Width,
     /// Something that is no displacement.
     Other(&'static str),
     /// Nothing.
@@ -160,14 +227,15 @@ const PLACES: &[&str] = &[
     "effector",
     "trans",
     "translation",
-    "target",
-    "goal",
-    "abs",
-    "absolute",
     "cartesian",
     "world",
     "vector",
 ];
+/// Words that say "no displacement" whatever stands beside them.
+const ABSOLUTE: &[&str] = &["abs", "absolute", "target", "goal"];
+/// Words of lengths that are not metres, and of angles that are not radians.
+const SHORT_UNITS: &[&str] = &["mm", "cm", "millimetres", "millimeters", "centimeters"];
+const ANGLE_UNITS: &[&str] = &["deg", "degree", "degrees"];
 const JOINT_WORDS: &[&str] = &[
     "joint", "joints", "motor", "shoulder", "elbow", "wrist", "forearm", "waist", "servo",
     "actuator",
@@ -184,16 +252,21 @@ impl Meaning {
             return Meaning::Other(TORQUE);
         }
         if any(&["gripper", "grip", "grasp"]) {
-            return match (any(DISPLACED), any(&["close", "closed", "closing", "closure"])) {
-                (true, _) => Meaning::Other(GRIPPER_CHANGE),
-                (false, true) => Meaning::Closing,
-                (false, false) => Meaning::Dimension(GRIPPER),
+            let closes = any(&["shut", "squeeze"]) || words.iter().any(|it| it.starts_with("clos"));
+            return match () {
+                () if any(DISPLACED) => Meaning::Other(GRIPPER_CHANGE),
+                () if closes => Meaning::Closing,
+                () if any(&["width", "distance", "aperture"]) => Meaning::Width,
+                () => Meaning::Dimension(GRIPPER),
             };
         }
         if any(JOINT_WORDS) || words.iter().any(|word| is_numbered_joint(word)) {
             return Meaning::Other(JOINTS);
         }
         if any(&["quat", "quaternion", "qw", "qx", "qy", "qz"]) {
+            return Meaning::Other(POSE);
+        }
+        if any(ABSOLUTE) {
             return Meaning::Other(POSE);
         }
         // "world vector" is what Open X-Embodiment calls a displacement.
@@ -210,7 +283,10 @@ impl Meaning {
                 turning = true;
             } else if PLACES.contains(&word) {
                 placed = true;
-            } else if !DISPLACED.contains(&word) && !FILLERS.contains(&word) {
+            } else if ![DISPLACED, FILLERS, SHORT_UNITS, ANGLE_UNITS]
+                .iter()
+                .any(|list| list.contains(&word))
+            {
                 return Meaning::Unknown;
             }
         }
@@ -220,6 +296,23 @@ impl Meaning {
             Some(dimension @ 0..3) if turning => Meaning::Dimension(dimension + 3),
             Some(dimension) => Meaning::Dimension(dimension),
         }
+    }
+}
+
+/// What the key of a feature says that its names do not: `action.ee_pose` with plain axes.
+fn said_by_key(key: &str, names: &[String]) -> Option<&'static str> {
+    let is_displaced = |text: &str| words(text).iter().any(|it| DISPLACED.contains(&it.as_str()));
+    let has_d = |text: &str| words(text).iter().any(|it| axis_of(it).is_some_and(|(_, d)| d));
+    if is_displaced(key) || names.iter().any(|name| is_displaced(name) || has_d(name)) {
+        return None;
+    }
+    let words = words(key);
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    match () {
+        () if any(JOINT_WORDS) || any(&["qpos"]) => Some(JOINTS),
+        () if any(&["vel", "velocity", "velocities", "speed", "twist", "qvel"]) => Some(VELOCITY),
+        () if any(PLACES) || any(ABSOLUTE) => Some(POSE),
+        () => None,
     }
 }
 
@@ -272,9 +365,13 @@ mod tests {
 
     fn layout(names: &[&str]) -> Result<Layout, ActionError> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        Layout::of(&names, false, false)
+        Layout::of("action", &names, Stated::default())
     }
 
+    const ORDER: Stated =
+        Stated { displacements: true, gripper: false, metres: false, radians: false };
+    const RANGE: Stated = Stated { displacements: false, gripper: true, ..ORDER };
+    const VOUCHED: Stated = Stated { gripper: true, ..ORDER };
     const IN_ORDER: Layout = Layout([0, 1, 2, 3, 4, 5, 6]);
 
     #[test]
@@ -342,7 +439,7 @@ mod tests {
     fn six_eight_and_fourteen_numbers_are_refused_with_what_is_wanted() {
         for count in [0, 1, 6, 8, 14] {
             let names: Vec<String> = (0..count).map(|number| number.to_string()).collect();
-            let error = Layout::of(&names, true, true).unwrap_err();
+            let error = Layout::of("action", &names, VOUCHED).unwrap_err();
             assert!(error.to_string().contains(&format!("has {count} number(s)")), "{error}");
             assert!(error.to_string().contains("wanted are 7"), "{error}");
         }
@@ -355,26 +452,81 @@ mod tests {
     fn names_that_say_nothing_need_somebodys_word() {
         for stem in ["", "a", "action_", "dim"] {
             let names: Vec<String> = (0..7).map(|number| format!("{stem}{number}")).collect();
-            let error = Layout::of(&names, false, true).unwrap_err();
+            let error = Layout::of("action", &names, RANGE).unwrap_err();
             assert!(error.to_string().contains("--displacements"), "{error}");
-            assert_eq!(Layout::of(&names, true, false), Ok(IN_ORDER));
+            assert_eq!(Layout::of("action", &names, ORDER), Ok(IN_ORDER));
         }
         // Nobody's word makes joints displacements.
         let arm: Vec<String> = (0..7).map(|number| format!("joint_{number}.pos")).collect();
-        assert!(Layout::of(&arm, true, true).is_err());
+        assert!(Layout::of("action", &arm, VOUCHED).is_err());
     }
 
     #[test]
     fn a_gripper_that_counts_its_closing_needs_its_range() {
         let names = ["x", "y", "z", "roll", "pitch", "yaw", "gripper_closed"].map(String::from);
-        let error = Layout::of(&names, false, false).unwrap_err();
+        let error = Layout::of("action", &names, Stated::default()).unwrap_err();
         assert!(error.to_string().contains("--gripper 1..0"), "{error}");
-        assert_eq!(Layout::of(&names, false, true), Ok(IN_ORDER));
+        assert_eq!(Layout::of("action", &names, RANGE), Ok(IN_ORDER));
     }
 
     #[test]
     fn a_dimension_that_is_there_twice_is_refused() {
         let error = layout(&["x", "y", "z", "roll", "pitch", "x", "gripper"]).unwrap_err();
         assert!(error.to_string().contains("has x twice"), "{error}");
+    }
+
+    /// What the names do not say and the key does: poses trained as displacements.
+    #[test]
+    fn a_pose_that_only_the_key_tells_is_refused() {
+        let names = ["x", "y", "z", "roll", "pitch", "yaw", "gripper"].map(str::to_owned);
+        for (key, what) in [
+            ("action.ee_pose", POSE),
+            ("action.cartesian_position", POSE),
+            ("action.eef_velocity", VELOCITY),
+            ("action.joint_position", JOINTS),
+        ] {
+            let wanted = ActionError::Other { name: key.to_owned(), what };
+            assert_eq!(Layout::of(key, &names, Stated::default()), Err(wanted));
+            assert_eq!(Layout::of(key, &names, ORDER), Ok(IN_ORDER), "{key}: vouched for");
+        }
+        assert_eq!(Layout::of("action.eef_delta", &names, Stated::default()), Ok(IN_ORDER));
+        assert!(matches!(layout(&["abs_dx"]), Err(ActionError::Other { what: POSE, .. })));
+    }
+
+    /// `gripper, x, y, z` was taken as x, y, z, roll once somebody vouched for the rest.
+    #[test]
+    fn who_vouches_for_the_order_is_held_to_the_names() {
+        let names = ["gripper", "x", "y", "z", "r0", "r1", "r2"].map(str::to_owned);
+        let wanted = ActionError::Misplaced { name: "x".to_owned(), place: 2, wanted: "y" };
+        assert_eq!(Layout::of("action", &names, ORDER), Err(wanted));
+    }
+
+    #[test]
+    fn another_unit_in_a_name_has_to_be_stated() {
+        let names = ["dx_mm", "dy_mm", "dz_mm", "droll_deg", "dpitch_deg", "dyaw_deg", "gripper"]
+            .map(str::to_owned);
+        let wanted = ActionError::Unit { name: "dx_mm".to_owned(), option: "--unit-m" };
+        assert_eq!(Layout::of("action", &names, ORDER), Err(wanted));
+        let metres = Stated { metres: true, ..Stated::default() };
+        let wanted = ActionError::Unit { name: "droll_deg".to_owned(), option: "--unit-rad" };
+        assert_eq!(Layout::of("action", &names, metres), Err(wanted));
+        assert_eq!(Layout::of("action", &names, Stated { radians: true, ..metres }), Ok(IN_ORDER));
+    }
+
+    /// Open X-Embodiment's `gripper_closedness_action` trained as an opening.
+    #[test]
+    fn a_gripper_that_says_how_it_is_counted_needs_its_range() {
+        for (name, closing) in
+            [("gripper_closedness_action", true), ("gripper_shut", true), ("gripper_width", false)]
+        {
+            let names = ["dx", "dy", "dz", "droll", "dpitch", "dyaw", name].map(str::to_owned);
+            let name = name.to_owned();
+            let wanted = match closing {
+                true => ActionError::Closing { name },
+                false => ActionError::Width { name },
+            };
+            assert_eq!(Layout::of("action", &names, Stated::default()), Err(wanted));
+            assert_eq!(Layout::of("action", &names, RANGE), Ok(IN_ORDER));
+        }
     }
 }

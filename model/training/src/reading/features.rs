@@ -2,7 +2,7 @@
 //!
 //! Owns their keys and the choice among them. Must never read a row.
 
-use super::action::Layout;
+use super::action::{Layout, Stated};
 use super::camera::{Camera, choose};
 use super::source::{ACTION, DatasetSource};
 use crate::error::TrainError;
@@ -54,8 +54,13 @@ impl Features {
         })?;
         let key = source.action.as_deref().unwrap_or(ACTION);
         let action_names = action(dataset, key).map_err(|problem| fault(key, problem))?;
-        let stated = source.gripper.is_some();
-        let layout = Layout::of(&action_names, source.displacements, stated)
+        let stated = Stated {
+            displacements: source.displacements,
+            gripper: source.gripper.is_some(),
+            metres: source.unit_m != 1.0,
+            radians: source.unit_rad != 1.0,
+        };
+        let layout = Layout::of(key, &action_names, stated)
             .map_err(|error| fault(key, error.to_string()))?;
         let wrong = |found: &FeatureInfo, wanted: &str| {
             fault(&found.key, format!("is {}; training reads it as {wanted}", found.words()))
@@ -73,9 +78,11 @@ impl Features {
         let label_names = match dataset.feature(LABELS) {
             None => Vec::new(),
             Some(found) if floats(found).is_some() => names(found),
-            Some(other) => return Err(wrong(other, "floats")),
+            // Others may mean something else by that key; it is listed as ignored.
+            Some(_) => Vec::new(),
         };
-        let used = [camera.key.as_str(), key, LABEL_VALID, LABEL_STREAM, LABELS];
+        let mut used = vec![camera.key.as_str(), key, LABEL_VALID, LABEL_STREAM];
+        used.extend((!label_names.is_empty()).then_some(LABELS));
         let others = dataset.described().iter();
         let others = others.filter(|feature| !used.contains(&feature.key.as_str()));
         Ok(Self {

@@ -180,14 +180,19 @@ pub fn steps(times: &RowTimes, actions: &[ActionRow], rows: Range<usize>) -> Vec
     let length_s = times_s[rows.len()];
     let count = (length_s * STEPS_HZ - NO_STEP).ceil().max(0.0) as usize;
     let mut steps = Vec::with_capacity(count);
-    let mut first = 0;
+    // What is shown or asked at a boundary must not hang on the rounding of times; shares may.
+    let snap_s = SNAP_S.min(0.25 * length_s / rows.len() as f64);
+    let (mut first, mut shown) = (0, 0);
     for step in 0..count {
         let (begin_s, end_s) = (step as f64 / STEPS_HZ, (step + 1) as f64 / STEPS_HZ);
         while first + 1 < rows.len() && times_s[first + 1] <= begin_s {
             first += 1;
         }
+        while shown + 1 < rows.len() && times_s[shown + 1] <= begin_s + snap_s {
+            shown += 1;
+        }
         let (mut moved_m, mut turned) = ([0.0; 3], UnitQuaternion::identity());
-        let mut gripper = actions[rows.start + first][GRIPPER];
+        let mut gripper = actions[rows.start + shown][GRIPPER];
         for row in (first..rows.len()).take_while(|&row| times_s[row] < end_s) {
             let action = &actions[rows.start + row];
             let (row_begin_s, row_end_s) = (times_s[row], times_s[row + 1]);
@@ -197,7 +202,9 @@ pub fn steps(times: &RowTimes, actions: &[ActionRow], rows: Range<usize>) -> Vec
                 *moved += share * f64::from(whole);
             }
             turned = rotation(action, share) * turned;
-            gripper = action[GRIPPER];
+            if row_begin_s < end_s - snap_s {
+                gripper = action[GRIPPER];
+            }
         }
         let turned_rad = turned.scaled_axis();
         let mut action = [0.0; ACTION_DIMS];
@@ -206,7 +213,7 @@ pub fn steps(times: &RowTimes, actions: &[ActionRow], rows: Range<usize>) -> Vec
             action[3 + axis] = turned_rad[axis] as f32;
         }
         action[GRIPPER] = gripper;
-        steps.push(Step { row: rows.start + first, action });
+        steps.push(Step { row: rows.start + shown, action });
     }
     steps
 }
@@ -358,6 +365,35 @@ mod tests {
             let made: Vec<ActionRow> = steps.iter().map(|step| step.action).collect();
             prop_assert!(turns(actions).angle_to(&turns(&made)) < 1e-4);
             prop_assert!(steps.windows(2).all(|pair| pair[0].row <= pair[1].row));
+        }
+
+        /// Pictures came a row late, and grippers a row early, where a task began in the middle of an
+        /// episode or a single row was late: times were compared to the last bit.
+        #[test]
+        fn boundaries_do_not_hang_on_rounding(
+            per_step in 2usize..7,
+            start in 0usize..300,
+            late in 0usize..60,
+            late_ms in -0.9f64..3.0,
+        ) {
+            let rate_hz = 10.0 * per_step as f64;
+            let count = 60;
+            let time = |row: usize| {
+                let late_s = if row == start + late && late % per_step != 0 { late_ms * 1e-3 } else { 0.0 };
+                f64::from((row as f64 / rate_hz + late_s) as f32)
+            };
+            let times: Vec<f64> = (0..start + count).map(time).collect();
+            let Ok(times) = RowTimes::new(&times, rate_hz) else { return Ok(()) };
+            let actions: Vec<ActionRow> =
+                (0..start + count).map(|row| [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, row as f32]).collect();
+            let whole = count / per_step;
+            for (number, step) in
+                steps(&times, &actions, start..start + count).iter().enumerate().take(whole)
+            {
+                let begins = start + number * per_step;
+                prop_assert_eq!(step.row, begins);
+                prop_assert_eq!(step.action[GRIPPER], (begins + per_step - 1) as f32);
+            }
         }
 
         /// Rows that are steps already stay what they are.

@@ -21,6 +21,8 @@ const GRIPPER: usize = ACTION_DIMS - 1;
 const IMPLAUSIBLE: f64 = 10.0;
 /// A share of the steps that is worth a warning.
 const NOTABLE: f64 = 0.01;
+/// What the robots are called on which a gripper's 0 is closed.
+const OUR_ROBOTS: &str = "kinova";
 /// A gripper that uses less than this share of its range is worth a warning.
 const NARROW: f64 = 0.5;
 
@@ -339,13 +341,21 @@ fn report(judge: &Judge, episodes: &[Vec<Segment>], seen: &Seen) -> DatasetRepor
         tasks,
         labels: features.labels(),
         ignored: features.ignored.clone(),
-        warnings: warnings(reading.gripper, states, seen),
+        warnings: warnings(reading.gripper, dataset.robot_type(), states, seen),
     }
 }
 
 /// What is usable but looks wrong.
-fn warnings(gripper: GripperRange, states: usize, seen: &Seen) -> Vec<String> {
+fn warnings(gripper: GripperRange, robot: Option<&str>, states: usize, seen: &Seen) -> Vec<String> {
     let mut warnings = Vec::new();
+    // On many robots 1 is closed, and the numbers do not show it.
+    if gripper == GripperRange::default() && !robot.is_some_and(|it| it.starts_with(OUR_ROBOTS)) {
+        let robot = robot.unwrap_or("a robot without a name");
+        warnings.push(format!(
+            "the gripper of {robot} is taken to be closed at 0 and open at 1: if it is the other \
+             way round, say --gripper 1..0"
+        ));
+    }
     if seen.too_fast as f64 > NOTABLE * states as f64 {
         warnings.push(format!(
             "{} of {states} steps are faster than the arm's default limits: it will fall behind",
