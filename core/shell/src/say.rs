@@ -40,7 +40,7 @@ pub fn object<T: Serialize>(value: &T) -> anyhow::Result<()> {
 /// Standard output takes nothing: a disk is full.
 pub fn line(text: impl Display) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match writeln!(out, "{}", plain(text)).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if is_gone(&error) => Ok(false),
         Err(error) => Err(Unwritten(error).into()),
@@ -49,7 +49,21 @@ pub fn line(text: impl Display) -> anyhow::Result<bool> {
 
 /// Says `text` on standard error. Lost if nobody takes it: the exit code tells as well.
 pub fn aside(text: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
+}
+
+/// `text` with its control characters written out, but for line ends and tabs: it may quote a file
+/// that somebody else wrote, and must not steer a terminal.
+pub fn plain(text: impl Display) -> String {
+    let mut shown = String::new();
+    for c in text.to_string().chars() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// Whether whoever read what is written has gone.
@@ -71,8 +85,15 @@ pub fn in_full(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_full;
+    use super::{in_full, plain};
     use anyhow::anyhow;
+
+    /// Found by the fuzz targets of a checkpoint's files: a key's escape codes reached the terminal.
+    #[test]
+    fn what_is_said_steers_no_terminal() {
+        let key = "a\u{1b}[2Jb\r\u{7f}: unknown key\n\tÖ";
+        assert_eq!(plain(key), "a\\u{1b}[2Jb\\r\\u{7f}: unknown key\n\tÖ");
+    }
 
     #[test]
     fn no_cause_is_said_twice() {
