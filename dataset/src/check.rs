@@ -1,5 +1,6 @@
 //! Reads a whole dataset and says what is wrong with it. Changes nothing.
 
+use crate::appending::appendable;
 use crate::described::{Content, FeatureInfo};
 use crate::episode::default_columns;
 use crate::error::{DatasetError, GET_AGAIN, MEND};
@@ -9,7 +10,7 @@ use crate::listing::EpisodeInfo;
 use crate::notes::read_notes;
 use crate::parquet_file::count_rows;
 use crate::reader::Dataset;
-use crate::storage::{TEMPORARY, files_below, has_extension, parquet_files};
+use crate::storage::{files_below, has_extension, parquet_files, temporaries};
 use crate::summary::Summary;
 use crate::table::{StoredColumn, decode_rows};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,17 +87,14 @@ impl Findings {
 }
 
 fn leftovers(root: &Path, findings: &mut Findings) -> Result<(), DatasetError> {
-    for path in files_below(root)? {
-        let place = path.display().to_string();
-        if has_extension(&path, TEMPORARY) {
-            findings.warning(
-                &place,
-                "half-written file of a crash; the next recording into this folder removes it"
-                    .to_owned(),
-            );
-        } else if has_extension(&path, "rejected") {
-            findings.warning(&place, "broken file that was set aside".to_owned());
-        }
+    for path in temporaries(root)? {
+        let problem =
+            "half-written file of a crash; the next recording into this folder removes it";
+        findings.warning(&path.display().to_string(), problem.to_owned());
+    }
+    for path in files_below(root)?.iter().filter(|path| has_extension(path, "rejected")) {
+        let problem = "broken file that was set aside".to_owned();
+        findings.warning(&path.display().to_string(), problem);
     }
     Ok(())
 }
@@ -109,10 +107,16 @@ fn file_sizes(dataset: &Dataset, findings: &mut Findings) -> Result<(), DatasetE
         *listed.entry(path).or_default() += episode.length;
     }
     let mut present = BTreeSet::new();
+    let unlisted = match appendable(dataset.root()) {
+        Ok(_) => MEND,
+        Err(_) => GET_AGAIN,
+    };
     for path in parquet_files(&dataset.root().join("data"))? {
         let place = path.display().to_string();
         match listed.get(&path) {
-            None => findings.error(&place, format!("no episode is listed for this file; {MEND}")),
+            None => {
+                findings.error(&place, format!("no episode is listed for this file; {unlisted}"))
+            }
             Some(&expected) => {
                 match count_rows(&path) {
                     Ok(found) if found == expected => {}
@@ -149,7 +153,7 @@ fn summary(dataset: &Dataset, findings: &mut Findings) {
     }
     let place = Summary::path(dataset.root()).display().to_string();
     let problem = match Summary::read(dataset.root()) {
-        Err(e) => Some(e.to_string()),
+        Err(e) => return findings.error(&place, e.to_string()),
         Ok(None) => Some("is missing or not JSON".to_owned()),
         Ok(Some(summary)) => {
             summary.fault(&dataset.features().with_defaults(), dataset.total_frames())

@@ -5,6 +5,7 @@
 
 use crate::feature::FeatureKind;
 use crate::json;
+use crate::tree::Tree;
 use serde_json::Value as Json;
 
 /// A vector of more numbers is not read.
@@ -23,6 +24,9 @@ pub struct FeatureInfo {
     pub shape: Vec<usize>,
     /// A name for each number, where the dataset gives as many as there are numbers.
     pub names: Option<Vec<String>>,
+    /// The words under which the dataset groups its names, such as `motors`, in the file's order;
+    /// empty where it does not.
+    pub groups: Vec<String>,
     /// What reading it gives.
     pub content: Content,
 }
@@ -57,28 +61,28 @@ impl FeatureInfo {
         format!("{} [{}]", self.dtype, shape.join(", "))
     }
 
-    /// The feature `key` of `info.json`.
-    pub(crate) fn parse(key: &str, entry: &Json) -> Result<Self, String> {
-        let dtype = entry["dtype"].as_str().ok_or_else(|| {
-            let found = json::kind(&entry["dtype"]);
-            format!("the feature \"{key}\" has no dtype (it is {found})")
-        })?;
-        let (shape, content) = match shape(&entry["shape"]) {
-            Ok(shape) => {
-                let content = content(dtype, &shape, entry);
+    /// The feature `key` of `info.json`, with its `names` in the order in which they are written.
+    pub(crate) fn parse(key: &str, entry: &Json, in_order: &Tree) -> Self {
+        let (given, groups) = names(in_order);
+        let dtype = entry["dtype"].as_str();
+        let (shape, content) = match (dtype, shape(&entry["shape"])) {
+            (None, shape) => (shape.unwrap_or_default(), Err(no_dtype(entry))),
+            (Some(_), Err(reason)) => (Vec::new(), Err(reason)),
+            (Some(dtype), Ok(shape)) => {
+                let content = content(dtype, &shape, entry, &given);
                 (shape, content)
             }
-            Err(reason) => (Vec::new(), Err(reason)),
         };
         let numbers = shape.iter().try_fold(1, |all: usize, &one| all.checked_mul(one));
-        let names = names(&entry["names"]).filter(|names| Some(names.len()) == numbers);
-        Ok(Self {
+        let names = given.filter(|names| Some(names.len()) == numbers);
+        Self {
             key: key.to_owned(),
-            dtype: dtype.to_owned(),
+            dtype: dtype.unwrap_or("without a type").to_owned(),
             shape,
             names,
+            groups,
             content: content.map_or_else(Content::Unreadable, Content::Readable),
-        })
+        }
     }
 
     /// As what this package writes the feature; otherwise why it does not.
@@ -87,11 +91,27 @@ impl FeatureInfo {
             Content::Readable(kind) => kind,
             Content::Unreadable(reason) => return Err(reason.clone()),
         };
-        let flat = matches!(kind, FeatureKind::Image { .. }) || self.shape.len() == 1;
-        if self.dtype == kind.dtype() && flat {
+        let fits = match *kind {
+            FeatureKind::Image { height, width } => {
+                // What is added has three colours: so must have what is there.
+                let pixels = height as usize * width as usize;
+                self.shape.iter().product::<usize>() == pixels * 3
+            }
+            _ => self.shape.len() == 1,
+        };
+        if self.dtype == kind.dtype() && fits {
             return Ok(kind.clone());
         }
         Err(format!("{} is not among what this program writes", self.words()))
+    }
+}
+
+fn no_dtype(entry: &Json) -> String {
+    match entry {
+        Json::Object(_) => {
+            format!("info.json gives no dtype (it is {})", json::kind(&entry["dtype"]))
+        }
+        other => format!("info.json has {} in its place, not an object", json::kind(other)),
     }
 }
 
@@ -109,7 +129,12 @@ fn shape(json: &Json) -> Result<Vec<usize>, String> {
     }
 }
 
-fn content(dtype: &str, shape: &[usize], entry: &Json) -> Result<FeatureKind, String> {
+fn content(
+    dtype: &str,
+    shape: &[usize],
+    entry: &Json,
+    names: &Option<Vec<String>>,
+) -> Result<FeatureKind, String> {
     match dtype {
         "image" | "video" if is_depth(entry) => {
             Err("a depth map holds distances, not colours".to_owned())
@@ -117,7 +142,7 @@ fn content(dtype: &str, shape: &[usize], entry: &Json) -> Result<FeatureKind, St
         "image" | "video" => picture(shape, &entry["names"]),
         "string" | "language" => Err(format!("a column of {dtype} holds text")),
         "float16" | "bfloat16" | "float32" | "float64" | "bool" | "int8" | "int16" | "int32"
-        | "int64" | "uint8" | "uint16" | "uint32" | "uint64" => numbers(dtype, shape, entry),
+        | "int64" | "uint8" | "uint16" | "uint32" | "uint64" => numbers(dtype, shape, names),
         _ => Err(format!("the type \"{}\" is not known", json::shortened(dtype))),
     }
 }
@@ -155,7 +180,11 @@ fn picture(shape: &[usize], names: &Json) -> Result<FeatureKind, String> {
     Ok(FeatureKind::Image { height: height as u32, width: width as u32 })
 }
 
-fn numbers(dtype: &str, shape: &[usize], entry: &Json) -> Result<FeatureKind, String> {
+fn numbers(
+    dtype: &str,
+    shape: &[usize],
+    names: &Option<Vec<String>>,
+) -> Result<FeatureKind, String> {
     let count = shape.iter().try_fold(1, |all: usize, &one| all.checked_mul(one));
     let count = match count {
         Some(0) => return Err("it has no number a row".to_owned()),
@@ -163,7 +192,7 @@ fn numbers(dtype: &str, shape: &[usize], entry: &Json) -> Result<FeatureKind, St
         _ => return Err(format!("it has more than {MOST_NUMBERS} numbers a row")),
     };
     let names = || {
-        let given = names(&entry["names"]).filter(|names| names.len() == count);
+        let given = names.clone().filter(|names| names.len() == count);
         given.unwrap_or_else(|| (0..count).map(|i| i.to_string()).collect())
     };
     Ok(match dtype {
@@ -175,32 +204,42 @@ fn numbers(dtype: &str, shape: &[usize], entry: &Json) -> Result<FeatureKind, St
     })
 }
 
-/// Names as people give them: a list, lists in a list, lists under words such as `motors`, or
-/// names with their positions.
-fn names(json: &Json) -> Option<Vec<String>> {
-    if let Json::Object(entries) = json
-        && let Some(mut placed) = entries
-            .iter()
-            .map(|(name, at)| Some((json::count(at)?, name)))
-            .collect::<Option<Vec<_>>>()
-        && !placed.is_empty()
-    {
-        placed.sort();
+/// Names as people give them, with the words that group them: a list, lists in a list, lists under
+/// words such as `motors`, or names with their positions.
+fn names(given: &Tree) -> (Option<Vec<String>>, Vec<String>) {
+    if let Some(placed) = placed(given) {
         let in_order = placed.iter().enumerate().all(|(i, (at, _))| *at == i);
-        return in_order.then(|| placed.into_iter().map(|(_, name)| name.clone()).collect());
+        let names = in_order.then(|| placed.into_iter().map(|(_, name)| name.clone()).collect());
+        return (names, Vec::new());
     }
-    let mut names = Vec::new();
-    leaves(json, &mut names);
-    (!names.is_empty()).then_some(names)
+    let (mut names, mut groups) = (Vec::new(), Vec::new());
+    leaves(given, &mut names, &mut groups);
+    ((!names.is_empty()).then_some(names), groups)
 }
 
-fn leaves(json: &Json, out: &mut Vec<String>) {
-    match json {
-        Json::Null => {}
-        Json::Array(items) => items.iter().for_each(|item| leaves(item, out)),
-        Json::Object(entries) => entries.values().for_each(|item| leaves(item, out)),
-        Json::String(name) => out.push(name.clone()),
-        other => out.push(other.to_string()),
+/// Names with their positions, by position; `None` if they are given otherwise.
+fn placed(given: &Tree) -> Option<Vec<(usize, &String)>> {
+    let Tree::Object(entries) = given else { return None };
+    let at = |at: &Tree| match at {
+        Tree::Leaf(at) => json::count(at),
+        _ => None,
+    };
+    let placed = entries.iter().map(|(name, value)| Some((at(value)?, name)));
+    let mut placed = placed.collect::<Option<Vec<_>>>().filter(|placed| !placed.is_empty())?;
+    placed.sort();
+    Some(placed)
+}
+
+fn leaves(given: &Tree, names: &mut Vec<String>, groups: &mut Vec<String>) {
+    match given {
+        Tree::Leaf(Json::Null) => {}
+        Tree::List(items) => items.iter().for_each(|item| leaves(item, names, groups)),
+        Tree::Object(entries) => entries.iter().for_each(|(word, item)| {
+            groups.push(word.clone());
+            leaves(item, names, groups);
+        }),
+        Tree::Leaf(Json::String(name)) => names.push(name.clone()),
+        Tree::Leaf(other) => names.push(other.to_string()),
     }
 }
 
@@ -210,12 +249,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn parse(entry: Json) -> FeatureInfo {
+        FeatureInfo::parse("f", &entry, &entry["names"].clone().into())
+    }
+
     fn read(dtype: &str, shape: Json, names: Json) -> FeatureInfo {
-        FeatureInfo::parse("f", &json!({"dtype": dtype, "shape": shape, "names": names})).unwrap()
+        parse(json!({"dtype": dtype, "shape": shape, "names": names}))
     }
 
     fn unreadable(entry: Json) -> String {
-        match FeatureInfo::parse("f", &entry).unwrap().content {
+        match parse(entry).content {
             Content::Unreadable(reason) => reason,
             Content::Readable(kind) => panic!("{kind:?}"),
         }
@@ -253,12 +296,27 @@ mod tests {
         assert_eq!(given(json!({"y": 1, "x": 0})), xy);
         assert_eq!(given(json!(["x"])), None);
         assert_eq!(given(Json::Null), None);
-        let absent = FeatureInfo::parse("f", &json!({"dtype": "float32", "shape": [2]})).unwrap();
+        let absent = parse(json!({"dtype": "float32", "shape": [2]}));
         assert_eq!(absent.kind(), Some(&FeatureKind::float32(["0", "1"])));
     }
 
     #[test]
+    fn pictures_of_other_than_three_colours_are_not_added_to() {
+        for (shape, writable) in [
+            (json!([20, 30, 3]), true),
+            (json!([3, 20, 30]), true),
+            (json!([20, 30, 1]), false),
+            (json!([20, 30, 4]), false),
+        ] {
+            let feature = read("image", shape, Json::Null);
+            assert_eq!(feature.writable().is_ok(), writable, "{}", feature.words());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_says_why() {
+        assert!(unreadable(json!({"shape": [1]})).contains("no dtype"));
+        assert!(unreadable(json!("float32")).contains("the text \"float32\""));
         assert!(unreadable(json!({"dtype": "string", "shape": [1]})).contains("text"));
         assert!(unreadable(json!({"dtype": "complex64", "shape": [1]})).contains("complex64"));
         assert!(unreadable(json!({"dtype": "float32"})).contains("no shape"));

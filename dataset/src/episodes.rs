@@ -44,6 +44,8 @@ pub(crate) struct VideoPlace {
     pub place: FilePlace,
     /// Where in the file the episode begins \[s\].
     pub from_s: Option<f64>,
+    /// Where it ends \[s\].
+    pub to_s: Option<f64>,
 }
 
 impl EpisodeRecord {
@@ -200,7 +202,8 @@ impl Table<'_> {
             let Some(key) = key.and_then(|key| key.strip_suffix("/file_index")) else { continue };
             if let Some(place) = place(&format!("videos/{key}"))? {
                 let from_s = self.number(&format!("videos/{key}/from_timestamp"), row)?;
-                videos.insert(key.to_owned(), VideoPlace { place, from_s });
+                let to_s = self.number(&format!("videos/{key}/to_timestamp"), row)?;
+                videos.insert(key.to_owned(), VideoPlace { place, from_s, to_s });
             }
         }
         let meta = FilePlace::of(self.path).or(place("meta/episodes")?);

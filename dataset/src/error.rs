@@ -202,6 +202,10 @@ pub enum DatasetError {
 pub(crate) const MEND: &str = "recording into this folder again puts right what a crash of the \
      recording left behind; a download or copy that is not complete must be made again";
 
+/// The remedy where info.json counts otherwise and nothing can be recorded into the folder.
+pub(crate) const CORRECT: &str =
+    "correct total_episodes and total_frames in meta/info.json, or get the copy again";
+
 /// The remedy where the files themselves are at fault.
 pub(crate) const GET_AGAIN: &str = "make the download, copy or conversion again";
 

@@ -8,10 +8,9 @@ use crate::error::{DatasetError, IoContext};
 use crate::feature::{DEFAULT_KEYS, Feature, FeatureKind, Features};
 use crate::json;
 use crate::layout::{CHUNKS_SIZE, DATA_PATH, PathTemplate, VIDEO_PATH};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::tree::Tree;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
-use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -64,8 +63,9 @@ pub(crate) struct Info {
 #[derive(Clone, Debug)]
 struct Document {
     keys: Map<String, Json>,
-    /// The order of the features is that of the columns.
-    features: Vec<String>,
+    /// The features as they are written: their order is that of the columns, and the order within
+    /// their names that of the numbers.
+    features: Tree,
 }
 
 impl Info {
@@ -94,7 +94,8 @@ impl Info {
             "video_path": null,
             "features": entries,
         });
-        let features = columns.into_iter().map(|column| column.key).collect();
+        let in_order = columns.iter().map(|f| (f.key.clone(), entry_of(f).into()));
+        let features = Tree::Object(in_order.collect());
         let Json::Object(keys) = keys else { unreachable!("written as an object above") };
         Self::of(Document { keys, features })
     }
@@ -125,8 +126,10 @@ impl Info {
         };
         version(&keys, root)?;
         let order = json::relaxed(bytes)?;
-        let Order { features: Keys(features) } = serde_json::from_str(&order)
-            .map_err(|_| "\"features\" is not an object of features".to_owned())?;
+        let Order { features } = serde_json::from_str(&order).unwrap_or_default();
+        if !matches!(features, Tree::Object(_)) {
+            return Err("\"features\" is not an object of features".to_owned());
+        }
         Self::of(Document { keys, features })
     }
 
@@ -137,17 +140,15 @@ impl Info {
         };
         let fps = json::number(key("fps")).filter(|fps| fps.is_finite() && *fps > 0.0);
         let fps = fps.ok_or_else(|| fault("fps", "a rate in rows a second"))?;
-        for default in DEFAULT_KEYS {
-            if !document.features.iter().any(|found| found == default) {
-                return Err(format!(
-                    "the feature \"{default}\" is missing, which the format asks for"
-                ));
-            }
+        let keys = document.features.keys();
+        // Rows are found without `index`: only who adds to them needs it.
+        let mut needed = DEFAULT_KEYS.iter().filter(|key| **key != "index");
+        if let Some(default) = needed.find(|key| !keys.contains(key)) {
+            return Err(format!("the feature \"{default}\" is missing, which the format asks for"));
         }
-        let own = document.features.iter().filter(|key| !DEFAULT_KEYS.contains(&key.as_str()));
-        let described = own
-            .map(|name| FeatureInfo::parse(name, &key("features")[name]))
-            .collect::<Result<Vec<_>, _>>()?;
+        let own = keys;
+        let own = own.into_iter().filter(|key| !DEFAULT_KEYS.contains(key));
+        let described: Vec<FeatureInfo> = own.map(|name| document.described(name)).collect();
         let total = |name: &str| match key(name) {
             Json::Null => Ok(None),
             value => json::count(value).map(Some).ok_or_else(|| fault(name, "a count")),
@@ -201,8 +202,11 @@ impl Info {
         self.described.iter().find_map(unfit).or_else(|| {
             let defaults = Features::defaults();
             defaults.iter().find_map(|default| {
-                let entry = &self.document.keys["features"][&default.key];
-                let found = FeatureInfo::parse(&default.key, entry).ok()?;
+                if !self.document.features.keys().contains(&default.key.as_str()) {
+                    let key = &default.key;
+                    return Some(format!("its info.json does not describe the column \"{key}\""));
+                }
+                let found = self.document.described(&default.key);
                 let right = found.dtype == default.kind.dtype() && found.shape == [1];
                 (!right).then(|| format!("\"{}\" is {}", default.key, found.words()))
             })
@@ -229,9 +233,11 @@ impl Info {
         let known = KEY_ORDER.iter().filter_map(|key| Some((*key, keys.get(*key)?)));
         let others = keys.iter().filter(|(key, _)| !KEY_ORDER.contains(&key.as_str()));
         let entries = known.chain(others.map(|(key, value)| (key.as_str(), value)));
-        let order = &self.document.features;
-        let ordered =
-            Ordered(entries.map(|(key, value)| (key, Entry { key, value, order })).collect());
+        let entry = |(key, value)| match key {
+            "features" => (key, Entry::InOrder(&self.document.features)),
+            _ => (key, Entry::Plain(value)),
+        };
+        let ordered = Ordered(entries.map(entry).collect());
         json::to_text(&ordered).into_bytes()
     }
 
@@ -249,6 +255,14 @@ impl Info {
         if episodes > 0 {
             splits.insert("train".to_owned(), json!(format!("{begin}:{episodes}")));
         }
+    }
+}
+
+impl Document {
+    /// One of the features.
+    fn described(&self, key: &str) -> FeatureInfo {
+        let entry = &self.keys["features"][key];
+        FeatureInfo::parse(key, entry, self.features.get(key).get("names"))
     }
 }
 
@@ -310,36 +324,15 @@ fn entry_of(feature: &Feature) -> Json {
     json!({"dtype": feature.kind.dtype(), "shape": shape, "names": names})
 }
 
-/// For the order of the features' keys alone.
+/// For the order within the features alone.
 #[derive(Deserialize)]
 struct Order {
-    features: Keys,
+    features: Tree,
 }
 
-struct Keys(Vec<String>);
-
-impl<'de> Deserialize<'de> for Keys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Keys;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of features")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
-                let mut keys = Vec::new();
-                // As in Python, a key that comes twice counts once, with its last value.
-                while let Some((key, IgnoredAny)) = map.next_entry::<String, _>()? {
-                    if !keys.contains(&key) {
-                        keys.push(key);
-                    }
-                }
-                Ok(Keys(keys))
-            }
-        }
-        deserializer.deserialize_map(Object)
+impl Default for Order {
+    fn default() -> Self {
+        Self { features: Json::Null.into() }
     }
 }
 
@@ -352,21 +345,10 @@ impl<T: Serialize> Serialize for Ordered<'_, T> {
     }
 }
 
-/// A value of the file; that of `features` keeps the order of its keys.
-struct Entry<'a> {
-    key: &'a str,
-    value: &'a Json,
-    order: &'a [String],
-}
-
-impl Serialize for Entry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.key {
-            "features" => {
-                Ordered(self.order.iter().map(|key| (key.as_str(), &self.value[key])).collect())
-                    .serialize(serializer)
-            }
-            _ => self.value.serialize(serializer),
-        }
-    }
+/// A value of the file.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Plain(&'a Json),
+    InOrder(&'a Tree),
 }

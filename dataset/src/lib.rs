@@ -53,6 +53,7 @@ mod storage;
 mod summary;
 mod table;
 mod tasks;
+mod tree;
 mod video;
 mod writer;
 

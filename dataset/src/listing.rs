@@ -1,10 +1,12 @@
 //! Which episodes a dataset has, and where: the rows of `meta/episodes` put in order, completed
 //! from one another and from the data where something is not given, and held against `info.json`.
 
+use crate::appending::remedy;
 use crate::episodes::{EpisodeRecord, VideoPlace};
-use crate::error::{DatasetError, GET_AGAIN, MEND};
+use crate::error::{DatasetError, GET_AGAIN};
 use crate::info::Info;
 use crate::layout::FilePlace;
+use crate::notes::begun_here;
 use crate::rows::RowsCache;
 use crate::storage::parquet_files;
 use crate::tasks::Tasks;
@@ -39,8 +41,9 @@ pub(crate) fn read_records(root: &Path) -> Result<Vec<EpisodeRecord>, DatasetErr
     Ok(records)
 }
 
-/// The episodes that `info.json` counts, by number. More may be listed: those are of a recording
-/// under way, or of one that was killed.
+/// The episodes, by number. This package's own may list more than `info.json` counts: those are of
+/// a recording under way, or of one that was killed. In others' datasets what is listed counts, as
+/// it does for lerobot.
 pub(crate) fn resolve(
     root: &Path,
     info: &Info,
@@ -60,7 +63,8 @@ pub(crate) fn resolve(
         return Err(contradiction(reason, GET_AGAIN));
     }
     let listed = records.len();
-    let counted = info.total_episodes.unwrap_or(listed);
+    let said = info.total_episodes.unwrap_or(listed);
+    let counted = if begun_here(root) { said } else { said.max(listed) };
     records.truncate(counted);
     if let Some((place, record)) = records.iter().enumerate().find(|(i, r)| *i != r.index) {
         let reason = format!("episode {place} is not listed, though episode {} is", record.index);
@@ -68,15 +72,14 @@ pub(crate) fn resolve(
     }
     if records.len() < counted {
         let reason = format!("lists {listed} episodes, but info.json says {counted}");
-        return Err(contradiction(reason, MEND));
+        return Err(contradiction(reason, remedy(root)));
     }
     let places = match records.iter().all(|record| record.data.is_some()) {
         true => BTreeMap::new(),
         false => places(root, rows)?,
     };
     let mut episodes = Vec::new();
-    let mut rows_in_file: BTreeMap<FilePlace, usize> = BTreeMap::new();
-    let mut first_row: usize = 0;
+    let mut all_rows: usize = 0;
     for record in records {
         let index = record.index;
         let data = record.data.or_else(|| places.get(&index).copied()).ok_or_else(|| {
@@ -87,39 +90,46 @@ pub(crate) fn resolve(
             Some(length) => length,
             None => rows.get(&path)?.length(index).unwrap_or(0),
         };
-        if record.from.is_some_and(|from| from != first_row) {
-            let from = record.from.unwrap_or_default();
-            let reason = format!("episode {index} begins at row {from}, expected at {first_row}");
-            return Err(contradiction(reason, GET_AGAIN));
-        }
         let mut texts = record.tasks;
         if texts.is_empty() {
             let numbers = rows.get(&path)?.tasks(index);
             texts = numbers.iter().filter_map(|&n| tasks.text(n)).map(str::to_owned).collect();
         }
-        let offset = rows_in_file.entry(data).or_default();
         episodes.push(EpisodeInfo {
             index,
             task: texts.first().cloned().unwrap_or_default(),
             tasks: texts,
             length,
-            first_row,
+            first_row: record.from.unwrap_or(all_rows),
             data,
-            offset: *offset,
+            offset: 0,
             videos: record.videos,
         });
-        *offset = offset.saturating_add(length);
-        first_row = first_row.saturating_add(length);
+        all_rows = all_rows.saturating_add(length);
     }
+    count_offsets(&mut episodes);
     match info.total_frames {
-        Some(frames) if frames != first_row && info.total_episodes.is_some() => {
+        Some(frames) if frames != all_rows && info.total_episodes == Some(episodes.len()) => {
             let count = episodes.len();
             let reason = format!(
-                "lists {count} episodes with {first_row} rows, but info.json says {frames} rows"
+                "lists {count} episodes with {all_rows} rows, but info.json says {frames} rows"
             );
-            Err(contradiction(reason, MEND))
+            Err(contradiction(reason, remedy(root)))
         }
         _ => Ok(episodes),
+    }
+}
+
+/// Where in their files the episodes begin: in the order of their rows over the whole dataset,
+/// which need not be that of their numbers.
+fn count_offsets(episodes: &mut [EpisodeInfo]) {
+    let mut in_order: Vec<&mut EpisodeInfo> = episodes.iter_mut().collect();
+    in_order.sort_by_key(|episode| episode.first_row);
+    let mut rows_in_file: BTreeMap<FilePlace, usize> = BTreeMap::new();
+    for episode in in_order {
+        let offset = rows_in_file.entry(episode.data).or_default();
+        episode.offset = *offset;
+        *offset = offset.saturating_add(episode.length);
     }
 }
 

@@ -16,6 +16,11 @@ pub(crate) fn notes_path(root: &Path, index: usize) -> PathBuf {
     root.join(format!("meta/jacod/episode-{index:06}.json"))
 }
 
+/// Whether this package began the dataset: it writes notes of every episode, before all else of it.
+pub(crate) fn begun_here(root: &Path) -> bool {
+    notes_path(root, 0).exists()
+}
+
 /// The notes of episode `index`; an episode without a file has none.
 pub(crate) fn read_notes(root: &Path, index: usize) -> Result<EpisodeNotes, DatasetError> {
     let path = notes_path(root, index);

@@ -128,7 +128,7 @@ impl Dataset {
 
     /// Rows of all episodes.
     pub fn total_frames(&self) -> usize {
-        self.episodes.last().map_or(0, |last| last.first_row.saturating_add(last.length))
+        self.episodes.iter().fold(0, |all: usize, episode| all.saturating_add(episode.length))
     }
 
     /// The notes of episode `index`.
@@ -393,6 +393,19 @@ impl Dataset {
                 let text = self.tasks.text(*number).ok_or_else(|| {
                     fault(format!("row {row} is of task {number}, which meta/tasks.parquet lacks"))
                 })?;
+                let listed = |text: &str| episode.tasks.iter().any(|task| task == text);
+                match self.tasks.in_place(*number) {
+                    // lerobot goes by the place in the table, whatever number stands there.
+                    Some(other) if other != text && !listed(text) => {
+                        return Err(fault(format!(
+                            "row {row} is of task {number}, which in meta/tasks.parquet is \
+                             \"{text}\" by its number and \"{other}\" by its place, and the episode \
+                             lists \"{}\": put the rows of the table in the order of task_index",
+                            episode.tasks.join("\", \"")
+                        )));
+                    }
+                    _ => {}
+                }
                 let text: Arc<str> = Arc::from(text);
                 known.insert(*number, Arc::clone(&text));
                 Ok(text)
@@ -430,24 +443,44 @@ impl Dataset {
         each: &mut impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
         let FeatureKind::Image { height, width } = feature.kind else { return Ok(()) };
-        let fault = |reason: &str| DatasetError::Column {
+        let half_a_row_s = 0.5 / self.info.fps;
+        let fault = |column: &str, reason: String| DatasetError::Column {
             path: self.root.join("meta/episodes"),
-            column: format!("videos/{}/from_timestamp", feature.key),
-            reason: format!("{reason} for episode {}", episode.index),
+            column: format!("videos/{}/{column}", feature.key),
+            reason,
         };
-        let video = episode.videos.get(&feature.key).ok_or_else(|| fault("no file is given"))?;
-        let shared = |other: &EpisodeInfo| {
-            other.index != episode.index
-                && other.videos.get(&feature.key).is_some_and(|v| v.place == video.place)
+        let absent = |what: &str| {
+            fault("from_timestamp", format!("{what} is not given for episode {}", episode.index))
         };
+        let video = episode.videos.get(&feature.key).ok_or_else(|| absent("a file"))?;
+        let begins = |other: &EpisodeInfo| match other.videos.get(&feature.key) {
+            Some(v) if v.place == video.place && other.index != episode.index => Some(v.from_s),
+            _ => None,
+        };
+        let mut others = self.episodes.iter().filter_map(begins);
         let from_s = match video.from_s {
             Some(from_s) if from_s.is_finite() => from_s,
-            None if !self.episodes.iter().any(shared) => 0.0,
-            _ => return Err(fault("it is not given").into()),
+            None if others.next().is_none() => 0.0,
+            _ => return Err(absent("it").into()),
         };
-        let path = self.info.video_path.path(&self.root, video.place, &feature.key);
         let times_s: Vec<f64> = rows.timestamps_s.iter().map(|t| from_s + t).collect();
-        let wanted = Wanted { times_s: &times_s, tolerance_s: 0.5 / self.info.fps, width, height };
+        if let (Some(to_s), Some(&last_s)) = (video.to_s, times_s.last()) {
+            let near =
+                |begin_s: Option<f64>| begin_s.is_some_and(|s| (s - to_s).abs() < half_a_row_s);
+            // Where another episode begins there, the frame at the end is of that one.
+            let spare_s = if others.any(near) { -half_a_row_s } else { half_a_row_s };
+            if last_s > to_s + spare_s {
+                let (index, rows, length_s) = (episode.index, times_s.len(), to_s - from_s);
+                let last_s = last_s - from_s;
+                let reason = format!(
+                    "episode {index} has {rows} rows, the last at {last_s:.3} s, but its video ends \
+                     after {length_s:.3} s"
+                );
+                return Err(fault("to_timestamp", reason).into());
+            }
+        }
+        let path = self.info.video_path.path(&self.root, video.place, &feature.key);
+        let wanted = Wanted { times_s: &times_s, tolerance_s: half_a_row_s, width, height };
         self.videos.frames(&path, &wanted, each)
     }
 

@@ -15,9 +15,7 @@ use crate::lock::lock;
 use crate::parquet_file::{count_rows, encoded, schema};
 use crate::rebuild::{rebuilt, stats_of_rows};
 use crate::stats::FeatureStats;
-use crate::storage::{
-    FileSystem, Storage, TEMPORARY, files_below, has_extension, parquet_files, replace,
-};
+use crate::storage::{FileSystem, Storage, files_below, parquet_files, replace, temporaries};
 use crate::summary::Summary;
 use crate::table::{self, StoredColumn};
 use crate::tasks::Tasks;
@@ -75,7 +73,7 @@ pub(crate) fn restore(
     storage: &mut dyn Storage,
 ) -> Result<(Catalog, Vec<Repair>), DatasetError> {
     let mut repairs = Vec::new();
-    for path in files_below(root)?.into_iter().filter(|path| has_extension(path, TEMPORARY)) {
+    for path in temporaries(root)? {
         storage.remove(&path).at("remove", &path)?;
         repairs.push(Repair::RemovedTemporary(path));
     }

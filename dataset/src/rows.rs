@@ -6,6 +6,7 @@
 use crate::error::DatasetError;
 use crate::numbers::{Numbers, numbers};
 use crate::parquet_file::each_batch;
+use arrow::array::Array;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,11 @@ impl FileRows {
                 rows.rows += batch.num_rows();
                 for name in names {
                     let Some(column) = batch.column_by_name(name) else { continue };
+                    // Not a number in any row: as if the column were not there.
+                    let is_empty = column.logical_null_count() == batch.num_rows();
+                    if name == "task_index" && is_empty {
+                        continue;
+                    }
                     let taken = numbers(column, 1).and_then(|numbers| match name {
                         "timestamp" => numbers.into_f64().map(|v| rows.timestamp.extend(v)),
                         "frame_index" => numbers.into_i64().map(|v| rows.frame_index.extend(v)),
@@ -79,6 +85,14 @@ impl FileRows {
                 Ok(())
             },
         )?;
+        if !rows.task_index.is_empty() && rows.task_index.len() != rows.rows {
+            let (there, all) = (rows.task_index.len(), rows.rows);
+            return Err(DatasetError::Column {
+                path: path.to_owned(),
+                column: "task_index".to_owned(),
+                reason: format!("{there} of {all} rows have a number, the others none"),
+            });
+        }
         rows.has_episodes = !episodes.is_empty();
         let mut begin = 0;
         for piece in episodes.chunk_by(|a, b| a == b) {

@@ -98,6 +98,9 @@ impl FeatureStats {
         }
         let count = columns[0].len() as u64;
         let mut stats = Self::empty(shape, count);
+        if count == 0 {
+            return stats;
+        }
         for column in &mut columns {
             column.sort_by(f64::total_cmp);
             let n = column.len() as f64;
@@ -149,6 +152,13 @@ impl FeatureStats {
 
     /// These statistics and `other`'s as those of one larger set.
     pub fn merge(&mut self, other: &FeatureStats) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            self.clone_from(other);
+            return;
+        }
         let (n, m) = (self.count as f64, other.count as f64);
         let total = n + m;
         for d in 0..self.mean.len() {
@@ -264,5 +274,19 @@ mod tests {
         assert!((stats.mean[0] - 0.5).abs() < 1e-12 && (stats.std[0] - 0.5).abs() < 1e-12);
         assert_eq!(stats.std[2], 0.0);
         assert_eq!(stats.to_json()["mean"][1], json!([[1.0]]));
+    }
+
+    /// An episode of no rows, in a dataset whose statistics are made anew.
+    #[test]
+    fn of_no_rows_there_are_no_statistics_and_they_add_nothing() {
+        let of = |values: &[f64]| {
+            FeatureStats::of_column(&StoredColumn::F64 { dims: 2, values: values.to_vec() })
+        };
+        let (none, some) = (of(&[]), of(&[1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(none.count, 0);
+        let (mut before, mut after) = (none.clone(), some.clone());
+        before.merge(&some);
+        after.merge(&none);
+        assert_eq!((&before, &after), (&some, &some));
     }
 }

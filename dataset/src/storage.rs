@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Ending of a file that is not in its place yet.
-pub(crate) const TEMPORARY: &str = "tmp";
+const TEMPORARY: &str = "tmp";
 
 /// The operations that change the disk.
 pub trait Storage: Send {
@@ -93,6 +93,50 @@ pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The files that this package left on the way to their place, sorted: those that [`replace`]
+/// makes, in the folders that it makes them in. What others keep under such an ending, and what
+/// lies behind a link, is not touched.
+pub(crate) fn temporaries(root: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut files = Vec::new();
+    let meta = root.join("meta");
+    let is_ours = |name: &str| {
+        let name = name.strip_suffix(TEMPORARY).and_then(|name| name.strip_suffix('.'));
+        name.is_some_and(|name| name.ends_with(".parquet") || name.ends_with(".json"))
+    };
+    let mut folders = vec![meta.join("jacod"), meta.clone()];
+    for parent in [root.join("data"), meta.join("episodes")] {
+        let chunks = entries(&parent, fs::FileType::is_dir)?;
+        folders
+            .extend(chunks.into_iter().filter(|(name, _)| name.starts_with("chunk-")).map(|c| c.1));
+    }
+    for folder in folders {
+        let found = entries(&folder, fs::FileType::is_file)?;
+        files.extend(found.into_iter().filter(|(name, _)| is_ours(name)).map(|(_, path)| path));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Names and paths in a folder that are of a kind, links being of none; a folder that is not there
+/// or is itself a link has none.
+fn entries(
+    folder: &Path,
+    of: fn(&fs::FileType) -> bool,
+) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+    let mut found = Vec::new();
+    match fs::symlink_metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => {}
+        _ => return Ok(found),
+    }
+    for entry in fs::read_dir(folder).at("list", folder)? {
+        let entry = entry.at("list", folder)?;
+        if of(&entry.file_type().at("list", folder)?) {
+            found.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+        }
+    }
+    Ok(found)
 }
 
 /// Whether `path` ends in `.extension`.

@@ -7,6 +7,7 @@
 use crate::error::{DatasetError, IoContext};
 use crate::feature::{Feature, FeatureKind};
 use crate::json;
+use crate::notes::begun_here;
 use crate::stats::{FeatureStats, QUANTILES, Shape};
 use serde_json::{Map, Value as Json, json};
 use std::fs;
@@ -26,16 +27,20 @@ impl Summary {
         root.join("meta/stats.json")
     }
 
-    /// Reads the file; `None` if it is not there or is no JSON object.
+    /// Reads the file; `None` if it is not there. Nor is one that is no JSON object, in a dataset
+    /// that this package began: all of it can be computed again. Others may keep more in theirs.
     pub fn read(root: &Path) -> Result<Option<Self>, DatasetError> {
         let path = Self::path(root);
-        match fs::read(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            bytes => match json::parse(&bytes.at("read", &path)?) {
-                Ok(Json::Object(entries)) => Ok(Some(Self(entries))),
-                _ => Ok(None),
-            },
-        }
+        let bytes = match fs::read(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.at("read", &path)?,
+        };
+        let reason = match json::parse(&bytes) {
+            Ok(Json::Object(entries)) => return Ok(Some(Self(entries))),
+            Ok(other) => format!("the file holds {}, not an object", json::kind(&other)),
+            Err(reason) => reason,
+        };
+        if begun_here(root) { Ok(None) } else { Err(DatasetError::Description { path, reason }) }
     }
 
     /// The bytes of the file.

@@ -27,6 +27,8 @@ const INDEX: &str = "task_index";
 #[derive(Clone, Debug)]
 pub(crate) struct Tasks {
     texts: BTreeMap<i64, String>,
+    /// The numbers in the order of the rows.
+    places: Vec<i64>,
     layout: Layout,
 }
 
@@ -62,7 +64,7 @@ impl Default for Tasks {
             pandas: Some(pandas.to_string()),
             others: Vec::new(),
         };
-        Self { texts: BTreeMap::new(), layout }
+        Self { texts: BTreeMap::new(), places: Vec::new(), layout }
     }
 }
 
@@ -100,7 +102,7 @@ impl Tasks {
         if indices.is_empty() {
             indices = (0..found.len() as i64).collect();
         }
-        let mut texts = BTreeMap::new();
+        let (mut texts, places) = (BTreeMap::new(), indices.clone());
         for (row, (index, text)) in indices.into_iter().zip(found).enumerate() {
             let text = text.ok_or_else(|| fault(&layout.text, format!("row {row} has no text")))?;
             if let Some(other) = texts.insert(index, text) {
@@ -108,7 +110,7 @@ impl Tasks {
                 return Err(fault(INDEX, reason));
             }
         }
-        Ok(Self { texts, layout })
+        Ok(Self { texts, places, layout })
     }
 
     /// How many there are.
@@ -126,6 +128,12 @@ impl Tasks {
         self.texts.get(&index).map(String::as_str)
     }
 
+    /// The text in the row of this number, counted from 0, whatever number the row has.
+    pub fn in_place(&self, row: i64) -> Option<&str> {
+        let number = self.places.get(usize::try_from(row).ok()?)?;
+        self.text(*number)
+    }
+
     /// The number of a text.
     pub fn index_of(&self, text: &str) -> Option<i64> {
         self.texts.iter().find(|(_, known)| *known == text).map(|(&index, _)| index)
@@ -135,6 +143,7 @@ impl Tasks {
     pub fn add(&mut self, text: &str) -> i64 {
         let index = self.texts.last_key_value().map_or(0, |(&last, _)| last.saturating_add(1));
         self.texts.insert(index, text.to_owned());
+        self.places.push(index);
         index
     }
 

@@ -285,3 +285,74 @@ fn rate_robot_and_features_are_compared() {
     assert_eq!(DatasetWriter::difference(root, 10, "kinova", &features).unwrap(), None);
     let _ = common::features;
 }
+
+/// The only list of the episodes was set aside as if a crash had cut it off, and then none of them
+/// could be listed anew.
+#[test]
+fn a_damaged_list_of_episodes_that_share_a_file_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    Layout::default().write(root);
+    let path = root.join("meta/episodes/chunk-000/file-000.parquet");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let before = files(root);
+    let error = DatasetWriter::open_append(root).err().unwrap();
+    assert_eq!(blames_input(&error), Some(true));
+    let text = error.to_string();
+    assert!(text.contains("meta/episodes/chunk-000/file-000.parquet"), "{text}");
+    assert!(text.contains("make the download, copy or conversion again"), "{text}");
+    assert_eq!(files(root), before);
+}
+
+/// Every file that ended in `.tmp` was deleted, also those that a link led to.
+#[test]
+fn only_half_written_files_of_this_program_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+    Layout::default().write(&root);
+    append(&root, TASKS[0]).unwrap();
+    fs::create_dir_all(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("data/chunk-009")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("notes")).unwrap();
+    let kept = ["work.tmp", "data/chunk-000/theirs.tmp", "data/chunk-009/file-000.parquet.tmp"];
+    let ours = [
+        "data/chunk-000/file-007.parquet.tmp",
+        "meta/episodes/chunk-000/file-007.parquet.tmp",
+        "meta/info.json.tmp",
+        "meta/jacod/episode-000007.json.tmp",
+    ];
+    kept.iter().chain(&ours).for_each(|name| fs::write(root.join(name), b"half").unwrap());
+    assert_eq!(jaco_dataset::repair(&root).unwrap().len(), ours.len());
+    assert!(kept.iter().all(|name| root.join(name).exists()));
+    assert!(ours.iter().all(|name| !root.join(name).exists()));
+}
+
+/// Statistics that could not be read were made anew over what somebody else kept.
+#[test]
+fn statistics_that_cannot_be_read_are_refused_unless_they_are_our_own() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0";
+    for (text, words) in [(pointer, "git lfs pull"), ("{\"action\": ", "cut off"), ("[]", "list")] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        Layout::default().write(root);
+        fs::write(root.join("meta/stats.json"), text).unwrap();
+        let before = files(root);
+        let error = DatasetWriter::open_append(root).err().unwrap();
+        assert_eq!(blames_input(&error), Some(true));
+        let said = error.to_string();
+        assert!(said.contains("stats.json") && said.contains(words), "{said}");
+        assert_eq!(files(root), before);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("ours");
+    let mut writer = DatasetWriter::create(&root, 10, "kinova", common::features()).unwrap();
+    let mut episode = writer.begin_episode(TASKS[0]);
+    common::fill(&mut episode, 0..3);
+    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    drop(writer);
+    let whole = fs::read(root.join("meta/stats.json")).unwrap();
+    fs::write(root.join("meta/stats.json"), "{").unwrap();
+    drop(DatasetWriter::open_append(&root).unwrap());
+    assert_eq!(fs::read(root.join("meta/stats.json")).unwrap(), whole);
+}

@@ -9,7 +9,10 @@ use common::foreign::{
     HEIGHT, LENGTHS, Layout, Lists, Pictures, TASKS, TaskTexts, WIDTH, action, array, doubles,
     gzip, picture, write_parquet, zstd,
 };
-use jaco_dataset::{Camera, Content, Dataset, DatasetError, FeatureKind, blames_input, check};
+use jaco_dataset::{
+    Camera, Content, Dataset, DatasetError, DatasetWriter, EpisodeNotes, FeatureKind, Row, Value,
+    blames_input, check,
+};
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
@@ -325,4 +328,120 @@ fn values_that_do_not_fit_are_named_by_place() {
         fs::write(path, info.to_string()).unwrap();
     });
     assert!(error.contains("\"action\"") && error.contains("3 numbers, not 4"), "{error}");
+}
+
+/// Groups came in alphabetical order: "orientation" before "position", and the numbers with them.
+#[test]
+fn names_in_groups_keep_the_order_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    Layout::default().write(folder.path());
+    let names = r#"{"position":["x","y"],"gripper":["g"]}"#;
+    let path = folder.path().join("meta/info.json");
+    let mut info: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    info["features"]["action"]["names"] = json!("HERE");
+    fs::write(&path, info.to_string().replace("\"HERE\"", names)).unwrap();
+    let dataset = Dataset::open(folder.path()).unwrap();
+    let action = dataset.feature("action").unwrap();
+    assert_eq!(action.names.as_deref().unwrap(), ["x", "y", "g"]);
+    assert_eq!(action.groups, ["position", "gripper"]);
+    assert!(dataset.feature(CAMERA).unwrap().groups.is_empty());
+    // And appending leaves them as they are.
+    let mut writer = DatasetWriter::open_append(folder.path()).unwrap();
+    let mut episode = writer.begin_episode(TASKS[0]);
+    let picture = Value::Image(vec![9; (WIDTH * HEIGHT * 3) as usize].into());
+    let row = Row::new().with(CAMERA, picture).with("action", Value::F32(vec![0.0; 3]));
+    episode.push(row).unwrap();
+    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written.find("position") < written.find("gripper"), "{written}");
+}
+
+/// lerobot takes the text in the place of the number, not the one with the number.
+#[test]
+fn a_task_with_two_readings_is_refused_unless_the_episode_lists_it() {
+    let table = |root: &Path, numbers: Vec<f64>, texts: [&str; 3]| {
+        let columns = vec![
+            ("task_index".to_owned(), doubles(numbers)),
+            ("task".to_owned(), array(StringArray::from(texts.to_vec()))),
+        ];
+        let properties = WriterProperties::builder().build();
+        write_parquet(&root.join("meta/tasks.parquet"), columns, properties);
+    };
+    let [a, b, c] = TASKS;
+    let error = said_of(|root| table(root, vec![1.0, 0.0, 2.0], [a, b, c]));
+    assert!(error.contains("row 0 is of task 0"), "{error}");
+    let words = format!("\"{b}\" by its number and \"{a}\" by its place");
+    assert!(error.contains(&words), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    Layout::default().write(folder.path());
+    table(folder.path(), vec![1.0, 0.0, 2.0], [b, a, c]);
+    let dataset = Dataset::open(folder.path()).unwrap();
+    assert_eq!(dataset.read_columns(0, &[]).unwrap().task, a);
+}
+
+/// As lerobot's aggregator leaves them: numbered one way, standing and counted another.
+#[test]
+fn episodes_may_stand_in_another_order_than_their_numbers() {
+    for (files, without) in [
+        ([0, 0, 0], vec![]),
+        ([1, 0, 1], vec![]),
+        ([0, 0, 0], vec!["dataset_to_index", "meta/episodes/chunk_index"]),
+    ] {
+        let layout = Layout { standing: [2, 0, 1], files, without, ..Layout::default() };
+        reads(layout.clone());
+        let folder = tempfile::tempdir().unwrap();
+        layout.write(folder.path());
+        assert_eq!(Dataset::open(folder.path()).unwrap().episodes()[0].first_row, LENGTHS[2]);
+        let counting = |finding: &jaco_dataset::Finding| finding.problem.contains("does not count");
+        assert!(!check(folder.path()).iter().any(counting), "{files:?}");
+    }
+}
+
+#[test]
+fn what_nobody_asks_for_blocks_nobody() {
+    reads(Layout { null_tasks: true, ..Layout::default() });
+    let (folder, dataset) = edited(|info| {
+        let features = info["features"].as_object_mut().unwrap();
+        features.insert("untyped".to_owned(), json!({"shape": [1]}));
+        features.insert("odd".to_owned(), json!("float32"));
+        features.remove("index");
+    });
+    let dataset = dataset.unwrap();
+    assert_read(folder.path(), &Layout::default());
+    for (key, words) in [("untyped", "no dtype"), ("odd", "not an object")] {
+        let error = dataset.read_columns(0, &[key]).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains(words), "{error}");
+    }
+    let (folder, dataset) = edited(|info| {
+        info["features"].as_object_mut().unwrap().remove("index");
+    });
+    assert!(dataset.is_ok());
+    let error = DatasetWriter::open_append(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("does not describe the column \"index\""), "{error}");
+}
+
+/// Recording again was named as the remedy where recording is refused.
+#[test]
+fn a_remedy_that_is_named_is_one_that_can_be_had() {
+    for (extras, words) in [(false, "recording into this folder again"), (true, "correct total_")] {
+        let folder = tempfile::tempdir().unwrap();
+        Layout { extras, ..Layout::default() }.write(folder.path());
+        replaced(folder.path(), "\"total_frames\": 11", "\"total_frames\": 12");
+        let error = Dataset::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert_eq!(DatasetWriter::open_append(folder.path()).is_ok(), !extras);
+    }
+}
+
+/// lerobot reads every episode that is listed, whatever info.json counts.
+#[test]
+fn an_episode_that_is_listed_and_not_counted_is_read() {
+    for (total, frames) in [(2, 6), (2, 11), (0, 0)] {
+        let (folder, dataset) = edited(|info| {
+            info["total_episodes"] = json!(total);
+            info["total_frames"] = json!(frames);
+        });
+        assert!(dataset.is_ok());
+        assert_read(folder.path(), &Layout::default());
+    }
 }

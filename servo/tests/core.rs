@@ -419,7 +419,7 @@ fn an_action_that_is_not_finite_is_refused_with_the_numbers() {
 fn statistics_that_cannot_decode_keep_the_servo_idle() {
     let mut rig = Rig::new(Limits::default());
     let mut bad = statistics();
-    bad.q99[2] = bad.q01[2];
+    bad.q99[2] = bad.q01[2] - 1.0;
     let command = Command::StartPolicy { statistics: Some(bad), pause_when_empty: false };
     assert!(matches!(rig.servo.command(0, &command), Err(Refusal::Statistics(_))));
     assert_eq!(rig.servo.report().mode, Mode::Idle);

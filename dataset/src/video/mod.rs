@@ -3,8 +3,10 @@
 //!
 //! A frame is chosen by the file's own timestamps: the one nearest to the row's time, which must
 //! be nearer than half the distance between rows. (lerobot demands 0.1 ms, which files whose
-//! clock counts in milliseconds fail; half a row is what tells frames apart.) Frames are decoded
-//! from the episode's first one on, never the whole of a file of several episodes.
+//! clock counts in milliseconds fail; half a row is what tells frames apart.) Decoding begins one
+//! group of pictures early, since frames just after a key frame may lean on the group before it,
+//! and what comes out is cut by the same timestamps. It must be as many frames as were chosen: a
+//! decoder leaves out what it cannot show, and the frames after it must not take its place.
 
 mod process;
 
@@ -62,6 +64,8 @@ struct Timeline {
     height: u32,
     /// When each frame is shown, sorted \[s\].
     times_s: Vec<f64>,
+    /// Those of them at which decoding can begin, sorted \[s\].
+    keys_s: Vec<f64>,
 }
 
 impl Videos {
@@ -90,7 +94,7 @@ impl Videos {
         let (Some(&first), Some(&last)) = (chosen.first(), chosen.last()) else { return Ok(()) };
         let count = last - first + 1;
         let frame_bytes = width as usize * height as usize * 3;
-        let arguments = decoding(path, timeline.seek_s(first), count);
+        let arguments = decoding(path, &timeline.span(first, last));
         let (mut bytes, mut decoded, mut row) = (Vec::new(), 0, 0);
         let ended = run(&self.tools.ffmpeg, &arguments, self.tools.patience, |more| {
             bytes.extend_from_slice(more);
@@ -108,7 +112,7 @@ impl Videos {
             Ok::<_, E>(())
         })?;
         let ended = ended.map_err(|e| e.into_dataset(&self.tools.ffmpeg, path))?;
-        if row < chosen.len() {
+        if decoded != count {
             let words = ended.words("ffmpeg");
             return Err(fault(format!("ffmpeg gave {decoded} of {count} frames{words}")).into());
         }
@@ -157,7 +161,12 @@ impl Timeline {
                 // Frames that are marked so are decoded and not shown.
                 "packet" if fields.get("flags").is_some_and(|flags| flags.contains('D')) => {}
                 "packet" => match fields.get("pts_time").and_then(|time| time.parse().ok()) {
-                    Some(time_s) => timeline.times_s.push(time_s),
+                    Some(time_s) => {
+                        timeline.times_s.push(time_s);
+                        if fields.get("flags").is_some_and(|flags| flags.contains('K')) {
+                            timeline.keys_s.push(time_s);
+                        }
+                    }
                     None => return Err("its frames have no times".to_owned()),
                 },
                 "stream" => {
@@ -171,6 +180,7 @@ impl Timeline {
             return Err(format!("it holds no video that can be read{}", ended.words("ffprobe")));
         }
         timeline.times_s.sort_by(f64::total_cmp);
+        timeline.keys_s.sort_by(f64::total_cmp);
         Ok(timeline)
     }
 
@@ -196,11 +206,31 @@ impl Timeline {
         wanted.times_s.iter().enumerate().map(near).collect()
     }
 
-    /// The time to begin at so that `frame` comes first: between it and the one before.
-    fn seek_s(&self, frame: usize) -> Option<f64> {
-        let before = frame.checked_sub(1)?;
-        Some((self.times_s[before] + self.times_s[frame]) / 2.0)
+    /// What is to be decoded for the frames `first` to `last`.
+    fn span(&self, first: usize, last: usize) -> Span {
+        let between = |before: usize| -> Option<f64> {
+            Some((self.times_s.get(before)? + self.times_s.get(before + 1)?) / 2.0)
+        };
+        let keys = self.keys_s.partition_point(|&key| key <= self.times_s[first]);
+        // To the first key frame of all leads no seeking: it is where the file begins.
+        let early = keys.checked_sub(2).filter(|&key| key > 0);
+        Span {
+            seek_s: early.map(|key| self.keys_s[key]),
+            begin_s: first.checked_sub(1).and_then(between),
+            end_s: between(last),
+        }
     }
+}
+
+/// A part of a file, by the file's clock; what is not given is the file's own end.
+#[derive(Debug, PartialEq)]
+struct Span {
+    /// Where decoding begins \[s\].
+    seek_s: Option<f64>,
+    /// Between the last frame that is not wanted and the first one that is \[s\].
+    begin_s: Option<f64>,
+    /// Between the last frame that is wanted and the one after it \[s\].
+    end_s: Option<f64>,
 }
 
 /// A path that ffmpeg takes for nothing else, whatever is in it.
@@ -227,20 +257,26 @@ fn listing_of(path: &Path) -> Vec<OsString> {
     arguments
 }
 
-fn decoding(path: &Path, seek_s: Option<f64>, frames: usize) -> Vec<OsString> {
+/// With -xerror, as what ffmpeg conceals of a damaged file is a picture that never was.
+fn decoding(path: &Path, span: &Span) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         ["-nostdin", "-v", "error", "-xerror", "-noautorotate"].map(OsString::from).into();
-    if let Some(seek_s) = seek_s {
+    if let Some(seek_s) = span.seek_s {
         // Times as the file counts them, which need not begin at 0.
-        let seek = ["-seek_timestamp".into(), "1".into(), "-ss".into(), format!("{seek_s:.6}")];
-        arguments.extend(seek.map(OsString::from));
+        let seek = ["-noaccurate_seek", "-seek_timestamp", "1", "-ss"].map(OsString::from);
+        arguments.extend(seek.into_iter().chain([format!("{seek_s:.6}").into()]));
     }
-    arguments.extend([OsString::from("-i"), as_file(path)]);
-    let output = ["-map", "0:v:0", "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f"];
+    arguments.extend(["-copyts".into(), "-i".into(), as_file(path)]);
+    arguments.extend(["-map", "0:v:0"].map(OsString::from));
+    let ends = [("start", span.begin_s), ("end", span.end_s)];
+    let ends: Vec<String> =
+        ends.into_iter().filter_map(|(name, at_s)| Some(format!("{name}={:.6}", at_s?))).collect();
+    if !ends.is_empty() {
+        arguments
+            .extend(["-vf".to_owned(), format!("trim={}", ends.join(":"))].map(OsString::from));
+    }
+    let output = ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"];
     arguments.extend(output.map(OsString::from));
-    arguments
-        .extend(["rawvideo".into(), "-frames:v".into(), frames.to_string()].map(OsString::from));
-    arguments.push("pipe:1".into());
     arguments
 }
 
@@ -250,7 +286,7 @@ mod tests {
     use super::*;
 
     fn timeline(times_s: &[f64]) -> Timeline {
-        Timeline { width: 4, height: 2, times_s: times_s.to_vec() }
+        Timeline { width: 4, height: 2, times_s: times_s.to_vec(), keys_s: vec![] }
     }
 
     fn choose(times_s: &[f64], wanted: &[f64]) -> Result<Vec<usize>, String> {
@@ -273,12 +309,23 @@ mod tests {
     #[test]
     fn the_listing_is_read_in_any_order_of_frames() {
         let listing = "packet|pts_time=0.200000|flags=K_\npacket|pts_time=0.100000|flags=_D\n\
-                       packet|pts_time=0.000000|flags=__\nstream|width=4|height=2\n";
+                       packet|pts_time=0.000000|flags=K_\nstream|width=4|height=2\n";
         let read = Timeline::parse(listing, &Ended::default()).unwrap();
-        assert_eq!(read, timeline(&[0.0, 0.2]));
+        assert_eq!(read, Timeline { keys_s: vec![0.0, 0.2], ..timeline(&[0.0, 0.2]) });
         let none = Timeline::parse("stream|width=4|height=2", &Ended::default()).unwrap_err();
         assert!(none.contains("no video"), "{none}");
         let no_time = "packet|pts_time=N/A|flags=K_\nstream|width=4|height=2\n";
         assert!(Timeline::parse(no_time, &Ended::default()).unwrap_err().contains("no times"));
+    }
+
+    #[test]
+    fn decoding_begins_a_key_frame_early_and_is_cut_between_frames() {
+        let times: Vec<f64> = (0..12).map(f64::from).collect();
+        let film = Timeline { keys_s: vec![0.0, 3.0, 6.0, 9.0], ..timeline(&times) };
+        let span = |seek_s, begin_s, end_s| Span { seek_s, begin_s, end_s };
+        assert_eq!(film.span(9, 10), span(Some(6.0), Some(8.5), Some(10.5)));
+        assert_eq!(film.span(8, 11), span(Some(3.0), Some(7.5), None));
+        assert_eq!(film.span(5, 5), span(None, Some(4.5), Some(5.5)));
+        assert_eq!(film.span(0, 11), span(None, None, None));
     }
 }

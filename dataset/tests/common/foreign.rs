@@ -68,6 +68,10 @@ pub struct Layout {
     pub row_group_rows: usize,
     /// Data file of each episode.
     pub files: [usize; 3],
+    /// Order in which the episodes stand in the data and are counted.
+    pub standing: [usize; 3],
+    /// Whether `task_index` is null in all rows.
+    pub null_tasks: bool,
     /// Order of the rows of meta/episodes.
     pub listed: [usize; 3],
     /// Whether each row of meta/episodes is in a file of its own.
@@ -99,6 +103,8 @@ impl Default for Layout {
             codec: Compression::SNAPPY,
             row_group_rows: 1000,
             files: [0, 0, 0],
+            standing: [0, 1, 2],
+            null_tasks: false,
             listed: [0, 1, 2],
             split_meta: false,
             without: vec![],
@@ -138,6 +144,12 @@ impl Layout {
     /// The number of the task of a row.
     pub fn task(&self, episode: usize, row: usize) -> usize {
         if self.several_tasks && row >= 2 { (episode + 1) % 3 } else { episode % 3 }
+    }
+
+    /// The number of the first row of an episode over the whole dataset.
+    fn first(&self, episode: usize) -> usize {
+        let before = self.standing.iter().take_while(|&&other| other != episode);
+        before.map(|&other| LENGTHS[other]).sum()
     }
 
     /// Writes the dataset.
@@ -223,8 +235,8 @@ impl Layout {
                 ("length", each(&|e| LENGTHS[e])),
                 ("data/chunk_index", each(&|e| self.files[e] / self.chunks_size)),
                 ("data/file_index", each(&|e| self.files[e] % self.chunks_size)),
-                ("dataset_from_index", each(&|e| global(e, 0))),
-                ("dataset_to_index", each(&|e| global(e, LENGTHS[e]))),
+                ("dataset_from_index", each(&|e| self.first(e))),
+                ("dataset_to_index", each(&|e| self.first(e) + LENGTHS[e])),
                 ("meta/episodes/chunk_index", each(&|_| 0)),
                 ("meta/episodes/file_index", each(&|_| 0)),
             ];
@@ -241,7 +253,9 @@ impl Layout {
 
     fn write_data(&self, root: &Path) {
         for file in 0..3 {
-            let rows: Vec<(usize, usize)> = (0..3)
+            let rows: Vec<(usize, usize)> = self
+                .standing
+                .into_iter()
                 .filter(|&e| self.files[e] == file)
                 .flat_map(|e| (0..LENGTHS[e]).map(move |row| (e, row)))
                 .collect();
@@ -272,8 +286,14 @@ impl Layout {
             ),
             ("frame_index", int(&|_, row| row)),
             ("episode_index", int(&|episode, _| episode)),
-            ("index", int(&global)),
-            ("task_index", int(&|e, r| self.task(e, r))),
+            ("index", int(&|episode, row| self.first(episode) + row)),
+            (
+                "task_index",
+                match self.null_tasks {
+                    true => array(Int64Array::new_null(rows.len())),
+                    false => int(&|e, r| self.task(e, r)),
+                },
+            ),
         ];
         if self.extras {
             let texts: Vec<&str> = rows.iter().map(|_| "a word").collect();

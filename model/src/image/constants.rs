@@ -64,9 +64,10 @@ impl ImageProcessor {
         let fill = file.list("tvf_letterbox_fill", "must be three of 0 to 255", |value| {
             integer(value).and_then(|value| u8::try_from(value).ok())
         })?;
+        let pads = file.boolean("tvf_do_letterbox")? == Some(true);
         let letterbox_fill = match fill {
             // torchvision pads with zeros where no colour is named.
-            None if file.map().contains_key("tvf_letterbox_fill") => [0; 3],
+            None if pads && file.map().contains_key("tvf_letterbox_fill") => [0; 3],
             None => letterbox_fill(means.unwrap_or(DEFAULT.map(|n| n.mean))),
             Some(fill) => fill
                 .try_into()
@@ -126,7 +127,7 @@ fn stored_strategy(file: &Object<'_>, size: usize) -> Result<Option<ResizeStrate
         sides.iter().all(|&side| side == size).then_some(())
     })?;
     let named = ResizeStrategy::of(file)?;
-    if named.is_none() && letterbox.is_none() && resized.is_none() {
+    if named.is_none() && letterbox != Some(true) && resized.is_none() {
         return Ok(None);
     }
     let derived = named.unwrap_or(ResizeStrategy::Letterbox);

@@ -142,7 +142,7 @@ fn a_missing_file_is_named() {
         let dir = tiny_checkpoint();
         fs::remove_file(dir.path().join(name)).unwrap();
         let error = load(dir.path()).unwrap_err();
-        assert!(matches!(error, ModelError::Io { .. }), "{error}");
+        assert!(error.is_unusable_input(), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
 }

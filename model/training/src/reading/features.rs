@@ -60,7 +60,10 @@ impl Features {
             metres: source.unit_m != 1.0,
             radians: source.unit_rad != 1.0,
         };
-        let layout = Layout::of(key, &action_names, stated)
+        // Names may stand in groups that say more than they do.
+        let groups = dataset.feature(key).map(|feature| feature.groups.join(" "));
+        let said = format!("{key} {}", groups.unwrap_or_default());
+        let layout = Layout::of(said.trim(), &action_names, stated)
             .map_err(|error| fault(key, error.to_string()))?;
         let wrong = |found: &FeatureInfo, wanted: &str| {
             fault(&found.key, format!("is {}; training reads it as {wanted}", found.words()))

@@ -9,6 +9,7 @@ mod action;
 mod camera;
 mod features;
 mod gripper;
+mod names;
 mod rate;
 mod report;
 mod source;

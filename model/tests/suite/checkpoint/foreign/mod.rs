@@ -308,7 +308,8 @@ fn the_joint_processors_file_is_read_and_may_not_contradict() {
     let image_processor: Value = serde_json::from_slice(&fs::read(&own).unwrap()).unwrap();
     patch(&dir, "processor_config.json", json!({ "image_processor": image_processor }));
     assert_eq!(score_of(dir.path()), score_of(&mini()));
-    let steps = json!({"image_processor": {"tvf_do_letterbox": true, "tvf_resize_params": null}});
+    let steps = json!({"image_processor": {"image_resize_strategy": "letterbox", "tvf_do_letterbox": true,
+        "tvf_resize_params": null}});
     patch(&dir, "processor_config.json", steps);
     assert_refused(dir.path(), &["processor_config.json", "preprocessor_config.json", "otherwise"]);
     fs::remove_file(own).unwrap();
