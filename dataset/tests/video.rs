@@ -257,6 +257,29 @@ fn a_file_that_does_not_hold_the_frames_is_named() {
     assert!(error.contains("64x64") && error.contains("64x48"), "{error}");
 }
 
+/// ffmpeg conceals what is damaged and gives the full count of frames all the same.
+#[test]
+fn a_damaged_file_is_refused_and_not_concealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = dataset(folder.path(), 0.0);
+    encode(&video, FRAMES, &["-c:v", "libx264", "-bf", "0"]);
+    let whole = fs::read(&video).unwrap();
+    let media = whole.windows(4).position(|four| four == b"mdat").unwrap();
+    let read = |bytes: &[u8]| {
+        fs::write(&video, bytes).unwrap();
+        let dataset = Dataset::open(folder.path()).unwrap();
+        (0..LENGTHS.len()).try_for_each(|it| dataset.read_columns(it, &[CAMERA]).map(drop))
+    };
+    read(&whole).unwrap();
+    let mut damaged = whole.clone();
+    // Behind the encoder's own words, among the pictures.
+    let from = media + (whole.len() - media) / 2;
+    damaged[from..from + 64].fill(0xff);
+    let error = read(&damaged).unwrap_err();
+    assert_eq!(blames_input(&error), Some(true), "{error}");
+    assert!(error.to_string().contains(".mp4"), "{error}");
+}
+
 #[test]
 fn what_holds_videos_is_not_appended_to_and_stays_untouched() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// Options of the programs that are not `jaco`, and of the systems' own tools that texts name.
 const OTHER_OPTIONS: &[(&str, &[&str])] = &[
     ("jacod", &["config", "check"]),
-    ("lerobot's converter", &["repo-id", "root"]),
+    ("lerobot's converter", &["repo-id", "root", "push-to-hub"]),
     ("jaco-sim", &["socket", "task", "seed", "homed", "timestep-ms", "angular-frame"]),
     (
         "jaco-servo",
