@@ -141,7 +141,7 @@ pub enum Reply {
 
 fn parse<T: serde::de::DeserializeOwned>(what: &'static str, line: &str) -> Result<T, LinkError> {
     serde_json::from_str(line)
-        .map_err(|error| LinkError::Malformed { what, detail: error.to_string() })
+        .map_err(|error| LinkError::Malformed { what, detail: without_place(&error) })
 }
 
 fn line(value: &impl Serialize) -> Result<String, LinkError> {
@@ -256,6 +256,12 @@ fn unexpected(reply: &Reply) -> LinkError {
     }
 }
 
+/// What a parser says, without its place: a message is one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _place)| what).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -312,9 +318,13 @@ mod tests {
 
     #[test]
     fn a_misspelt_request_is_told() {
-        for line in [r#""stauts""#, r#"{"inject":{"hangs":true}}"#, r#"{"reset":{"seed":1}}"#] {
+        for line in
+            [r#""stauts""#, r#"{"inject":{"hangs":true}}"#, r#"{"reset":{"seed":1}}"#, "{3:1}"]
+        {
             let error = Request::parse(line).unwrap_err();
             assert!(matches!(error, LinkError::Malformed { .. }), "{error}");
+            // Found by fuzzing: "key must be a string at line 1 column 3".
+            assert!(!error.to_string().contains(" at line "), "{error}");
         }
     }
 }
