@@ -32,7 +32,7 @@ pub use limits::{Limits, LimitsError};
 pub use policy::{ActionPolicy, Answer, Ask, PolicyError};
 pub use pose::{Pose, Twist};
 pub use slot::Slot;
-pub use state::ArmState;
+pub use state::{ArmState, Wrench};
 pub use task::Task;
 pub use verdict::{Outcome, Verdict};
 pub use words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word};

@@ -10,6 +10,7 @@
 
 pub mod args;
 pub mod command;
+pub mod condition;
 pub mod core;
 pub mod driver;
 pub mod executor;
@@ -22,11 +23,15 @@ pub mod reference;
 pub mod report;
 pub mod spawn;
 mod stream;
+pub mod telemetry;
 pub mod watchdog;
 
 pub use crate::core::ServoCore;
 pub use command::{Command, Refusal};
+pub use condition::{Condition, Conditions};
 pub use jaco_core::{Limits, LimitsError};
+pub use limits::acted::{Acted, Limit};
 pub use message::{FromServo, ServoStatus};
 pub use mode::{HoldReason, Mode, StopReason};
 pub use report::{CompletedStep, Counters, HomingRecord, Report, Setpoint};
+pub use telemetry::Telemetry;

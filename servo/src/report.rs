@@ -1,5 +1,6 @@
 //! What the servo tells of itself after each tick.
 
+use crate::limits::acted::Acted;
 use crate::mode::{HoldReason, Mode, StopReason};
 use jaco_core::state::FINGERS;
 use jaco_core::{Action, Pose, Twist};
@@ -94,6 +95,8 @@ pub struct Report {
     pub gripper: f64,
     /// What was last sent.
     pub setpoint: Setpoint,
+    /// The limits that acted in the last tick.
+    pub acted: Acted,
     /// The step that ended last since mode entry.
     pub completed: Option<CompletedStep>,
     /// The counts.

@@ -9,7 +9,9 @@ use jaco_servo::message::{
     MAX_COMMAND_LEN, MAX_FROM_SERVO_LEN, MessageError, NOTE_BYTES, Note, VERSION, decode_command,
     decode_from_servo, encode_command, encode_from_servo,
 };
-use jaco_servo::{Command, FromServo, Refusal, ServoCore, ServoStatus, StopReason};
+use jaco_servo::{
+    Command, Conditions, FromServo, Refusal, ServoCore, ServoStatus, StopReason, Telemetry,
+};
 use nalgebra::{UnitQuaternion, Vector3};
 use proptest::prelude::*;
 
@@ -86,10 +88,9 @@ fn status(commands: &[Command], ticks: u64, note: &str) -> ServoStatus {
         orientation: UnitQuaternion::from_scaled_axis(Vector3::new(0.3, -2.0, 1.0)),
     };
     let mut state = ArmState {
-        stamp_ns: 0,
-        pose,
         joints_rad: [1.0, -2.0, 3.5, 0.0, 7.0, -0.1],
         closure: [0.1, 0.2, 0.3],
+        ..ArmState::at(0, pose)
     };
     let mut servo = ServoCore::new(Limits::default()).unwrap();
     for command in commands {
@@ -123,6 +124,8 @@ fn status(commands: &[Command], ticks: u64, note: &str) -> ServoStatus {
         still: true,
         joystick_held: Some(false),
         in_control: true,
+        conditions: Conditions::default(),
+        telemetry: Telemetry::default(),
         note: Note::of(note),
     }
 }

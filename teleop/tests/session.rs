@@ -24,14 +24,14 @@ fn config() -> SessionConfig {
 fn step(step: u64) -> StepRecord {
     let step_ns = START_NS + step * STEP_NS;
     let at = step as f64;
+    let pose = Pose {
+        position_m: Vector3::new(0.1, -0.4, 0.25 + at * 0.01),
+        orientation: UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
+    };
     let state = ArmState {
-        stamp_ns: step_ns,
-        pose: Pose {
-            position_m: Vector3::new(0.1, -0.4, 0.25 + at * 0.01),
-            orientation: UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
-        },
         joints_rad: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
         closure: [0.25; 3],
+        ..ArmState::at(step_ns, pose)
     };
     let frame = Frame {
         camera: "front".into(),

@@ -84,10 +84,9 @@ fn packet(command: &Command) -> anyhow::Result<Vec<u8>> {
 fn messages() -> anyhow::Result<Vec<(&'static str, FromServo)>> {
     let pose = Pose::from_kinova([0.1, -0.4, 0.3].into(), [1.6, 1.1, 0.1]);
     let mut state = ArmState {
-        stamp_ns: 0,
-        pose,
         joints_rad: [1.0, 2.0, 3.5, 0.0, 7.0, -0.1],
         closure: [0.1; 3],
+        ..ArmState::at(0, pose)
     };
     let mut servo = ServoCore::new(Limits::default())?;
     for (name, command) in commands() {
@@ -123,6 +122,8 @@ fn messages() -> anyhow::Result<Vec<(&'static str, FromServo)>> {
         still: false,
         joystick_held: Some(false),
         in_control: true,
+        conditions: jaco_servo::Conditions::default(),
+        telemetry: jaco_servo::Telemetry::default(),
         note: Note::of("nothing yet"),
     };
     Ok(vec![

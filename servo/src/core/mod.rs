@@ -14,7 +14,7 @@
 //! # use jaco_servo::{Command, ServoCore};
 //! # use nalgebra::{UnitQuaternion, Vector3};
 //! # let pose = Pose { position_m: Vector3::new(0.0, -0.4, 0.25), orientation: UnitQuaternion::identity() };
-//! # let mut state = ArmState { stamp_ns: 0, pose, joints_rad: [0.0; 6], closure: [0.0; 3] };
+//! # let mut state = ArmState::at(0, pose);
 //! let mut servo = ServoCore::new(Limits::default())?;
 //! servo.command(0, &Command::StartMotion)?;
 //! for tick in 0..20 {
@@ -42,6 +42,7 @@ mod stepping;
 
 use crate::command::{Command, Refusal};
 use crate::limits::acceleration::limit_change;
+use crate::limits::acted::Acted;
 use crate::limits::speed::limit_twist;
 use crate::mode::{HoldReason, Mode, StopReason};
 use crate::report::{HomingRecord, Report, Setpoint};
@@ -255,6 +256,7 @@ impl ServoCore {
             reference: path.pose(),
             gripper,
             setpoint: self.setpoint,
+            acted: Acted::default(),
             completed,
             counters,
             homing: self.homing,

@@ -32,12 +32,8 @@ pub(super) fn open(
     told("asking for Cartesian control");
     let readiness = make_ready(api, options.settle)?;
     told("reading the arm");
-    let mut state = ArmState {
-        stamp_ns: now_ns,
-        pose: Pose::from_kinova(Vector3::zeros(), [0.0; 3]),
-        joints_rad: read_joints(api)?,
-        closure: [0.0; 3],
-    };
+    let nowhere = Pose::from_kinova(Vector3::zeros(), [0.0; 3]);
+    let mut state = ArmState { joints_rad: read_joints(api)?, ..ArmState::at(now_ns, nowhere) };
     read_pose(api, &mut state, now_ns)?;
     Ok((text(&device.SerialNumber), readiness, state))
 }

@@ -208,7 +208,7 @@ impl<A: Api> Driver<A> {
         let news = match read {
             Read::Pose => read_pose(&self.api, &mut self.state, now_ns).map(|()| News::State),
             Read::Joints => read_joints(&self.api).map(|joints_rad| {
-                self.state.joints_rad = joints_rad;
+                (self.state.joints_ns, self.state.joints_rad) = (now_ns, joints_rad);
                 News::State
             }),
             Read::Queue => read_queue(&self.api).map(News::Queue),

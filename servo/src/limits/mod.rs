@@ -6,6 +6,7 @@
 //! Limits know nothing of modes, steps or who asked. They must never make a number larger.
 
 pub mod acceleration;
+pub mod acted;
 pub mod leash;
 pub mod speed;
 pub mod workspace;

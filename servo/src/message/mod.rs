@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Version of the wire; changes with any change of any message.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// Room for any command; more than the longest, so that one that was run long is seen to be.
 pub const MAX_COMMAND_LEN: usize = 4096;
 /// Room for any message of the servo; more than the longest, likewise.

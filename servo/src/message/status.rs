@@ -2,7 +2,9 @@
 //! it ends.
 
 use super::note::Note;
+use crate::condition::Conditions;
 use crate::report::Report;
+use crate::telemetry::Telemetry;
 use jaco_core::ArmState;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,10 @@ pub struct ServoStatus {
     /// Whether the arm is in our control; not when it is left to the joystick, nor while a homing
     /// that was broken off is being cleared up.
     pub in_control: bool,
+    /// What is wrong with the arm, though it answers.
+    pub conditions: Conditions,
+    /// What it tells beside its motion.
+    pub telemetry: Telemetry,
     /// The newest refusal or fault, in words; empty if there was none yet.
     pub note: Note,
 }

@@ -8,10 +8,12 @@
 use super::pacer::Tick;
 use super::rest::RestWatch;
 use crate::command::Command;
+use crate::condition::Conditions;
 use crate::core::ServoCore;
 use crate::driver::{Api, CallError, Driver, HomingEnd, News};
 use crate::message::{Note, ServoStatus, decode_command};
 use crate::mode::{Mode, StopReason};
+use crate::telemetry::Telemetry;
 use jaco_core::{Clock, Twist};
 use std::fmt;
 
@@ -324,6 +326,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             still: self.rest.is_still(sent_ns),
             joystick_held: health.joystick_held,
             in_control: self.driver.is_in_control(),
+            conditions: Conditions::default(),
+            telemetry: Telemetry::default(),
             note: self.note,
         }
     }

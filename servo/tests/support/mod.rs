@@ -19,7 +19,7 @@ impl Rig {
             position_m: Vector3::new(0.0, -0.4, 0.25),
             orientation: UnitQuaternion::from_scaled_axis(Vector3::new(3.1, 0.0, 0.2)),
         };
-        let state = ArmState { stamp_ns: 0, pose, joints_rad: [0.0; 6], closure: [0.0; 3] };
+        let state = ArmState::at(0, pose);
         Self { servo: ServoCore::new(limits).unwrap(), state, now_ns: 0 }
     }
 

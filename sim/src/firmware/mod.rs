@@ -15,7 +15,7 @@ pub mod point;
 
 use fifo::{FIFO_DEPTH, Fifo};
 use jaco_core::state::{FINGERS, JOINTS};
-use jaco_core::{AngularFrame, ArmState, Pose, TICK_S, Twist};
+use jaco_core::{AngularFrame, ArmState, Pose, TICK_S, Twist, Wrench};
 use kinematics::{DEG, JOINT_SPEED_RAD_S};
 use nalgebra::{Matrix6, Vector3};
 use point::{ArmMotion, HandMotion, Point};
@@ -322,11 +322,18 @@ impl Firmware {
 
     /// The reading that the SDK gives at `stamp_ns`.
     pub fn arm_state(&self, stamp_ns: u64) -> ArmState {
+        let [x, y, z, rx, ry, rz] = self.measured.tool_wrench;
         ArmState {
             stamp_ns,
             pose: self.measured.pose,
-            joints_rad: self.measured.joints_rad,
             closure: self.measured.fingers_rad.map(fingers::closure),
+            joints_ns: stamp_ns,
+            joints_rad: self.measured.joints_rad,
+            wrench: Wrench {
+                stamp_ns,
+                force_n: Vector3::new(x, y, z),
+                torque_nm: Vector3::new(rx, ry, rz),
+            },
         }
     }
 

@@ -44,10 +44,9 @@ impl Bench {
     fn new() -> Self {
         let pose = Pose::from_kinova(Vector3::new(0.1, -0.4, 0.3), [1.6, 1.1, 0.1]);
         let state = ArmState {
-            stamp_ns: 0,
-            pose,
             joints_rad: [1.0, -2.0, 3.5, 0.0, 7.0, -0.1],
             closure: [0.1, 0.2, 0.3],
+            ..ArmState::at(0, pose)
         };
         Self {
             servo: ServoCore::new(Limits::default()).expect("the defaults are valid"),

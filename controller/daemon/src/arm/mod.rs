@@ -179,7 +179,7 @@ pub(crate) mod tests {
     pub fn status_in(mode: Mode) -> ServoStatus {
         let position_m = Vector3::new(0.0, -0.4, 0.25);
         let pose = Pose { position_m, orientation: UnitQuaternion::identity() };
-        let state = ArmState { stamp_ns: 0, pose, joints_rad: [0.0; 6], closure: [0.0; 3] };
+        let state = ArmState::at(0, pose);
         let mut report = ServoCore::new(Limits::default()).unwrap().report();
         report.mode = mode;
         ServoStatus {
@@ -205,6 +205,8 @@ pub(crate) mod tests {
             still: true,
             joystick_held: Some(false),
             in_control: true,
+            conditions: jaco_servo::Conditions::default(),
+            telemetry: jaco_servo::Telemetry::default(),
             note: jaco_servo::message::Note::default(),
         }
     }
