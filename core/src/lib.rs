@@ -11,6 +11,7 @@ pub mod action;
 pub mod clock;
 pub mod codec;
 pub mod decode;
+pub mod ethernet;
 pub mod frame;
 pub mod given;
 pub mod gripper;
@@ -27,6 +28,7 @@ pub use action::{ACTION_DIMS, Action, ActionStream, ActionUnit, Chunk, MAX_CHUNK
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use codec::{ActionCodec, ActionStatistics};
 pub use decode::Decode;
+pub use ethernet::Ethernet;
 pub use frame::{Frame, Observation};
 pub use limits::{Limits, LimitsError};
 pub use policy::{ActionPolicy, Answer, Ask, PolicyError};

@@ -1,8 +1,9 @@
 //! The command line of `jaco-servo`: written by [`crate::spawn`], read by the program.
 
+use crate::driver::SDK_SEMAPHORE;
 use crate::mode::StopReason;
 use clap::Parser;
-use jaco_core::{AngularFrame, Level, Limits, LogFormat, Transport, Word};
+use jaco_core::{AngularFrame, Ethernet, Level, Limits, LogFormat, Transport, Word};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -21,9 +22,18 @@ pub struct Args {
     /// How the arm is connected: usb or ethernet.
     #[arg(long, default_value_t = Transport::Usb)]
     pub transport: Transport,
-    /// Start of the arm's serial number; needed only with several arms.
+    /// Addresses of an arm on a network as a JSON object; what is left out has its default.
+    #[arg(long, default_value = "{}", value_parser = ethernet)]
+    pub ethernet: Ethernet,
+    /// Serial number of the arm, or its beginning; needed only with several arms.
     #[arg(long)]
     pub serial: Option<String>,
+    /// Fingers of the hand.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub fingers: u8,
+    /// Name of the semaphore that the SDK's USB layer takes.
+    #[arg(long, default_value = SDK_SEMAPHORE)]
+    pub semaphore: String,
     /// Frame in which the arm takes angular velocities: effector or base.
     #[arg(long, default_value_t = AngularFrame::Effector)]
     pub angular_frame: AngularFrame,
@@ -48,12 +58,16 @@ impl Args {
     /// The arguments that parse to `self`.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let limits = serde_json::to_string(&self.limits).expect("limits are plain numbers");
+        let ethernet = serde_json::to_string(&self.ethernet).expect("addresses are plain text");
         let mut arguments: Vec<OsString> = vec![
             format!("--socket-fd={}", self.socket_fd).into(),
             "--sdk".into(),
             self.sdk.clone().into(),
             format!("--transport={}", self.transport).into(),
+            format!("--ethernet={ethernet}").into(),
             format!("--angular-frame={}", self.angular_frame).into(),
+            format!("--fingers={}", self.fingers).into(),
+            format!("--semaphore={}", self.semaphore).into(),
             format!("--limits={limits}").into(),
             format!("--priority={}", self.priority).into(),
             format!("--log-level={}", self.log_level).into(),
@@ -72,6 +86,10 @@ fn stop_reason(name: &str) -> Result<StopReason, String> {
         .copied()
         .find(|reason| reason.name() == name)
         .ok_or_else(|| format!("{name:?} is none of {}", known().join(", ")))
+}
+
+fn ethernet(json: &str) -> Result<Ethernet, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
 fn limits(json: &str) -> Result<Limits, String> {
@@ -95,7 +113,10 @@ mod tests {
             socket_fd: 7,
             sdk: "/opt/kinova/with space/layer.so".into(),
             transport: Transport::Ethernet,
+            ethernet: Ethernet { robot_port: 55_001, ..Ethernet::default() },
             serial: Some("PJ0090".into()),
+            fingers: 2,
+            semaphore: "/another".into(),
             angular_frame: AngularFrame::Base,
             limits: Limits { linear_speed_m_s: 0.123_456_789, ..Limits::default() },
             stopped: None,

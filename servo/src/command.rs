@@ -53,6 +53,10 @@ pub enum Command {
     },
     /// Release a latched stop, or take the arm back from a person who has let go of the joystick.
     Reset,
+    /// Leave the arm to the joystick, or to another program, until `Take` or `Reset`.
+    Release,
+    /// Take the arm back; one that is ours is asked for Cartesian control again.
+    Take,
     /// Move to the arm's home position.
     Home,
 }
@@ -70,6 +74,8 @@ impl Command {
             Command::Jog { .. } => "Jog",
             Command::Stop { .. } => "Stop",
             Command::Reset => "Reset",
+            Command::Release => "Release",
+            Command::Take => "Take",
             Command::Home => "Home",
         }
     }
@@ -92,17 +98,17 @@ pub enum Refusal {
         /// Name of the command.
         command: &'static str,
     },
-    /// A person has the arm.
+    /// Somebody else has the arm.
     #[error(
-        "{command}: a person took the joystick and has the arm; let go of it and take the arm \
-         back with `jaco reset`"
+        "{command}: the arm is left to the joystick or to another program; take it back with \
+         `jaco take`"
     )]
     HandedOver {
         /// Name of the command.
         command: &'static str,
     },
     /// A person is still moving the arm.
-    #[error("Reset: the joystick is still held; let go of it first")]
+    #[error("the joystick is still held; let go of it first")]
     JoystickHeld,
     /// Units with nothing to decode them by.
     #[error(

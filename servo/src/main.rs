@@ -70,8 +70,7 @@ fn tell_of_panics(socket: &Arc<PacketSocket>) {
 
 /// From the library on disk to an arm in control.
 fn connect(args: Args, socket: &PacketSocket) -> anyhow::Result<Cycle<Sdk, MonotonicClock>> {
-    let mut told =
-        |doing: &'static str| process::say(socket, &FromServo::Starting(Note::of(doing)));
+    let mut told = |doing: &str| process::say(socket, &FromServo::Starting(Note::of(doing)));
     realtime::ignore_ending_signals();
     let mut core = ServoCore::new(args.limits)?;
     if let Some(reason) = args.stopped {
@@ -83,21 +82,26 @@ fn connect(args: Args, socket: &PacketSocket) -> anyhow::Result<Cycle<Sdk, Monot
         jaco_core::Transport::Ethernet => kinova_sys::Transport::Ethernet,
     };
     let sdk = Sdk::load(&args.sdk, transport)?;
-    // Homing calls the SDK from a thread of its own: a second handle on the same library.
-    let homing_sdk = Sdk::load(&args.sdk, transport)?;
     let options = DriverOptions {
         serial: args.serial,
+        ethernet: (args.transport == jaco_core::Transport::Ethernet).then_some(args.ethernet),
         angular_frame: args.angular_frame,
+        fingers: usize::from(args.fingers),
+        linear_speed_m_s: args.limits.linear_speed_m_s,
+        angular_speed_rad_s: args.limits.angular_speed_rad_s,
+        semaphore: args.semaphore,
         ..DriverOptions::default()
     };
     let clock = MonotonicClock;
-    let driver = Driver::connect(sdk, homing_sdk, options, clock.now_ns(), &mut told)?;
+    let driver = Driver::connect(sdk, options, clock.now_ns(), &mut told)?;
     let grants = grants(args.priority);
-    let readiness = driver.readiness();
+    let identity = driver.identity();
     tracing::info!(
-        serial = driver.serial(),
-        homed = readiness.homed,
-        cartesian_control = readiness.cartesian,
+        serial = identity.serial,
+        model = identity.model,
+        uptime_s = identity.uptime_s,
+        homed = driver.is_homed(),
+        cartesian_control = driver.is_ready(),
         "arm in control; {grants}"
     );
     Ok(Cycle::new(core, driver, clock, grants))

@@ -2,26 +2,27 @@
 //!
 //! Transition table; what is not listed is refused and changes nothing.
 //!
-//! | from \ command       | Hold | StartPolicy | StartMotion | Jog | Home   | Stop    | Reset  |
-//! |----------------------|------|-------------|-------------|-----|--------|---------|--------|
-//! | Idle                 | Idle | Policy      | Motion      | Jog | Homing | Stopped | Idle   |
-//! | Policy (Stream)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   |
-//! | Motion (Motion)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   |
-//! | Jog                  | Idle | Policy      | Motion      | Jog | Homing | Stopped | same   |
-//! | Homing               | Idle | -           | -           | -   | -      | Stopped | same   |
-//! | HandedOver (latched) | -    | -           | -           | -   | -      | Stopped | Idle * |
-//! | Stopped (latched)    | -    | -           | -           | -   | -      | Stopped | Idle   |
+//! | from \ command       | Hold | StartPolicy | StartMotion | Jog | Home   | Stop    | Reset  | Release    | Take   |
+//! |----------------------|------|-------------|-------------|-----|--------|---------|--------|------------|--------|
+//! | Idle                 | Idle | Policy      | Motion      | Jog | Homing | Stopped | Idle   | HandedOver | Idle   |
+//! | Policy (Stream)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   | HandedOver | -      |
+//! | Motion (Motion)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   | HandedOver | -      |
+//! | Jog                  | Idle | Policy      | Motion      | Jog | Homing | Stopped | same   | HandedOver | -      |
+//! | Homing               | Idle | -           | -           | -   | -      | Stopped | same   | HandedOver | -      |
+//! | HandedOver (latched) | -    | -           | -           | -   | -      | Stopped | Idle * | HandedOver | Idle * |
+//! | Stopped (latched)    | -    | -           | -           | -   | -      | Stopped | Idle   | -          | -      |
 //!
 //! \* refused while the joystick is still held.
 //!
-//! By itself the servo goes from any moving mode to Idle when the commander falls silent or the
-//! measured state grows old, from Homing to Idle when homing ends, and to Stopped when the arm's
-//! readings stop making sense. `Stream` is taken in Policy only, `Motion` in Motion only.
+//! By itself the servo goes from any moving mode to Idle when the commander falls silent, the
+//! measured state grows old or the arm does not follow, from Homing to Idle when homing ends, and
+//! to Stopped when the arm's readings stop making sense or it was restarted in motion. `Stream` is
+//! taken in Policy only, `Motion` in Motion only.
 //!
-//! A hand on the joystick takes the arm from Idle, Policy, Motion and Jog: the servo brakes to a
-//! hold and then gives control back, for only then does the joystick move the arm. A stop outranks
-//! the hand: it takes the arm back. In Stopped and in Homing a hand changes nothing; one that is
-//! still there when they end in Idle takes the arm then.
+//! A hand on the joystick takes the arm from every mode but Stopped: the servo brakes to a hold and
+//! then gives control back, for only then does the joystick move the arm. So does `Release`, and so
+//! does another program that takes control. A stop outranks them: it takes the arm back. In
+//! Stopped a hand changes nothing; one that is still there when it ends takes the arm then.
 
 use jaco_core::Word;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ pub enum Mode {
     Jog,
     /// Moving to the arm's home position.
     Homing,
-    /// Left to the person at the joystick until reset.
+    /// Left to the person at the joystick, or to another program, until taken back.
     HandedOver,
     /// Stopped until reset.
     Stopped,
@@ -79,6 +80,12 @@ pub enum HoldReason {
     HomingFailed,
     /// A person took the joystick; the mode is, or was, HandedOver.
     JoystickTaken,
+    /// Another program took control; the mode is, or was, HandedOver.
+    ControlTaken,
+    /// A `Release` was asked; the mode is, or was, HandedOver.
+    Released,
+    /// The arm was commanded to move and did not.
+    DoesNotFollow,
 }
 
 impl fmt::Display for HoldReason {
@@ -92,6 +99,9 @@ impl fmt::Display for HoldReason {
             HoldReason::Homed => "homing finished",
             HoldReason::HomingFailed => "homing failed",
             HoldReason::JoystickTaken => "a person took the joystick",
+            HoldReason::ControlTaken => "another program took control of the arm",
+            HoldReason::Released => "the arm was released",
+            HoldReason::DoesNotFollow => "the arm did not follow its commands",
         })
     }
 }
@@ -109,6 +119,10 @@ pub enum StopReason {
     CartesianControlLost,
     /// Points piled up in the arm's queue: it would go on moving after the stream ends.
     QueueGrew,
+    /// The arm's pose went on jumping further than an arm can move.
+    PoseJumped,
+    /// The arm was switched off and on while it was commanded.
+    Restarted,
 }
 
 /// The words by which the command line of the servo names a reason.
@@ -119,6 +133,8 @@ impl Word for StopReason {
         StopReason::StateNotFinite,
         StopReason::CartesianControlLost,
         StopReason::QueueGrew,
+        StopReason::PoseJumped,
+        StopReason::Restarted,
     ];
 
     fn name(self) -> &'static str {
@@ -128,6 +144,8 @@ impl Word for StopReason {
             StopReason::StateNotFinite => "state-not-finite",
             StopReason::CartesianControlLost => "cartesian-control-lost",
             StopReason::QueueGrew => "queue-grew",
+            StopReason::PoseJumped => "pose-jumped",
+            StopReason::Restarted => "restarted",
         }
     }
 }
@@ -140,6 +158,8 @@ impl fmt::Display for StopReason {
             StopReason::StateNotFinite => "the arm reported a state that is not finite",
             StopReason::CartesianControlLost => "the arm left Cartesian control",
             StopReason::QueueGrew => "points piled up in the arm's queue",
+            StopReason::PoseJumped => "the arm's pose jumped further than an arm can move",
+            StopReason::Restarted => "the arm was switched off and on; it must be homed again",
         })
     }
 }

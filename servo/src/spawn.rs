@@ -3,14 +3,14 @@
 
 use crate::args::Args;
 use crate::command::Command;
-use crate::driver::remove_semaphore;
+use crate::driver::{SDK_SEMAPHORE, remove_semaphore};
 use crate::message::{
     FromServo, MAX_COMMAND_LEN, MAX_FROM_SERVO_LEN, MessageError, decode_from_servo, encode_command,
 };
 use crate::mode::StopReason;
 use crate::process::ENDING;
 use crate::process::socket::{PacketSocket, Received};
-use jaco_core::{AngularFrame, Level, Limits, LogFormat, Transport};
+use jaco_core::{AngularFrame, Ethernet, Level, Limits, LogFormat, Transport};
 use jaco_shell::prints;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -44,8 +44,14 @@ pub struct SpawnOptions {
     pub sdk: PathBuf,
     /// How the arm is connected.
     pub transport: Transport,
-    /// Start of the arm's serial number; `None` takes the only arm there is.
+    /// Addresses of an arm on a network.
+    pub ethernet: Ethernet,
+    /// Serial number, or its beginning; `None` takes the only arm there is.
     pub serial: Option<String>,
+    /// Fingers of the hand: 2 or 3.
+    pub fingers: u8,
+    /// Name of the SDK's semaphore.
+    pub semaphore: String,
     /// Frame in which the arm takes angular velocities.
     pub angular_frame: AngularFrame,
     /// The limits; a servo with bad ones does not start.
@@ -69,7 +75,10 @@ impl SpawnOptions {
             program,
             sdk,
             transport: Transport::Usb,
+            ethernet: Ethernet::default(),
             serial: None,
+            fingers: 3,
+            semaphore: SDK_SEMAPHORE.to_owned(),
             angular_frame: AngularFrame::Effector,
             limits: Limits::default(),
             stopped: None,
@@ -96,7 +105,10 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
     let args = Args {
         socket_fd,
         transport: options.transport,
+        ethernet: options.ethernet,
         serial: options.serial.clone(),
+        fingers: options.fingers,
+        semaphore: options.semaphore.clone(),
         angular_frame: options.angular_frame,
         limits: options.limits,
         stopped: options.stopped,
@@ -125,7 +137,7 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
     match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
         Ok(pidfd) => {
             let (link, prints) = (ServoLink::new(ours), Some(prints));
-            Ok(ServoProcess { child, pidfd, link, prints })
+            Ok(ServoProcess { child, pidfd, link, prints, semaphore: options.semaphore.clone() })
         }
         Err(error) => {
             // A child that cannot be watched must not have the arm.
@@ -145,6 +157,7 @@ pub struct ServoProcess {
     pidfd: OwnedFd,
     link: ServoLink,
     prints: Option<PipeReader>,
+    semaphore: String,
 }
 
 impl ServoProcess {
@@ -167,19 +180,19 @@ impl ServoProcess {
     /// when [`END_TIME`] is over. Then removes the SDK's semaphore, which a call that was cut
     /// short may have left taken.
     pub fn end(self) -> Ended {
-        let Self { child, pidfd, link, .. } = self;
+        let Self { child, pidfd, link, semaphore, .. } = self;
         drop(link);
         if is_gone_within(&pidfd, END_TIME) {
-            reap(child, false)
+            reap(child, false, &semaphore)
         } else {
-            kill_and_reap(child, &pidfd)
+            kill_and_reap(child, &pidfd, &semaphore)
         }
     }
 
     /// Kills it at once: for one that is silent. The arm stops by itself, for points live for one
     /// tick, but control is not given back. Then as [`end`](Self::end).
     pub fn kill(self) -> Ended {
-        kill_and_reap(self.child, &self.pidfd)
+        kill_and_reap(self.child, &self.pidfd, &self.semaphore)
     }
 }
 
@@ -203,20 +216,20 @@ impl fmt::Display for Ended {
     }
 }
 
-fn kill_and_reap(child: Child, pidfd: &OwnedFd) -> Ended {
+fn kill_and_reap(child: Child, pidfd: &OwnedFd, semaphore: &str) -> Ended {
     // Fails only for a process that has ended, which is what is wanted.
     let _ = pidfd_send_signal(pidfd, Signal::KILL);
     if is_gone_within(pidfd, KILL_TIME) {
-        reap(child, true)
+        reap(child, true, semaphore)
     } else {
         Ended { status: None, killed: true }
     }
 }
 
 /// For a process that is gone: returns at once.
-fn reap(mut child: Child, killed: bool) -> Ended {
+fn reap(mut child: Child, killed: bool, semaphore: &str) -> Ended {
     let status = child.wait().ok();
-    clear_leaked_semaphore();
+    clear_leaked_semaphore(semaphore);
     Ended { status, killed }
 }
 
@@ -245,8 +258,8 @@ fn library_path(sdk: &Path) -> io::Result<OsString> {
 }
 
 /// Removes what a killed servo may have left locked. Only when no process uses the SDK.
-fn clear_leaked_semaphore() {
-    if let Err(error) = remove_semaphore() {
+fn clear_leaked_semaphore(semaphore: &str) {
+    if let Err(error) = remove_semaphore(semaphore) {
         tracing::warn!("cannot remove the Kinova SDK's semaphore: {error}");
     }
 }

@@ -249,7 +249,7 @@ fn another_version_is_refused_by_its_number() {
         assert_eq!(refused, MessageError::Version { found });
     }
     let refused = decode_from_servo(&[2, 64, 0, 0]).unwrap_err().to_string();
-    assert_eq!(refused, "wire version 2 where 3 is spoken: install one version of all programs");
+    assert_eq!(refused, "wire version 2 where 4 is spoken: install one version of all programs");
 }
 
 #[test]

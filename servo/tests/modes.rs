@@ -59,6 +59,8 @@ fn the_transition_table_is_what_happens() {
         Command::Home,
         stop(),
         Command::Reset,
+        Command::Release,
+        Command::Take,
     ];
     let table = [
         (
@@ -71,10 +73,38 @@ fn the_transition_table_is_what_happens() {
                 Some(Homing),
                 Some(Stopped),
                 Some(Idle),
+                Some(HandedOver),
+                Some(Idle),
             ],
         ),
-        (Policy, [Some(Idle), Some(Policy), Some(Motion), None, None, Some(Stopped), Some(Policy)]),
-        (Motion, [Some(Idle), Some(Policy), Some(Motion), None, None, Some(Stopped), Some(Motion)]),
+        (
+            Policy,
+            [
+                Some(Idle),
+                Some(Policy),
+                Some(Motion),
+                None,
+                None,
+                Some(Stopped),
+                Some(Policy),
+                Some(HandedOver),
+                None,
+            ],
+        ),
+        (
+            Motion,
+            [
+                Some(Idle),
+                Some(Policy),
+                Some(Motion),
+                None,
+                None,
+                Some(Stopped),
+                Some(Motion),
+                Some(HandedOver),
+                None,
+            ],
+        ),
         (
             Jog,
             [
@@ -85,11 +115,29 @@ fn the_transition_table_is_what_happens() {
                 Some(Homing),
                 Some(Stopped),
                 Some(Jog),
+                Some(HandedOver),
+                None,
             ],
         ),
-        (Homing, [Some(Idle), None, None, None, None, Some(Stopped), Some(Homing)]),
-        (HandedOver, [None, None, None, None, None, Some(Stopped), Some(Idle)]),
-        (Stopped, [None, None, None, None, None, Some(Stopped), Some(Idle)]),
+        (
+            Homing,
+            [
+                Some(Idle),
+                None,
+                None,
+                None,
+                None,
+                Some(Stopped),
+                Some(Homing),
+                Some(HandedOver),
+                None,
+            ],
+        ),
+        (
+            HandedOver,
+            [None, None, None, None, None, Some(Stopped), Some(Idle), Some(HandedOver), Some(Idle)],
+        ),
+        (Stopped, [None, None, None, None, None, Some(Stopped), Some(Idle), None, None]),
     ];
     for (from, row) in table {
         for (command, to) in commands.iter().zip(row) {
@@ -144,7 +192,7 @@ fn an_arm_handed_over_is_taken_back_by_a_reset_when_the_hand_is_gone_and_by_noth
     for refused in [Command::Hold, policy(), Command::StartMotion, jog(0.1), Command::Home] {
         let answer = rig.servo.command(rig.now_ns, &refused).unwrap_err();
         assert_eq!(answer, Refusal::HandedOver { command: refused.name() });
-        assert!(answer.to_string().contains("`jaco reset`"), "{answer}");
+        assert!(answer.to_string().contains("`jaco take`"), "{answer}");
     }
     rig.servo.set_hand(true);
     let answer = rig.servo.command(rig.now_ns, &Command::Reset);
@@ -175,14 +223,13 @@ fn a_stop_outranks_the_hand_which_gets_the_arm_after_the_reset() {
 }
 
 #[test]
-fn homing_is_not_broken_off_by_a_hand_which_gets_the_arm_afterwards() {
+fn homing_is_broken_off_by_a_hand_which_gets_the_arm() {
     let mut rig = in_mode(Mode::Homing);
     rig.servo.set_hand(true);
     rig.tick();
-    assert_eq!(rig.servo.mode(), Mode::Homing);
-    rig.servo.homing_ended(true);
-    rig.tick();
     assert_eq!(rig.servo.mode(), Mode::HandedOver);
+    let record = HomingRecord { begun: 1, ended: 1, home: false };
+    assert_eq!(rig.servo.report().homing, record);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn start(arm: &MockArm) -> (ServoLink, JoinHandle<Result<(), Lost>>) {
     let servo = std::thread::spawn(move || {
         let options = DriverOptions::default();
         let now_ns = MonotonicClock.now_ns();
-        let driver = Driver::connect(arm.clone(), arm, options, now_ns, &mut |_| {}).unwrap();
+        let driver = Driver::connect(arm, options, now_ns, &mut |_| {}).unwrap();
         let core = ServoCore::new(Limits::default()).unwrap();
         let mut cycle = Cycle::new(core, driver, MonotonicClock, Grants::default());
         run(&mut cycle, &theirs, &MonotonicClock)

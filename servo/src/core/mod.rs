@@ -167,8 +167,8 @@ impl ServoCore {
         }
     }
 
-    /// Whether the arm is to be left to the joystick now: a person took it and the twist is down
-    /// to zero. It is to be taken back when this is over.
+    /// Whether the arm is to be left to the joystick now: it was taken or released and the twist is
+    /// down to zero. It is to be taken back when this is over.
     pub fn wants_hand_over(&self) -> bool {
         matches!(self.state, State::HandedOver) && self.setpoint.twist == Twist::zero()
     }
@@ -184,6 +184,25 @@ impl ServoCore {
         self.ready = ready;
         if !ready && self.state.moves() {
             self.stop(StopReason::CartesianControlLost);
+        }
+    }
+
+    /// Another program has taken control: nothing that is sent reaches the arm.
+    pub fn control_taken(&mut self) {
+        if !matches!(self.state, State::Stopped(_) | State::HandedOver) {
+            self.hand_over(HoldReason::ControlTaken);
+        }
+    }
+
+    /// Whether the mode is one that asks for motion, tick by tick, or homing.
+    pub fn is_moving(&self) -> bool {
+        self.state.moves() || matches!(self.state, State::Homing)
+    }
+
+    /// Motion that is asked for tick by tick ends in a hold; for what the process itself finds.
+    pub fn end_motion(&mut self, reason: HoldReason) {
+        if self.state.moves() {
+            self.hold(reason);
         }
     }
 
@@ -279,9 +298,16 @@ impl ServoCore {
         match (command, self.mode()) {
             (Command::Heartbeat, _) => {}
             (Command::Stop { reason }, _) => self.stop(*reason),
-            (Command::Reset, HandedOver) if self.hand => return Err(Refusal::JoystickHeld),
-            (Command::Reset, HandedOver | Stopped) => self.hold(HoldReason::Reset),
-            (Command::Reset, _) => {}
+            (Command::Reset | Command::Take, HandedOver) if self.hand => {
+                return Err(Refusal::JoystickHeld);
+            }
+            (Command::Reset, HandedOver | Stopped) | (Command::Take, HandedOver) => {
+                self.hold(HoldReason::Reset);
+            }
+            (Command::Reset, _) | (Command::Take, Idle) | (Command::Release, HandedOver) => {}
+            (Command::Release, Idle | Policy | Motion | Jog | Homing) => {
+                self.hand_over(HoldReason::Released);
+            }
             (_, HandedOver) => return Err(Refusal::HandedOver { command: name }),
             (Command::Hold, Idle | Policy | Motion | Jog | Homing) => self.hold(HoldReason::Asked),
             (
@@ -330,6 +356,11 @@ impl ServoCore {
         self.hold_reason = reason;
     }
 
+    fn hand_over(&mut self, reason: HoldReason) {
+        self.leave_to(State::HandedOver);
+        self.hold_reason = reason;
+    }
+
     fn leave_to(&mut self, state: State) {
         if let State::Homing = self.state {
             self.homing.ended += 1;
@@ -345,9 +376,8 @@ impl ServoCore {
         if !is_finite(state) {
             self.stop(StopReason::StateNotFinite);
         }
-        if self.hand && (self.state.moves() || matches!(self.state, State::Idle)) {
-            self.leave_to(State::HandedOver);
-            self.hold_reason = HoldReason::JoystickTaken;
+        if self.hand && !matches!(self.state, State::Stopped(_)) {
+            self.hand_over(HoldReason::JoystickTaken);
             return;
         }
         if matches!(self.state, State::Idle | State::Stopped(_)) {
@@ -358,8 +388,7 @@ impl ServoCore {
             return;
         }
         let age_ns = now_ns.saturating_sub(state.stamp_ns);
-        // While homing nobody reads the arm.
-        if self.state.moves() && age_ns > milliseconds(self.limits.state_age_ms) {
+        if age_ns > milliseconds(self.limits.state_age_ms) {
             self.hold(HoldReason::StateOld);
         }
     }

@@ -2,57 +2,170 @@
 //! is said so that somebody at the robot can act; giving back is the caller's.
 
 use super::api::Api;
-use super::error::{CallError, ConnectError, judge};
-use super::homing::{Readiness, make_ready};
-use super::{DriverOptions, read_joints, read_pose};
+use super::convert::home_button;
+use super::error::{CallError, ConnectError};
+use super::examine::{Identity, examine};
+use super::line::Line;
+use super::lock::ArmLock;
+use super::plausible::PoseJudge;
+use super::status::{Status, read_status};
+use super::{CARTESIAN, DriverOptions, Ethernet, Readings, reads};
+use crate::condition::Conditions;
 use jaco_core::{ArmState, Pose};
-use kinova_sys::{KinovaDevice, MAX_KINOVA_DEVICE};
+use kinova_sys::{API_VERSION_COUNT, EthernetCommConfig, KinovaDevice, MAX_KINOVA_DEVICE};
 use nalgebra::Vector3;
 use std::ffi::{c_char, c_int};
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
 
-/// Serial number, readiness and state at `now_ns` of an arm that is now in control; `told` hears
-/// what is being done.
-pub(super) fn open(
-    api: &impl Api,
-    options: &DriverOptions,
-    now_ns: u64,
-    told: &mut dyn FnMut(&'static str),
-) -> Result<(String, Readiness, ArmState), ConnectError> {
-    told("opening the SDK");
-    judge("InitAPI", api.init_api()).map_err(ConnectError::Init)?;
-    told("looking for the arm");
-    let device = find_device(api, options.serial.as_deref())?;
-    judge("SetActiveDevice", api.set_active_device(device))?;
-    told("taking the arm into control");
-    judge("EraseAllTrajectories", api.erase_all_trajectories())?;
-    // On a cold boot the first StartControlAPI alone does not take.
-    judge("StartControlAPI", api.start_control_api())?;
-    judge("StopControlAPI", api.stop_control_api())?;
-    judge("StartControlAPI", api.start_control_api())?;
-    told("asking for Cartesian control");
-    let readiness = make_ready(api, options.settle)?;
-    told("reading the arm");
-    let nowhere = Pose::from_kinova(Vector3::zeros(), [0.0; 3]);
-    let mut state = ArmState { joints_rad: read_joints(api)?, ..ArmState::at(now_ns, nowhere) };
-    read_pose(api, &mut state, now_ns)?;
-    Ok((text(&device.SerialNumber), readiness, state))
+/// The oldest API whose functions have the signatures that are called here.
+const OLDEST_API: [c_int; API_VERSION_COUNT] = [5, 2, 0];
+/// How often the control type is read after a change, until it is Cartesian.
+const CONTROL_TYPE_READS: u32 = 5;
+/// How long another process gets to give the arm back: a servo whose daemon is gone ends by itself.
+const LOCK_TIME: Duration = Duration::from_secs(6);
+/// How often the arm is asked for meanwhile.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// An arm that is now in control.
+pub(super) struct Connected {
+    pub identity: Identity,
+    pub lock: ArmLock,
+    pub conditions: Conditions,
+    pub readings: Readings,
+    pub judge: PoseJudge,
+    pub state: ArmState,
 }
 
-fn find_device(api: &impl Api, serial: Option<&str>) -> Result<KinovaDevice, ConnectError> {
+/// Opens the SDK. It must be closed whatever comes of it.
+pub(super) fn init<A: Api>(line: &Line<A>, options: &DriverOptions) -> Result<(), ConnectError> {
+    let mut version = [0; API_VERSION_COUNT];
+    match line.call("GetAPIVersion", |api| api.get_api_version(&mut version)) {
+        Ok(()) if version < OLDEST_API => return Err(ConnectError::OldApi { version }),
+        // One that does not tell is judged by what it can do.
+        Ok(()) | Err(_) => {}
+    }
+    match &options.ethernet {
+        None => line.call("InitAPI", |api| api.init_api()),
+        Some(ethernet) => {
+            let mut config = communication(ethernet);
+            line.call("InitEthernetAPI", |api| api.init_ethernet_api(&mut config))
+        }
+    }
+    .map_err(ConnectError::Init)
+}
+
+/// Takes the one arm that is meant into control, of the SDK that [`init`] opened; `told` hears what
+/// is being done. Fails with [`ConnectError::Held`] before anything is commanded if another process has it.
+pub(super) fn take<A: Api>(
+    line: &Line<A>,
+    options: &DriverOptions,
+    now_ns: u64,
+    told: &mut dyn FnMut(&str),
+) -> Result<Connected, ConnectError> {
+    told("looking for the arm");
+    let device = find_device(line, options.serial.as_deref())?;
+    let serial = text(&device.SerialNumber);
+    let lock = lock(&serial, options.lock_time.unwrap_or(LOCK_TIME), told)?;
+    line.call("SetActiveDevice", |api| api.set_active_device(device))?;
+    told("looking at the arm");
+    let identity = Identity { serial, model: text(&device.Model), ..Identity::default() };
+    let (identity, _, conditions) = examine(line, options, identity)?;
+    told("taking the arm into control");
+    // Whoever had the arm before may have been killed with the home button held.
+    line.order(|api| api.send_joystick_command(home_button(false)));
+    line.order(|api| api.erase_all_trajectories());
+    start_control(line)?;
+    told("asking for Cartesian control");
+    let (status, cartesian) = make_ready(line, options.settle)?;
+    told("reading the arm");
+    let (joints_rad, mut judge) = (reads::joints(line)?, PoseJudge::default());
+    let nowhere = Pose::from_kinova(Vector3::zeros(), [0.0; 3]);
+    let mut state = ArmState { joints_rad, ..ArmState::at(now_ns, nowhere) };
+    reads::pose(line, &mut judge, &mut state, now_ns)?;
+    let readings =
+        Readings { status: Some((now_ns, status)), cartesian: Some((now_ns, cartesian)) };
+    Ok(Connected { identity, lock, conditions, readings, judge, state })
+}
+
+/// Takes control from the joystick. On a cold boot the first StartControlAPI alone does not take.
+pub(super) fn start_control<A: Api>(line: &Line<A>) -> Result<(), CallError> {
+    line.call("StartControlAPI", |api| api.start_control_api())?;
+    line.call("StopControlAPI", |api| api.stop_control_api())?;
+    line.call("StartControlAPI", |api| api.start_control_api())
+}
+
+/// Ends force control where it is on, asks a homed arm for Cartesian control, and reads what came
+/// of it: the arm may refuse in silence. `settle` passes between reads. Returns the flags, and
+/// whether Cartesian control was read.
+pub(super) fn make_ready<A: Api>(
+    line: &Line<A>,
+    settle: Duration,
+) -> Result<(Status, bool), CallError> {
+    let mut status = read_status(line)?;
+    if status.force_control {
+        // What comes of it is read, and stands as a condition if it goes on.
+        line.order(|api| api.stop_force_control());
+        status = read_status(line)?;
+    }
+    if !status.is_homed() {
+        return Ok((status, false));
+    }
+    line.call("SetCartesianControl", |api| api.set_cartesian_control())?;
+    for _ in 0..CONTROL_TYPE_READS {
+        if reads::control_type(line)? == CARTESIAN {
+            return Ok((status, true));
+        }
+        thread::sleep(settle);
+    }
+    Ok((status, false))
+}
+
+fn lock(serial: &str, time: Duration, told: &mut dyn FnMut(&str)) -> Result<ArmLock, ConnectError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match ArmLock::take(serial).map_err(ConnectError::Lock)? {
+            Ok(lock) => return Ok(lock),
+            Err(held) if waited >= time => {
+                return Err(ConnectError::Held { serial: serial.to_owned(), pid: held.pid });
+            }
+            Err(_) => {
+                if waited.is_zero() {
+                    told("waiting for another process to give the arm back");
+                }
+                thread::sleep(LOCK_PAUSE);
+                waited += LOCK_PAUSE;
+            }
+        }
+    }
+}
+
+fn find_device<A: Api>(line: &Line<A>, serial: Option<&str>) -> Result<KinovaDevice, ConnectError> {
     let mut devices = [KinovaDevice::default(); MAX_KINOVA_DEVICE];
-    let mut result: c_int = 0;
-    let count = api.get_devices(&mut devices, &mut result).map_err(CallError::from)?;
+    let (mut result, mut count): (c_int, c_int) = (0, 0);
+    // It returns how many there are; what it thinks of it is in its second argument.
+    line.call("GetDevices", |api| {
+        count = api.get_devices(&mut devices, &mut result)?;
+        Ok(kinova_sys::SUCCESS)
+    })?;
     if count <= 0 || result != 1 {
         return Err(ConnectError::NoDevice { count, result });
     }
     let present = &devices[..(count as usize).min(devices.len())];
-    let fits = |device: &&KinovaDevice| {
-        serial.is_none_or(|wanted| text(&device.SerialNumber).starts_with(wanted))
+    let named = |fits: &dyn Fn(&str) -> bool| -> Vec<&KinovaDevice> {
+        present.iter().filter(|device| fits(&text(&device.SerialNumber))).collect()
+    };
+    // The whole number goes before the beginnings that it shares with another.
+    let exact = named(&|found| serial == Some(found));
+    let fitting = if exact.is_empty() {
+        named(&|found| serial.is_none_or(|wanted| found.starts_with(wanted)))
+    } else {
+        exact
     };
     let serials = |devices: &[&KinovaDevice]| {
         devices.iter().map(|device| text(&device.SerialNumber)).collect::<Vec<_>>()
     };
-    let fitting: Vec<_> = present.iter().filter(fits).collect();
     match fitting.as_slice() {
         [device] => Ok(**device),
         [] => Err(ConnectError::NoSuchSerial {
@@ -63,8 +176,22 @@ fn find_device(api: &impl Api, serial: Option<&str>) -> Result<KinovaDevice, Con
     }
 }
 
+fn communication(ethernet: &Ethernet) -> EthernetCommConfig {
+    // As inet_addr gives it: the bytes in the order of the network, in the low half.
+    let address = |ip: Ipv4Addr| u64::from(u32::from_ne_bytes(ip.octets()));
+    EthernetCommConfig {
+        localIpAddress: address(ethernet.local_ip),
+        subnetMask: address(ethernet.subnet_mask),
+        robotIpAddress: address(ethernet.robot_ip),
+        localCmdport: ethernet.local_command_port,
+        localBcastPort: ethernet.local_broadcast_port,
+        robotPort: ethernet.robot_port,
+        rxTimeOutInMs: ethernet.timeout_ms.into(),
+    }
+}
+
 /// The text in an SDK string, up to its terminator or its end.
-fn text(chars: &[c_char]) -> String {
+pub(super) fn text(chars: &[c_char]) -> String {
     let bytes: Vec<u8> =
         chars.iter().map(|char| *char as u8).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).trim().to_owned()

@@ -5,11 +5,12 @@
 //! effector's (so Kinova's engineers; its README implies the base frame, hence the choice).
 
 use crate::report::Setpoint;
+use crate::telemetry::Telemetry;
 use jaco_core::state::{FINGERS, JOINTS};
-use jaco_core::{AngularFrame, Pose};
+use jaco_core::{AngularFrame, Pose, Wrench};
 use kinova_sys::{
-    AngularPosition, CartesianInfo, CartesianPosition, FingersPosition, HAND_MODE, POSITION_TYPE,
-    TrajectoryPoint,
+    AngularInfo, AngularPosition, CartesianInfo, CartesianPosition, FingersPosition, ForcesInfo,
+    HAND_MODE, JoystickCommand, POSITION_TYPE, SensorsInfo, TrajectoryPoint,
 };
 use nalgebra::{UnitQuaternion, Vector3};
 
@@ -43,6 +44,31 @@ pub fn velocity_point(
     point
 }
 
+/// Speed at which fingers are opened to their stop \[ticks/s\]: as the SDK's InitFingers, gently.
+const OPENING_TICKS_S: f32 = 3000.0;
+/// The joystick's button that takes the arm home while it is held.
+const HOME_BUTTON: usize = 2;
+/// A force or torque beyond this is another call's reply \[N\], \[N m\].
+const MOST_FORCE: f64 = 1000.0;
+
+/// One tick that opens all fingers and keeps the joints where they are.
+pub fn opening_point() -> TrajectoryPoint {
+    let mut point = TrajectoryPoint::default();
+    point.Position.Type = POSITION_TYPE::ANGULAR_VELOCITY;
+    point.Position.HandMode = HAND_MODE::VELOCITY_MODE;
+    let opening = -OPENING_TICKS_S;
+    point.Position.Fingers =
+        FingersPosition { Finger1: opening, Finger2: opening, Finger3: opening };
+    point
+}
+
+/// The joystick as a person holds it who takes the arm home, or as nobody holds it.
+pub fn home_button(held: bool) -> JoystickCommand {
+    let mut command = JoystickCommand::default();
+    command.ButtonValue[HOME_BUTTON] = i16::from(held);
+    command
+}
+
 /// Pose and finger closures of a reading; `None` if no arm has such numbers: not finite, or all
 /// zero as in an empty reply.
 pub fn pose_and_closure(reading: &CartesianPosition) -> Option<(Pose, [f64; FINGERS])> {
@@ -58,18 +84,64 @@ pub fn pose_and_closure(reading: &CartesianPosition) -> Option<(Pose, [f64; FING
 
 /// Joint angles \[rad\] of a reading; `None` if no arm has such numbers.
 pub fn joints_rad(reading: &AngularPosition) -> Option<[f64; JOINTS]> {
-    let joints = &reading.Actuators;
-    let degrees = [
-        joints.Actuator1,
-        joints.Actuator2,
-        joints.Actuator3,
-        joints.Actuator4,
-        joints.Actuator5,
-        joints.Actuator6,
-    ];
+    let degrees = joints(&reading.Actuators);
     let plausible =
         degrees.iter().all(|angle| angle.is_finite()) && degrees.iter().any(|angle| *angle != 0.0);
     plausible.then(|| degrees.map(|angle| f64::from(angle).to_radians()))
+}
+
+/// The six joints' numbers of a reading, in its unit.
+pub fn joints(reading: &AngularInfo) -> [f32; JOINTS] {
+    [
+        reading.Actuator1,
+        reading.Actuator2,
+        reading.Actuator3,
+        reading.Actuator4,
+        reading.Actuator5,
+        reading.Actuator6,
+    ]
+}
+
+/// Wrench at the tool and torques of the joints \[N m\]; `None` if no arm has such.
+pub fn wrench_and_torques(reading: &ForcesInfo, stamp_ns: u64) -> Option<(Wrench, [f32; JOINTS])> {
+    let wrench = Wrench {
+        stamp_ns,
+        force_n: Vector3::new(reading.X, reading.Y, reading.Z).map(f64::from),
+        torque_nm: Vector3::new(reading.ThetaX, reading.ThetaY, reading.ThetaZ).map(f64::from),
+    };
+    let torques_nm = [
+        reading.Actuator1,
+        reading.Actuator2,
+        reading.Actuator3,
+        reading.Actuator4,
+        reading.Actuator5,
+        reading.Actuator6,
+    ];
+    let numbers = wrench.force_n.iter().chain(wrench.torque_nm.iter()).copied();
+    // NaN lies in no range.
+    let plausible = numbers
+        .chain(torques_nm.iter().map(|torque| f64::from(*torque)))
+        .all(|value| (-MOST_FORCE..=MOST_FORCE).contains(&value));
+    plausible.then_some((wrench, torques_nm))
+}
+
+/// Puts a reading of supply, acceleration and temperatures into `telemetry`.
+pub fn put_sensors(reading: &SensorsInfo, telemetry: &mut Telemetry, stamp_ns: u64) {
+    telemetry.stamp_ns = stamp_ns;
+    telemetry.supply_v = reading.Voltage;
+    telemetry.supply_a = reading.Current;
+    telemetry.acceleration_g =
+        [reading.AccelerationX, reading.AccelerationY, reading.AccelerationZ];
+    telemetry.joint_temperatures_c = [
+        reading.ActuatorTemp1,
+        reading.ActuatorTemp2,
+        reading.ActuatorTemp3,
+        reading.ActuatorTemp4,
+        reading.ActuatorTemp5,
+        reading.ActuatorTemp6,
+    ];
+    telemetry.finger_temperatures_c =
+        [reading.FingerTemp1, reading.FingerTemp2, reading.FingerTemp3];
 }
 
 fn closure(fingers: &FingersPosition) -> [f64; FINGERS] {

@@ -2,7 +2,8 @@
 //! API has control, so this is how a person at the arm is noticed at all.
 
 use super::api::Api;
-use super::error::{CallError, judge};
+use super::error::CallError;
+use super::line::Line;
 use kinova_sys::JoystickCommand;
 
 /// An axis beyond this is a hand; below are a stick's own tolerances.
@@ -10,10 +11,13 @@ const HAND: f32 = 0.15;
 /// Axes go from -1 to 1; a reply with one beyond this is another call's, read as if it fitted.
 const MOST: f32 = 1.1;
 
-/// Reads the joystick.
-pub(super) fn read_hand(api: &impl Api) -> Result<bool, CallError> {
+/// Reads the joystick. `homing`: its buttons are ours, for one of them takes the arm home.
+pub(super) fn read_hand<A: Api>(line: &Line<A>, homing: bool) -> Result<bool, CallError> {
     let mut reading = JoystickCommand::default();
-    judge("GetJoystickValue", api.get_joystick_value(&mut reading))?;
+    line.call("GetJoystickValue", |api| api.get_joystick_value(&mut reading))?;
+    if homing {
+        reading.ButtonValue = Default::default();
+    }
     is_held(&reading).ok_or(CallError::Implausible { call: "GetJoystickValue" })
 }
 

@@ -1,10 +1,10 @@
 //! The driver: owns the SDK and makes its calls in the order and at the rate that the arm bears.
 //!
-//! The budget is one SendBasicTrajectory and one read of one packet a tick. Return codes are
+//! The budget is one point and at most one short reading a tick ([`schedule`]). Return codes are
 //! never taken as evidence that something reached the arm; what the arm does is judged from
 //! reads. Two facts of the SDK's USB layer shape everything: a failed read keeps a count of a
-//! semaphore (it is given back here), and any call may block for seconds or for ever (so this
-//! runs in a process that can be killed).
+//! semaphore (it is given back before every call), and any call may block for seconds or for ever
+//! (so this runs in a process that can be killed).
 //!
 //! The driver must never decide what the arm should do, and never call after `release`.
 
@@ -12,323 +12,478 @@ mod api;
 mod connect;
 mod convert;
 mod error;
+mod examine;
 mod homing;
 mod joystick;
+mod line;
+mod lock;
+mod plausible;
+mod reads;
+mod schedule;
 mod semaphore;
+mod status;
 
 pub use api::{Api, Called};
 pub use convert::CLOSED_TICKS;
 pub use error::{CallError, ConnectError};
-pub use homing::Readiness;
-pub use semaphore::remove as remove_semaphore;
+pub use examine::Identity;
+pub use homing::{HomingEnd, Shortfall};
+pub use plausible::Jump;
+pub use schedule::is_too_slow;
+pub use semaphore::{SDK_SEMAPHORE, remove as remove_semaphore};
 
+use crate::condition::{Condition, Conditions};
 use crate::report::Setpoint;
-use error::judge;
-use homing::{CARTESIAN, Homed, HomingThread, make_ready, read_control_type};
-use jaco_core::state::JOINTS;
-use jaco_core::{AngularFrame, ArmState};
-use joystick::read_hand;
-use kinova_sys::{AngularPosition, CartesianPosition, TrajectoryFIFO};
-use semaphore::Semaphore;
+use crate::telemetry::Telemetry;
+use homing::{Homing, Seen, Sends};
+use jaco_core::{AngularFrame, ArmState, Ethernet};
+use line::Line;
+use lock::ArmLock;
+use plausible::{PoseJudge, joints_are_possible};
+use schedule::{Read, Schedule};
+use status::Status;
+use std::ffi::c_int;
 use std::time::Duration;
 
-/// How to reach an arm.
+/// GetControlType: Cartesian.
+const CARTESIAN: c_int = 0;
+/// Readings in a row that must show that control is lost, or that the arm was restarted.
+const CONFIRMED: u32 = 2;
+/// How long after control or Cartesian control was asked for its effect is looked for \[ns\].
+const EFFECT_NS: u64 = 500_000_000;
+
+/// How to reach an arm, and which one it must be.
 #[derive(Clone, Debug)]
 pub struct DriverOptions {
-    /// Start of the serial number; `None` takes the only arm there is.
+    /// Serial number, or its beginning; `None` takes the only arm there is.
     pub serial: Option<String>,
+    /// Addresses of an arm on a network; `None` for one on USB.
+    pub ethernet: Option<Ethernet>,
     /// Frame of angular velocities.
     pub angular_frame: AngularFrame,
-    /// Pause between reads of the control type after a change of it.
+    /// Fingers of the hand: 2 or 3.
+    pub fingers: usize,
+    /// The speeds that it is going to be asked for \[m/s\], \[rad/s\].
+    pub linear_speed_m_s: f64,
+    /// See above.
+    pub angular_speed_rad_s: f64,
+    /// Name of the SDK's semaphore.
+    pub semaphore: String,
+    /// Pause between reads of the control type after a change of it, while connecting.
     pub settle: Duration,
+    /// How long another process gets to give the arm back; `None` for what a servo takes to end.
+    pub lock_time: Option<Duration>,
 }
 
 impl Default for DriverOptions {
     fn default() -> Self {
         Self {
             serial: None,
+            ethernet: None,
             angular_frame: AngularFrame::Effector,
+            fingers: 3,
+            linear_speed_m_s: 0.0,
+            angular_speed_rad_s: 0.0,
+            semaphore: SDK_SEMAPHORE.to_owned(),
             settle: Duration::from_millis(40),
+            lock_time: None,
         }
     }
 }
 
-/// What a tick reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Read {
-    Pose,
-    Joints,
-    Queue,
-    ControlType,
-    Joystick,
-}
-
-/// One read a tick, in turn, the pose first: pose at 50 Hz, joints at 20 Hz, queue, joystick and
-/// control type at 10 Hz.
-const TURNS: [Read; 10] = [
-    Read::Pose,
-    Read::Joints,
-    Read::Pose,
-    Read::Queue,
-    Read::Pose,
-    Read::Joystick,
-    Read::Pose,
-    Read::ControlType,
-    Read::Pose,
-    Read::Joints,
-];
-
 /// What a read has told besides the state of the arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Pose or joints: see [`Driver::state`].
+    /// The pose: see [`Driver::state`].
+    Pose,
+    /// Joints, forces or telemetry.
     State,
     /// Points waiting in the arm's queue.
     Queue(u32),
-    /// The control type: see [`Driver::is_ready`].
+    /// Flags or control type: see [`Driver::is_ready`].
     Control,
+    /// Somebody else has taken control.
+    ControlTaken,
+    /// The arm was switched off and on: it must be homed again.
+    Restarted,
     /// Whether a person holds the joystick; `None` if it could not be read, which is no failure.
     Joystick(Option<bool>),
 }
 
-/// How a homing ended.
+/// Who has the arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HomingEnd {
-    /// MoveHome has run; home and in Cartesian control, or not.
-    Done {
-        /// Whether it is.
-        home: bool,
-    },
-    /// It was cancelled; the arm is not in control until it is
-    /// [taken back](Driver::take_back).
-    BrokenOff,
+pub enum Control {
+    /// This driver.
+    Ours,
+    /// Nobody: it was left.
+    Left,
+    /// Somebody who took it.
+    Taken,
+}
+
+/// What was last read of the base's modes, and when \[ns\].
+#[derive(Clone, Copy, Debug, Default)]
+struct Readings {
+    status: Option<(u64, Status)>,
+    cartesian: Option<(u64, bool)>,
 }
 
 /// An arm in our control.
 #[derive(Debug)]
 pub struct Driver<A: Api> {
-    api: A,
+    line: Line<A>,
     options: DriverOptions,
-    homing: HomingThread,
-    semaphore: Option<Semaphore>,
-    serial: String,
+    identity: Identity,
+    _lock: ArmLock,
+    /// What was found at the connection and does not change.
+    found: Conditions,
+    readings: Readings,
+    judge: PoseJudge,
     state: ArmState,
-    readiness: Readiness,
-    turn: usize,
-    in_control: bool,
+    telemetry: Telemetry,
+    schedule: Schedule,
+    homing: Option<Homing>,
+    control: Control,
+    /// Since when \[ns\].
+    control_ns: u64,
+    /// When Cartesian control was last asked for \[ns\].
+    asked_ns: Option<u64>,
+    /// Readings in a row that show another's control, or an arm that was restarted.
+    suspicious: u32,
     has_joystick: bool,
-    cancelled: bool,
     released: bool,
 }
 
 impl<A: Api> Driver<A> {
-    /// Takes an arm into control: checks the semaphore, opens the SDK, finds the arm, drops what
-    /// an earlier process may have left in its queue, takes control, asks for Cartesian control,
-    /// reads the state at `now_ns`. On any failure control is given back and the SDK closed.
+    /// Takes an arm into control: checks the semaphore, opens the SDK, finds the arm, makes sure
+    /// that no other process has it, looks whether it is the arm that is meant, drops what an earlier
+    /// process may have left in its queue, takes control, asks for Cartesian control, reads the
+    /// state at `now_ns`. On any failure control is given back and the SDK closed.
     ///
     /// An arm that is not homed, or refuses Cartesian control, is no failure: see
-    /// [`readiness`](Self::readiness). `homing_api` is a second handle on the same SDK; `told`
-    /// hears what is being done.
+    /// [`conditions`](Self::conditions). `told` hears what is being done.
     pub fn connect(
         api: A,
-        homing_api: A,
         options: DriverOptions,
         now_ns: u64,
-        told: &mut dyn FnMut(&'static str),
+        told: &mut dyn FnMut(&str),
     ) -> Result<Self, ConnectError> {
-        semaphore::check_access()?;
-        let homing =
-            HomingThread::start(homing_api, options.settle).map_err(ConnectError::Thread)?;
-        match connect::open(&api, &options, now_ns, told) {
-            Ok((serial, readiness, state)) => Ok(Self {
-                semaphore: Semaphore::open(),
-                api,
+        if options.ethernet.is_none() {
+            semaphore::check_access(&options.semaphore)?;
+        }
+        told("opening the SDK");
+        let mut line = Line::new(api);
+        let connected = connect::init(&line, &options).and_then(|()| {
+            if options.ethernet.is_none() {
+                line.keep_semaphore(&options.semaphore);
+            }
+            connect::take(&line, &options, now_ns, told)
+        });
+        match connected {
+            Ok(connected) => Ok(Self {
+                line,
                 options,
-                homing,
-                serial,
-                state,
-                readiness,
-                turn: 0,
-                in_control: true,
+                identity: connected.identity,
+                _lock: connected.lock,
+                found: connected.conditions,
+                readings: connected.readings,
+                judge: connected.judge,
+                state: connected.state,
+                telemetry: Telemetry::default(),
+                schedule: Schedule::default(),
+                homing: None,
+                control: Control::Ours,
+                control_ns: now_ns,
+                asked_ns: None,
+                suspicious: 0,
                 has_joystick: true,
-                cancelled: false,
                 released: false,
             }),
             Err(error) => {
-                if !matches!(error, ConnectError::Init(_)) {
-                    // A return code would prove nothing.
-                    let _ = api.stop_control_api();
+                // An arm that another process has is left to it.
+                let untouched = matches!(error, ConnectError::Init(_) | ConnectError::Held { .. });
+                if !untouched {
+                    line.order(|api| api.stop_control_api());
                 }
                 // After a failed InitAPI too: without it the next one would claim success.
-                let _ = api.close_api();
+                line.order(|api| api.close_api());
                 Err(error)
             }
         }
     }
 
-    /// The arm's serial number.
-    pub fn serial(&self) -> &str {
-        &self.serial
+    /// What the arm is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
-    /// The newest readings; the stamp is that of the pose.
+    /// The newest readings.
     pub fn state(&self) -> &ArmState {
         &self.state
     }
 
+    /// What the arm tells beside its motion.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
     /// Whether the arm takes Cartesian velocities from us.
     pub fn is_ready(&self) -> bool {
-        self.in_control && self.readiness.is_ready()
+        let status = self.readings.status.map(|(_, status)| status);
+        self.control == Control::Ours
+            && self.is_cartesian()
+            && status.is_some_and(|status| {
+                status.is_homed() && !status.cartesian_fault && !status.force_control
+            })
+            && !self.found.holds(Condition::TorqueControl)
     }
 
-    /// Whether the arm is in our control, and not left to the joystick.
-    pub fn is_in_control(&self) -> bool {
-        self.in_control
+    /// Whether the arm was homed since its power-up.
+    pub fn is_homed(&self) -> bool {
+        self.readings.status.is_some_and(|(_, status)| status.is_homed())
     }
 
-    /// What it takes for Cartesian velocities, as last read.
-    pub fn readiness(&self) -> Readiness {
-        self.readiness
+    fn is_cartesian(&self) -> bool {
+        self.readings.cartesian.is_some_and(|(_, cartesian)| cartesian)
+    }
+
+    /// Who has the arm.
+    pub fn control(&self) -> Control {
+        self.control
+    }
+
+    /// What is wrong with the arm by its flags, and by what was found at the connection.
+    pub fn conditions(&self) -> Conditions {
+        let mut conditions = self.found;
+        conditions.set(Condition::NoControl, self.control == Control::Taken);
+        if let Some((_, status)) = self.readings.status {
+            let homed = status.is_homed();
+            conditions.set(Condition::NotHomed, !homed);
+            let fingers = homed && !status.has_fingers(self.options.fingers);
+            conditions.set(Condition::FingersNotInitialised, fingers);
+            conditions.set(Condition::CartesianFault, status.cartesian_fault);
+            conditions.set(Condition::ForceControl, status.force_control);
+            let joint_control = homed
+                && self.control == Control::Ours
+                && self.homing.is_none()
+                && self.readings.cartesian.is_some_and(|(_, cartesian)| !cartesian);
+            conditions.set(Condition::JointControl, joint_control);
+        }
+        conditions.set(Condition::SlowCalls, is_too_slow(self.schedule.packet_ns()));
+        conditions
+    }
+
+    /// For how long only poses that cannot be have been read \[ns\].
+    pub fn pose_refused_for_ns(&self, now_ns: u64) -> u64 {
+        self.judge.refused_for_ns(now_ns)
     }
 
     /// Sends one tick of motion.
     pub fn send(&self, setpoint: &Setpoint) -> Result<(), CallError> {
         let orientation = &self.state.pose.orientation;
         let point = convert::velocity_point(setpoint, orientation, self.options.angular_frame);
-        judge("SendBasicTrajectory", self.api.send_basic_trajectory(point))
+        self.line.call("SendBasicTrajectory", |api| api.send_basic_trajectory(point))
     }
 
-    /// Reads whatever is in turn, at `now_ns`. On failure nothing has changed.
-    pub fn read(&mut self, now_ns: u64) -> Result<News, CallError> {
-        let read = match TURNS[self.turn] {
-            Read::Joystick if !self.has_joystick => Read::Joints,
-            read => read,
+    /// A call of one packet took so long \[ns\].
+    pub fn cost(&mut self, took_ns: u64) {
+        self.schedule.cost(took_ns);
+    }
+
+    /// Reads whatever is in turn, at `now_ns`, if it fits before the next tick at `next_due_ns`. On
+    /// failure nothing has changed.
+    pub fn read(&mut self, now_ns: u64, next_due_ns: u64) -> Result<Option<News>, CallError> {
+        let Some(read) = self.schedule.next(now_ns, next_due_ns, self.state.stamp_ns) else {
+            return Ok(None);
         };
-        self.turn = (self.turn + 1) % TURNS.len();
+        let read = if read == Read::Joystick && !self.has_joystick { Read::Joints } else { read };
         let news = match read {
-            Read::Pose => read_pose(&self.api, &mut self.state, now_ns).map(|()| News::State),
-            Read::Joints => read_joints(&self.api).map(|joints_rad| {
-                (self.state.joints_ns, self.state.joints_rad) = (now_ns, joints_rad);
+            Read::Pose => {
+                reads::pose(&self.line, &mut self.judge, &mut self.state, now_ns)?;
+                News::Pose
+            }
+            Read::Joints => self.read_joints(now_ns).map(|()| News::State)?,
+            Read::Forces => {
+                (self.state.wrench, self.telemetry.joint_torques_nm) =
+                    reads::forces(&self.line, now_ns)?;
                 News::State
-            }),
-            Read::Queue => read_queue(&self.api).map(News::Queue),
-            Read::ControlType => read_control_type(&self.api).map(|control_type| {
-                self.readiness.cartesian = control_type == CARTESIAN;
+            }
+            Read::Queue => News::Queue(reads::queue(&self.line)?),
+            Read::Joystick => News::Joystick(self.read_joystick()),
+            Read::Status => self.read_status(now_ns)?,
+            Read::ControlType => {
+                let cartesian = reads::control_type(&self.line)? == CARTESIAN;
+                self.readings.cartesian = Some((now_ns, cartesian));
                 News::Control
-            }),
-            Read::Joystick => Ok(News::Joystick(self.read_joystick())),
+            }
+            Read::Sensors => {
+                reads::sensors(&self.line, &mut self.telemetry, now_ns)?;
+                News::State
+            }
+            Read::Currents => {
+                self.telemetry.joint_currents_a = reads::currents(&self.line)?;
+                News::State
+            }
         };
-        if news.is_err() {
-            self.refill();
+        let awaited = self.asked_ns.is_some_and(|asked_ns| now_ns < asked_ns + EFFECT_NS);
+        if awaited && !self.is_cartesian() {
+            self.schedule.urge(Read::ControlType);
         }
-        news
+        Ok(Some(news))
+    }
+
+    fn read_joints(&mut self, now_ns: u64) -> Result<(), CallError> {
+        let joints_rad = reads::joints(&self.line)?;
+        let gap_ns = now_ns.saturating_sub(self.state.joints_ns);
+        if !joints_are_possible(&self.state.joints_rad, gap_ns, &joints_rad) {
+            return Err(CallError::JointJump { call: "GetAngularPosition" });
+        }
+        (self.state.joints_ns, self.state.joints_rad) = (now_ns, joints_rad);
+        Ok(())
+    }
+
+    fn read_status(&mut self, now_ns: u64) -> Result<News, CallError> {
+        let status = status::read_status(&self.line)?;
+        let restarted = self.is_homed() && status.is_fresh();
+        let settled = now_ns > self.control_ns + EFFECT_NS;
+        let taken = settled && self.control == Control::Ours && !status.control;
+        self.suspicious = if restarted || taken { self.suspicious + 1 } else { 0 };
+        if (1..CONFIRMED).contains(&self.suspicious) {
+            // One reply may be another command's.
+            self.schedule.urge(Read::Status);
+            return Ok(News::Control);
+        }
+        self.readings.status = Some((now_ns, status));
+        if restarted || taken {
+            self.readings.cartesian = None;
+            self.homing = None;
+            self.schedule.set_homing(false);
+            // A base that was restarted has given the arm to the joystick.
+            self.control = if restarted { Control::Left } else { Control::Taken };
+        }
+        Ok(match (restarted, taken) {
+            (true, _) => News::Restarted,
+            (false, true) => News::ControlTaken,
+            (false, false) => News::Control,
+        })
     }
 
     /// A joystick that cannot be read must not look like an arm that cannot.
     fn read_joystick(&mut self) -> Option<bool> {
-        let read = read_hand(&self.api);
-        match &read {
-            Ok(_) => {}
-            Err(CallError::Symbol(_)) => self.has_joystick = false,
-            Err(_) => self.refill(),
+        let read = joystick::read_hand(&self.line, self.homing.is_some());
+        if let Err(CallError::Symbol(_)) = &read {
+            self.has_joystick = false;
         }
         read.ok()
     }
 
-    /// Gives back what a failed read took from the SDK's semaphore.
-    fn refill(&self) {
-        if let Some(semaphore) = &self.semaphore {
-            semaphore.refill();
-        }
-    }
-
     /// Drops the points in the arm's queue; whether the arm stops is for reads to tell.
     pub fn erase(&self) {
-        // Always 1, whatever happened.
-        let _ = self.api.erase_all_trajectories();
+        self.line.order(|api| api.erase_all_trajectories());
     }
 
-    /// Asks a homed arm for Cartesian control again; a later read tells what came of it.
-    pub fn ask_for_cartesian_control(&self) -> Result<(), CallError> {
-        judge("SetCartesianControl", self.api.set_cartesian_control())
+    /// Tells the arm to stop, by whatever may be moving it: the queue, or the home button.
+    pub fn insist_on_rest(&self) {
+        self.line.order(|api| api.send_joystick_command(convert::home_button(false)));
+        self.erase();
     }
 
-    /// Whether the homing thread has the SDK: no other call but
-    /// [`cancel_homing`](Self::cancel_homing) is allowed.
+    /// Asks for Cartesian control; later readings tell what came of it.
+    pub fn ask_for_cartesian_control(&mut self, now_ns: u64) -> Result<(), CallError> {
+        self.asked_ns = Some(now_ns);
+        self.schedule.urge(Read::ControlType);
+        self.line.call("SetCartesianControl", |api| api.set_cartesian_control())
+    }
+
+    /// Whether a homing is under way, or being broken off.
     pub fn is_homing(&self) -> bool {
-        self.homing.is_busy()
+        self.homing.is_some()
     }
 
     /// Starts homing.
-    pub fn begin_homing(&mut self) {
+    pub fn begin_homing(&mut self, now_ns: u64) {
         self.erase();
-        self.cancelled = false;
-        self.homing.begin();
+        self.homing = Some(Homing::begin(now_ns, self.options.fingers));
+        self.schedule.set_homing(true);
     }
 
-    /// The outcome of homing, once, when it has ended. The next read is of the pose.
-    pub fn poll_homing(&mut self) -> Option<Result<HomingEnd, CallError>> {
-        let outcome = self.homing.poll()?;
-        self.turn = 0;
-        if outcome.is_err() {
-            self.refill();
+    /// Breaks homing off; it goes on being told so until readings show the arm at rest.
+    pub fn break_off_homing(&mut self, now_ns: u64) {
+        if let Some(homing) = &mut self.homing {
+            homing.break_off(now_ns);
         }
-        self.readiness = match &outcome {
-            Ok(homed) => homed.readiness,
-            Err(_) => Readiness { cartesian: false, ..self.readiness },
-        };
-        if self.cancelled {
-            return Some(Ok(HomingEnd::BrokenOff));
-        }
-        Some(outcome.map(|Homed { at_home, readiness }| HomingEnd::Done {
-            home: at_home && readiness.is_ready(),
-        }))
     }
 
-    /// Ends homing now; [`poll_homing`](Self::poll_homing) goes on until its thread is back.
-    pub fn cancel_homing(&mut self) {
-        if !self.cancelled {
-            self.cancelled = true;
-            self.leave();
+    /// One tick of homing, with the arm seen at rest or not. Returns its end, once.
+    pub fn tick_homing(
+        &mut self,
+        now_ns: u64,
+        at_rest: bool,
+    ) -> Result<Option<HomingEnd>, CallError> {
+        let Readings { status, cartesian } = self.readings;
+        let Some(homing) = &mut self.homing else { return Ok(None) };
+        let sends = homing.tick(now_ns, &Seen { status, cartesian, at_rest });
+        let end = homing.end();
+        if end.is_some() {
+            self.homing = None;
+            self.schedule.set_homing(false);
         }
+        let line = &self.line;
+        match sends {
+            Sends::Button(held) => {
+                let command = convert::home_button(held);
+                line.call("SendJoystickCommand", |api| api.send_joystick_command(command))?;
+            }
+            Sends::OpenFingers => {
+                let point = convert::opening_point();
+                line.call("SendBasicTrajectory", |api| api.send_basic_trajectory(point))?;
+            }
+            Sends::Erase => self.erase(),
+            Sends::StopControl => {
+                line.order(|api| api.stop_control_api());
+                self.control = Control::Left;
+            }
+            Sends::AskCartesian => self.ask_for_cartesian_control(now_ns)?,
+            Sends::Nothing => {}
+        }
+        Ok(end)
     }
 
     /// Drops what is queued and leaves the arm to the joystick, which moves it only then.
     pub fn leave(&mut self) {
-        self.in_control = false;
-        self.erase();
+        self.control = Control::Left;
+        self.insist_on_rest();
         // A return code would prove nothing.
-        let _ = self.api.stop_control_api();
+        self.line.order(|api| api.stop_control_api());
     }
 
-    /// Takes the arm back into control and asks for Cartesian control; that may take a few pauses
-    /// of [`settle`](DriverOptions::settle). The next read is of the pose.
-    pub fn take_back(&mut self) -> Result<(), CallError> {
-        self.turn = 0;
-        let taken = judge("StartControlAPI", self.api.start_control_api())
-            .and_then(|()| make_ready(&self.api, self.options.settle));
-        match taken {
-            Ok(readiness) => {
-                (self.in_control, self.readiness) = (true, readiness);
-                Ok(())
-            }
-            Err(error) => {
-                self.refill();
-                Err(error)
-            }
+    /// The next [`take_back`](Self::take_back) may take the arm from whoever took it.
+    pub fn claim(&mut self) {
+        if self.control == Control::Taken {
+            self.control = Control::Left;
         }
+    }
+
+    /// Takes the arm back into control and asks for Cartesian control if it is homed. The next
+    /// read is of the pose.
+    pub fn take_back(&mut self, now_ns: u64) -> Result<(), CallError> {
+        self.schedule.pose_next();
+        connect::start_control(&self.line)?;
+        let status = status::read_status(&self.line)?;
+        (self.control, self.control_ns, self.suspicious) = (Control::Ours, now_ns, 0);
+        self.readings = Readings { status: Some((now_ns, status)), cartesian: None };
+        if status.is_homed() { self.ask_for_cartesian_control(now_ns) } else { Ok(()) }
     }
 
     /// Drops what is queued, gives control back to the joystick and closes the SDK.
     pub fn release(&mut self) {
         if !self.released {
             self.released = true;
-            // An arm that a person moves is not disturbed.
-            if self.in_control {
+            // An arm that somebody else moves is not disturbed.
+            if self.control == Control::Ours {
                 self.leave();
             }
-            // Nothing can be done about a failure.
-            let _ = self.api.close_api();
+            self.line.order(|api| api.close_api());
         }
     }
 }
@@ -337,25 +492,4 @@ impl<A: Api> Drop for Driver<A> {
     fn drop(&mut self) {
         self.release();
     }
-}
-
-fn read_pose(api: &impl Api, state: &mut ArmState, now_ns: u64) -> Result<(), CallError> {
-    let mut reading = CartesianPosition::default();
-    judge("GetCartesianPosition", api.get_cartesian_position(&mut reading))?;
-    let (pose, closure) = convert::pose_and_closure(&reading)
-        .ok_or(CallError::EmptyReply { call: "GetCartesianPosition" })?;
-    *state = ArmState { stamp_ns: now_ns, pose, closure, ..*state };
-    Ok(())
-}
-
-fn read_joints(api: &impl Api) -> Result<[f64; JOINTS], CallError> {
-    let mut reading = AngularPosition::default();
-    judge("GetAngularPosition", api.get_angular_position(&mut reading))?;
-    convert::joints_rad(&reading).ok_or(CallError::EmptyReply { call: "GetAngularPosition" })
-}
-
-fn read_queue(api: &impl Api) -> Result<u32, CallError> {
-    let mut fifo = TrajectoryFIFO::default();
-    judge("GetGlobalTrajectoryInfo", api.get_global_trajectory_info(&mut fifo))?;
-    Ok(fifo.TrajectoryCount)
 }

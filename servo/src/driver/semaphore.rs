@@ -5,26 +5,33 @@
 //! InitAPI, given back what failed reads took, and removed when no process uses the SDK.
 
 use super::error::ConnectError;
-use std::ffi::CStr;
+use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
-const NAME: &CStr = c"/KinovaMutex";
-const FILE: &str = "/dev/shm/sem.KinovaMutex";
+/// The semaphore of the SDK's USB layer; all arms on a machine share it.
+pub const SDK_SEMAPHORE: &str = "/KinovaMutex";
+
+/// Where a named semaphore lies.
+pub fn file(name: &str) -> PathBuf {
+    Path::new("/dev/shm").join(format!("sem.{}", name.trim_start_matches('/')))
+}
 
 /// Refuses when InitAPI would crash: the semaphore is there and not ours to open.
-pub fn check_access() -> Result<(), ConnectError> {
-    match OpenOptions::new().read(true).write(true).open(FILE) {
+pub fn check_access(name: &str) -> Result<(), ConnectError> {
+    let path = file(name);
+    match OpenOptions::new().read(true).write(true).open(&path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(ConnectError::Semaphore { path: FILE, source }),
+        Err(source) => Err(ConnectError::Semaphore { path, source }),
     }
 }
 
 /// Removes the semaphore. Only right when no process uses the SDK.
-pub fn remove() -> io::Result<()> {
-    match std::fs::remove_file(FILE) {
+pub fn remove(name: &str) -> io::Result<()> {
+    match std::fs::remove_file(file(name)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -43,11 +50,8 @@ unsafe impl Send for Semaphore {}
 impl Semaphore {
     /// The semaphore as it is now, between two calls of a working SDK; `None` where the SDK has
     /// none (Ethernet).
-    pub fn open() -> Option<Self> {
-        Self::open_as(NAME)
-    }
-
-    fn open_as(name: &CStr) -> Option<Self> {
+    pub fn open(name: &str) -> Option<Self> {
+        let name = CString::new(name).ok()?;
         // SAFETY: `name` ends with a zero; without O_CREAT there are no further arguments.
         let handle = unsafe { libc::sem_open(name.as_ptr(), 0) };
         if handle == libc::SEM_FAILED {
@@ -92,10 +96,10 @@ mod tests {
     #[test]
     fn what_failed_reads_took_is_given_back_once() {
         let name = CString::new(format!("/jaco-servo-test-{}", std::process::id())).unwrap();
-        assert!(Semaphore::open_as(&name).is_none());
+        assert!(Semaphore::open(name.to_str().unwrap()).is_none());
         // SAFETY: a valid name, and the two arguments that O_CREAT takes.
         let made = unsafe { libc::sem_open(name.as_ptr(), libc::O_CREAT, 0o600, 2) };
-        let semaphore = Semaphore::open_as(&name).unwrap();
+        let semaphore = Semaphore::open(name.to_str().unwrap()).unwrap();
         for _ in 0..2 {
             // SAFETY: `made` is open.
             assert_eq!(unsafe { libc::sem_trywait(made) }, 0);

@@ -1,39 +1,51 @@
 //! One tick of the process: law, send, read, and the watch over the arm.
 //!
 //! The setpoint is sent first, on the newest reading there is, so that points leave at even
-//! intervals however long the read after it takes. This file decides when homing or a person at
-//! the joystick has the arm, when the arm's queue is emptied, and when the arm is given up; it
-//! must never shape motion, wait, or write to a log.
+//! intervals however long the read after it takes. This file decides when homing or somebody else
+//! has the arm, when the arm is told to rest again, and when it is given up; it must never shape
+//! motion, wait, or write to a log.
 
+use super::follow::FollowWatch;
 use super::pacer::Tick;
 use super::rest::RestWatch;
 use crate::command::Command;
-use crate::condition::Conditions;
+use crate::condition::{Condition, Conditions};
 use crate::core::ServoCore;
-use crate::driver::{Api, CallError, Driver, HomingEnd, News};
+use crate::driver::{Api, CallError, Control, Driver, HomingEnd, News};
 use crate::message::{Note, ServoStatus, decode_command};
-use crate::mode::{Mode, StopReason};
-use crate::telemetry::Telemetry;
-use jaco_core::{Clock, Twist};
+use crate::mode::{HoldReason, Mode, StopReason};
+use crate::report::Setpoint;
+use jaco_core::{Clock, TICK_NS, Twist};
 use std::fmt;
 
 /// A tick that begins later than this is counted as late \[ns\].
 const LATE_NS: u64 = 1_000_000;
-/// Without a good read for this long the arm is given up \[ns\].
+/// An arm whose pose has not been read for this long is given up \[ns\].
 const UNREADABLE_NS: u64 = 1_000_000_000;
-/// Homing that takes longer than this is given up \[ns\].
+/// Poses that cannot be, and no other, for this long stop the arm \[ns\].
+const JUMPING_NS: u64 = 100_000_000;
+/// Joints not read for this long are told to be unreadable, and end motion \[ns\]: what depends on
+/// them no longer limits it.
+const OLD_JOINTS_NS: u64 = 2_000_000_000;
+/// Homing that takes longer than this is broken off \[ns\].
 const HOMING_NS: u64 = 60_000_000_000;
 /// Points in the arm's queue that are too many: it would move on for that many ticks.
 const QUEUE_ALARM: u32 = 5;
 /// Readings in a row of too long a queue that stop the arm; it is emptied at each.
 const QUEUE_ALARMS_TO_STOP: u32 = 2;
-/// Ticks between attempts to get what the arm does not give: rest, Cartesian control.
+/// Ticks between attempts to take the arm back.
 const RETRY_TICKS: u64 = 50;
+/// An arm that nothing moves any more rests by then \[ns\]: its own lag, and the readings'.
+const COMES_TO_REST_NS: u64 = 300_000_000;
+/// Ticks between two orders to rest for an arm that does not.
+const INSIST_TICKS: u64 = 5;
+/// From then on it is told that it moves unasked \[ns\].
+const UNASKED_NS: u64 = 1_000_000_000;
 
 /// The arm is of no more use to this process: it must end, and another take over.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Lost {
-    /// Reads fail.
+    /// Reads of the pose fail.
     #[error("the arm could not be read for {silent_ms} ms; last failure: {why}")]
     Unreadable {
         /// For how long \[ms\].
@@ -41,9 +53,6 @@ pub enum Lost {
         /// What the last failed read said.
         why: CallError,
     },
-    /// MoveHome does not return.
-    #[error("homing has not ended after {} s", HOMING_NS / 1_000_000_000)]
-    HomingHangs,
 }
 
 /// What the kernel granted the process.
@@ -70,8 +79,6 @@ struct Health {
     arm_queue: u32,
     queue_alarms: u32,
     queue_erasures: u64,
-    last_read_ns: u64,
-    homing_since_ns: u64,
     joystick_held: Option<bool>,
 }
 
@@ -83,10 +90,16 @@ pub struct Cycle<A: Api, C: Clock> {
     clock: C,
     grants: Grants,
     rest: RestWatch,
+    follow: FollowWatch,
     health: Health,
-    was_moving: bool,
+    homing_since_ns: u64,
+    /// Since when nothing is sent that moves the arm \[ns\]; `None` while something is.
+    still_since_ns: Option<u64>,
     /// The last attempt to take the arm back failed: the next one waits for its turn.
     take_back_failed: bool,
+    does_not_follow: bool,
+    moves_unasked: bool,
+    last_failure: CallError,
     note: Note,
 }
 
@@ -94,16 +107,20 @@ impl<A: Api, C: Clock> Cycle<A, C> {
     /// A cycle for a connected arm; `clock` measures the SDK's calls.
     pub fn new(mut core: ServoCore, driver: Driver<A>, clock: C, grants: Grants) -> Self {
         core.set_ready(driver.is_ready());
-        let health = Health { last_read_ns: driver.state().stamp_ns, ..Health::default() };
         Self {
             core,
-            driver,
             clock,
             grants,
             rest: RestWatch::default(),
-            health,
-            was_moving: false,
+            follow: FollowWatch::default(),
+            health: Health::default(),
+            homing_since_ns: 0,
+            still_since_ns: Some(driver.state().stamp_ns),
+            driver,
             take_back_failed: false,
+            does_not_follow: false,
+            moves_unasked: false,
+            last_failure: CallError::EmptyReply { call: "GetCartesianPosition" },
             note: Note::default(),
         }
     }
@@ -112,12 +129,27 @@ impl<A: Api, C: Clock> Cycle<A, C> {
     /// this version is no sign of life either: whoever sends such cannot stop the arm.
     pub fn command(&mut self, now_ns: u64, packet: &[u8]) {
         match decode_command(packet) {
-            Ok(command) => {
-                if let Err(refusal) = self.core.command(now_ns, &command) {
-                    self.note = Note::of(refusal);
-                }
-            }
+            Ok(command) => match self.core.command(now_ns, &command) {
+                Ok(()) => self.obeyed(now_ns, &command),
+                Err(refusal) => self.note = Note::of(refusal),
+            },
             Err(error) => self.note = Note::of(error),
+        }
+    }
+
+    /// What the arm itself needs for a command that the law has taken.
+    fn obeyed(&mut self, now_ns: u64, command: &Command) {
+        let wanted = matches!(command, Command::Stop { .. } | Command::Reset | Command::Take);
+        if wanted && self.driver.control() == Control::Taken {
+            // Whoever orders this has seen that somebody else has it.
+            self.driver.claim();
+        }
+        let asks = matches!(command, Command::Reset | Command::Take)
+            && self.driver.control() == Control::Ours
+            && self.driver.is_homed()
+            && !self.driver.is_ready();
+        if asks && let Err(error) = self.driver.ask_for_cartesian_control(now_ns) {
+            self.note = Note::of(error);
         }
     }
 
@@ -146,71 +178,128 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         self.health.worst_lateness_ns = self.health.worst_lateness_ns.max(lateness_ns);
 
         let setpoint = self.core.tick(now_ns, self.driver.state());
-        if self.driver.is_homing() {
-            self.watch_homing(now_ns)?;
+        let before_ns = self.clock.now_ns();
+        let sent = if self.driver.is_homing() {
+            self.go_home(now_ns);
+            true
         } else {
-            let before_ns = self.clock.now_ns();
-            // An arm that is not in Cartesian control has no use for points that move nothing.
-            let needed = self.driver.is_ready() || setpoint.twist != Twist::zero();
-            if needed && self.driver.is_in_control() {
-                match self.driver.send(&setpoint) {
-                    Ok(()) => self.health.points_sent += 1,
-                    Err(error) => {
-                        self.health.send_failures += 1;
-                        self.note = Note::of(error);
-                    }
-                }
-            }
-            let between_ns = self.clock.now_ns();
-            self.read(between_ns)?;
-            self.health.send_ns = between_ns - before_ns;
-            self.health.read_ns = self.clock.now_ns() - between_ns;
-            self.watch_standstill(now_ns);
-            self.watch_control();
-            if self.core.wants_homing() && self.driver.is_in_control() {
-                self.driver.begin_homing();
-                self.health.homing_since_ns = now_ns;
-            }
+            self.send(&setpoint)
+        };
+        let between_ns = self.clock.now_ns();
+        self.health.send_ns = between_ns - before_ns;
+        if sent {
+            self.driver.cost(self.health.send_ns);
         }
+        self.read(between_ns, tick.due_ns + TICK_NS);
+        self.health.read_ns = self.clock.now_ns() - between_ns;
+        self.watch_readings(now_ns)?;
+        self.watch_motion(now_ns, &setpoint);
+        self.watch_control(now_ns);
+        if self.core.wants_homing()
+            && !self.driver.is_homing()
+            && self.driver.control() == Control::Ours
+        {
+            self.driver.begin_homing(now_ns);
+            self.homing_since_ns = now_ns;
+            self.does_not_follow = false;
+        }
+        self.core.set_ready(self.driver.is_ready());
         Ok(self.status(lateness_ns))
     }
 
-    fn read(&mut self, now_ns: u64) -> Result<(), Lost> {
-        let news = self.driver.read(now_ns);
-        match news {
-            Ok(News::State) => {
+    /// Sends the point of this tick; whether one was due.
+    fn send(&mut self, setpoint: &Setpoint) -> bool {
+        // An arm that is not in Cartesian control has no use for points that move nothing.
+        let needed = self.driver.is_ready() || setpoint.twist != Twist::zero();
+        if !needed || self.driver.control() != Control::Ours {
+            return false;
+        }
+        match self.driver.send(setpoint) {
+            Ok(()) => self.health.points_sent += 1,
+            Err(error) => {
+                self.health.send_failures += 1;
+                self.note = Note::of(error);
+            }
+        }
+        true
+    }
+
+    fn go_home(&mut self, now_ns: u64) {
+        let too_long = now_ns.saturating_sub(self.homing_since_ns) > HOMING_NS;
+        if self.core.report().mode == Mode::Homing && too_long {
+            let seconds = HOMING_NS / 1_000_000_000;
+            self.note = Note::of(format_args!("homing has not ended after {seconds} s"));
+            self.core.homing_ended(false);
+        }
+        if self.core.report().mode != Mode::Homing {
+            self.driver.break_off_homing(now_ns);
+        }
+        match self.driver.tick_homing(now_ns, self.rest.is_at_rest(now_ns)) {
+            Ok(Some(HomingEnd::Home)) => self.core.homing_ended(true),
+            Ok(Some(HomingEnd::Failed(shortfall))) => {
+                self.note = Note::of(shortfall);
+                self.core.homing_ended(false);
+            }
+            Ok(Some(HomingEnd::BrokenOff) | None) => {}
+            Err(error) => {
+                self.health.send_failures += 1;
+                self.note = Note::of(error);
+            }
+        }
+    }
+
+    fn read(&mut self, now_ns: u64, next_due_ns: u64) {
+        match self.driver.read(now_ns, next_due_ns) {
+            Ok(Some(News::Pose)) => {
                 let state = self.driver.state();
                 self.rest.see(state.stamp_ns, &state.pose);
             }
-            Ok(News::Queue(points)) => self.watch_queue(points),
-            Ok(News::Control) => self.core.set_ready(self.driver.is_ready()),
-            Ok(News::Joystick(held)) => {
+            Ok(Some(News::Queue(points))) => self.watch_queue(points),
+            Ok(Some(News::Joystick(held))) => {
                 self.health.joystick_held = held;
                 self.core.set_hand(held == Some(true));
-                if held.is_none() {
-                    return Ok(());
+            }
+            Ok(Some(News::ControlTaken)) => {
+                self.note = Note::of(HoldReason::ControlTaken);
+                self.core.control_taken();
+            }
+            Ok(Some(News::Restarted)) => {
+                self.note = Note::of(StopReason::Restarted);
+                if self.core.is_moving() {
+                    self.core.stop(StopReason::Restarted);
                 }
             }
+            Ok(Some(News::State | News::Control) | None) => {}
             Err(error) => {
                 self.health.read_failures += 1;
                 self.note = Note::of(&error);
-                let silent_ns = now_ns.saturating_sub(self.health.last_read_ns);
-                if silent_ns > UNREADABLE_NS {
-                    let silent_ms = silent_ns / 1_000_000;
-                    return Err(Lost::Unreadable { silent_ms, why: error });
-                }
-                return Ok(());
+                self.last_failure = error;
             }
         }
-        self.health.last_read_ns = now_ns;
+    }
+
+    /// Readings that stay away, or that cannot be.
+    fn watch_readings(&mut self, now_ns: u64) -> Result<(), Lost> {
+        if self.driver.pose_refused_for_ns(now_ns) > JUMPING_NS {
+            self.core.stop(StopReason::PoseJumped);
+        }
+        if now_ns.saturating_sub(self.driver.state().joints_ns) > OLD_JOINTS_NS {
+            self.core.end_motion(HoldReason::StateOld);
+        }
+        let silent_ns = now_ns.saturating_sub(self.driver.state().stamp_ns);
+        if silent_ns > UNREADABLE_NS {
+            let (silent_ms, why) = (silent_ns / 1_000_000, self.last_failure.clone());
+            return Err(Lost::Unreadable { silent_ms, why });
+        }
         Ok(())
     }
 
     /// Points that pile up are motion that goes on after the stream ends.
     fn watch_queue(&mut self, points: u32) {
         self.health.arm_queue = points;
-        // What a person at the joystick has queued is his.
-        if points <= QUEUE_ALARM || !self.driver.is_in_control() {
+        // What somebody else has queued is his; homing may queue its way.
+        let ours = self.driver.control() == Control::Ours && !self.driver.is_homing();
+        if points <= QUEUE_ALARM || !ours {
             self.health.queue_alarms = 0;
             return;
         }
@@ -222,82 +311,73 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         }
     }
 
-    /// When motion has ended, drops what the arm may still have queued; asks again as long as a
-    /// stopped arm is seen moving, or a resting one is not in Cartesian control.
-    fn watch_standstill(&mut self, now_ns: u64) {
-        let report = self.core.report();
-        let moving = report.setpoint.twist != Twist::zero();
-        let ended = self.was_moving && !moving;
-        self.was_moving = moving;
-        if moving || !matches!(report.mode, Mode::Idle | Mode::Stopped) {
+    /// The arm must go where it is sent, and rest when nothing moves it: when motion has ended, what
+    /// it may still have queued is dropped, and it is told to rest again for as long as it is seen
+    /// moving, for an order can be lost on its way.
+    fn watch_motion(&mut self, now_ns: u64, setpoint: &Setpoint) {
+        let state = self.driver.state();
+        self.follow.tick(&setpoint.twist, state.stamp_ns, &state.pose);
+        if self.follow.is_blocked() && self.core.is_moving() {
+            self.does_not_follow = true;
+            self.follow = FollowWatch::default();
+            self.note = Note::of(HoldReason::DoesNotFollow);
+            self.core.end_motion(HoldReason::DoesNotFollow);
+        }
+        self.does_not_follow &= !self.follow.is_following();
+
+        let ours = self.driver.control() == Control::Ours;
+        if setpoint.twist != Twist::zero() || self.driver.is_homing() || !ours {
+            (self.still_since_ns, self.moves_unasked) = (None, false);
             return;
         }
-        let retry = self.health.ticks.is_multiple_of(RETRY_TICKS);
-        let unruly = report.mode == Mode::Stopped && retry && !self.rest.is_at_rest(now_ns);
-        if ended || unruly {
-            self.driver.erase();
+        let Some(since_ns) = self.still_since_ns else {
+            self.still_since_ns = Some(now_ns);
+            if matches!(self.core.mode(), Mode::Idle | Mode::Stopped) {
+                self.driver.erase();
+            }
+            return;
+        };
+        let still_ns = now_ns.saturating_sub(since_ns);
+        let unruly = still_ns > COMES_TO_REST_NS && self.rest.is_seen_moving(now_ns);
+        if unruly && self.health.ticks.is_multiple_of(INSIST_TICKS) {
+            self.driver.insist_on_rest();
         }
-        let readiness = self.driver.readiness();
-        if retry
-            && self.driver.is_in_control()
-            && readiness.homed
-            && !readiness.cartesian
-            && let Err(error) = self.driver.ask_for_cartesian_control()
-        {
-            self.note = Note::of(error);
-        }
+        self.moves_unasked = unruly && still_ns > UNASKED_NS;
     }
 
-    /// Leaves the arm to the person who took the joystick, and takes it back when that is over or
-    /// a homing was broken off.
-    fn watch_control(&mut self) {
+    /// Leaves the arm to somebody who took it or is to have it, and takes it back when that is
+    /// over or a homing was broken off.
+    fn watch_control(&mut self, now_ns: u64) {
+        if self.driver.is_homing() {
+            return;
+        }
+        let control = self.driver.control();
         if self.core.mode() == Mode::HandedOver {
-            if self.core.wants_hand_over() && self.driver.is_in_control() {
+            if self.core.wants_hand_over() && control == Control::Ours {
                 self.driver.leave();
-                self.core.set_ready(false);
             }
             return;
         }
         let turn = !self.take_back_failed || self.health.ticks.is_multiple_of(RETRY_TICKS);
-        if self.driver.is_in_control() || !turn {
+        if control != Control::Left || !turn {
             return;
         }
-        let taken = self.driver.take_back();
+        let taken = self.driver.take_back(now_ns);
         self.take_back_failed = taken.is_err();
         if let Err(error) = taken {
             self.note = Note::of(error);
         }
-        self.core.set_ready(self.driver.is_ready());
     }
 
-    fn watch_homing(&mut self, now_ns: u64) -> Result<(), Lost> {
-        if self.core.report().mode != Mode::Homing {
-            self.driver.cancel_homing();
-            // Until the homing thread is back no point would reach the arm.
-            self.core.set_ready(false);
-        }
-        // Nobody reads the arm meanwhile; the silence is not the arm's.
-        self.health.last_read_ns = now_ns;
-        let end = match self.driver.poll_homing() {
-            Some(Ok(end)) => end,
-            Some(Err(error)) => {
-                self.note = Note::of(error);
-                HomingEnd::Done { home: false }
-            }
-            None if now_ns.saturating_sub(self.health.homing_since_ns) > HOMING_NS => {
-                self.driver.cancel_homing();
-                return Err(Lost::HomingHangs);
-            }
-            None => return Ok(()),
-        };
-        self.core.set_ready(self.driver.is_ready());
-        // One that was broken off has ended for the law already; if Homing is asked for again, a
-        // later tick begins it.
-        if let HomingEnd::Done { home } = end {
-            self.core.homing_ended(home);
-        }
-        // The state is as old as homing took: too old for the mode that may come next.
-        self.read(now_ns)
+    fn conditions(&self, now_ns: u64) -> Conditions {
+        let mut conditions = self.driver.conditions();
+        let old_joints = now_ns.saturating_sub(self.driver.state().joints_ns) > OLD_JOINTS_NS;
+        conditions.set(Condition::JointsUnreadable, old_joints);
+        conditions.set(Condition::DoesNotFollow, self.does_not_follow);
+        conditions.set(Condition::MovesUnasked, self.moves_unasked);
+        let jumping = self.driver.pose_refused_for_ns(now_ns) > JUMPING_NS;
+        conditions.set(Condition::PoseRefused, jumping);
+        conditions
     }
 
     fn status(&self, lateness_ns: u64) -> ServoStatus {
@@ -321,13 +401,13 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             queue_erasures: health.queue_erasures,
             realtime: self.grants.realtime,
             memory_locked: self.grants.memory_locked,
-            homed: self.driver.readiness().homed,
+            homed: self.driver.is_homed(),
             at_rest: self.rest.is_at_rest(sent_ns),
             still: self.rest.is_still(sent_ns),
             joystick_held: health.joystick_held,
-            in_control: self.driver.is_in_control(),
-            conditions: Conditions::default(),
-            telemetry: Telemetry::default(),
+            in_control: self.driver.control() == Control::Ours,
+            conditions: self.conditions(sent_ns),
+            telemetry: *self.driver.telemetry(),
             note: self.note,
         }
     }

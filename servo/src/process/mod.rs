@@ -6,6 +6,7 @@
 //! given back) or when the arm is lost. Signals do not end it: the daemon decides.
 
 pub mod cycle;
+pub mod follow;
 pub mod pacer;
 pub mod realtime;
 pub mod rest;

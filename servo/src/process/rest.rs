@@ -1,20 +1,22 @@
 //! Whether the arm is at rest, judged from readings alone. Pure.
 
 use jaco_core::Pose;
+use std::ops::RangeInclusive;
 
 /// Readings kept: more than the pose is read within [`SPAN_NS`].
 const READINGS: usize = 16;
 /// How long the arm must have been seen in one place \[ns\].
 const SPAN_NS: u64 = 200_000_000;
-/// Readings older than this tell nothing about now \[ns\].
-const FRESH_NS: u64 = 60_000_000;
+/// Readings older than this tell nothing about now \[ns\]: slow calls leave only so many.
+const FRESH_NS: u64 = 130_000_000;
 /// Movement within the span that is no movement \[m\], \[rad\]: noise of the readings.
 const STILL_M: f64 = 0.002;
 const STILL_RAD: f64 = 0.02;
 
 /// Age, against the newest reading, of those that speed is judged by \[ns\]: at 50 Hz at least one
-/// is there though a read failed.
-const SPEED_SPAN_NS: std::ops::RangeInclusive<u64> = 40_000_000..=80_000_000;
+/// is there though a read failed. Where slow calls leave none, older ones are taken.
+const SPEED_SPAN_NS: RangeInclusive<u64> = 40_000_000..=80_000_000;
+const LONG_SPAN_NS: RangeInclusive<u64> = 80_000_001..=200_000_000;
 /// A tool slower than this stands still \[m/s\], \[rad/s\].
 const STILL_M_S: f64 = 0.005;
 const STILL_RAD_S: f64 = 0.05;
@@ -60,23 +62,35 @@ impl RestWatch {
     /// Whether the newest readings, of the last 40 to 80 ms, show a tool slower than 5 mm/s and
     /// 0.05 rad/s. No readings show nothing.
     pub fn is_still(&self, now_ns: u64) -> bool {
+        self.stillness(now_ns) == Some(true)
+    }
+
+    /// Whether the same readings show a tool that is faster. No readings show nothing.
+    pub fn is_seen_moving(&self, now_ns: u64) -> bool {
+        self.stillness(now_ns) == Some(false)
+    }
+
+    /// `None` if the readings do not tell.
+    fn stillness(&self, now_ns: u64) -> Option<bool> {
+        let fresh = |newest_ns: u64| now_ns.saturating_sub(newest_ns) <= FRESH_NS;
         let Some((newest_ns, here)) = self.readings[(self.at + READINGS - 1) % READINGS] else {
-            return false;
+            return None;
         };
-        let mut judged = false;
-        for (stamp_ns, pose) in self.readings.iter().flatten() {
-            let span_ns = newest_ns.saturating_sub(*stamp_ns);
-            if SPEED_SPAN_NS.contains(&span_ns) {
-                judged = true;
-                let span_s = span_ns as f64 * 1e-9;
-                let moved_m = (here.position_m - pose.position_m).norm();
-                let turned_rad = pose.orientation.angle_to(&here.orientation);
-                if moved_m >= STILL_M_S * span_s || turned_rad >= STILL_RAD_S * span_s {
-                    return false;
-                }
-            }
-        }
-        judged && now_ns.saturating_sub(newest_ns) <= FRESH_NS
+        let still_since = |spans_ns: RangeInclusive<u64>| {
+            let spans = self.readings.iter().flatten().filter_map(|(stamp_ns, pose)| {
+                let span_ns = newest_ns.saturating_sub(*stamp_ns);
+                spans_ns.contains(&span_ns).then_some((span_ns as f64 * 1e-9, pose))
+            });
+            spans
+                .map(|(span_s, pose)| {
+                    let moved_m = (here.position_m - pose.position_m).norm();
+                    let turned_rad = pose.orientation.angle_to(&here.orientation);
+                    moved_m < STILL_M_S * span_s && turned_rad < STILL_RAD_S * span_s
+                })
+                .reduce(|all, still| all && still)
+        };
+        let still = still_since(SPEED_SPAN_NS).or_else(|| still_since(LONG_SPAN_NS));
+        still.filter(|_| fresh(newest_ns))
     }
 }
 
@@ -132,7 +146,7 @@ mod tests {
     #[test]
     fn old_readings_show_nothing() {
         let (watch, now_ns) = watch(|_| 0.1, 30);
-        assert!(!watch.is_at_rest(now_ns + 100_000_000));
+        assert!(!watch.is_at_rest(now_ns + 200_000_000));
         assert!(!RestWatch::default().is_at_rest(0));
     }
 
@@ -157,7 +171,7 @@ mod tests {
             let orientation = UnitQuaternion::from_scaled_axis(turn);
             turning.see(index * 20_000_000, &Pose { position_m: Vector3::zeros(), orientation });
         }
-        assert!(!turning.is_still(100_000_000));
+        assert!(!turning.is_still(100_000_000) && turning.is_seen_moving(100_000_000));
     }
 
     #[test]
@@ -165,7 +179,8 @@ mod tests {
         let (short, now_ns) = watch(|_| 0.1, 2);
         assert!(!short.is_still(now_ns));
         let (long, now_ns) = watch(|_| 0.1, 6);
-        assert!(long.is_still(now_ns) && !long.is_still(now_ns + 100_000_000));
-        assert!(!RestWatch::default().is_still(0));
+        assert!(long.is_still(now_ns) && !long.is_still(now_ns + 200_000_000));
+        assert!(!long.is_seen_moving(now_ns + 200_000_000));
+        assert!(!RestWatch::default().is_still(0) && !RestWatch::default().is_seen_moving(0));
     }
 }

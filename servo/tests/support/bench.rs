@@ -7,7 +7,7 @@ use jaco_core::{Clock, Limits, Twist};
 use jaco_servo::driver::{Driver, DriverOptions};
 use jaco_servo::message::{MAX_COMMAND_LEN, encode_command};
 use jaco_servo::process::cycle::{Cycle, Grants, Lost};
-use jaco_servo::process::pacer::{Pacer, Tick};
+use jaco_servo::process::pacer::Pacer;
 use jaco_servo::{Command, ServoCore, ServoStatus, StopReason};
 use nalgebra::Vector3;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Bench {
     /// A servo that is stopped from birth, if so told.
     pub fn born(arm: MockArm, stopped: Option<StopReason>) -> Self {
         let options = DriverOptions { settle: Duration::ZERO, ..DriverOptions::default() };
-        let driver = Driver::connect(arm.clone(), arm.clone(), options, 0, &mut |_| {}).unwrap();
+        let driver = Driver::connect(arm.clone(), options, 0, &mut |_| {}).unwrap();
         let mut core = ServoCore::new(Limits::default()).unwrap();
         if let Some(reason) = stopped {
             core.stop(reason);
@@ -56,17 +56,15 @@ impl Bench {
         (0..count).map(|_| self.tick().unwrap()).last().unwrap()
     }
 
-    /// Makes ticks while time stands, for the homing thread to get there, until `done`.
-    pub fn wait(&mut self, done: impl Fn(&Self, &ServoStatus) -> bool) -> ServoStatus {
-        loop {
-            let now_ns = self.arm.clock.now_ns();
-            self.command(&Command::Heartbeat);
-            let status = self.cycle.tick(now_ns, &Tick { due_ns: now_ns, missed: 0 }).unwrap();
+    /// Makes ticks until `done`; fails after a minute of the test's time.
+    pub fn until(&mut self, done: impl Fn(&Self, &ServoStatus) -> bool) -> ServoStatus {
+        for _ in 0..6_000 {
+            let status = self.tick().unwrap();
             if done(self, &status) {
                 return status;
             }
-            std::thread::yield_now();
         }
+        panic!("it does not come");
     }
 
     pub fn jog(&mut self, x_m_s: f64) {
@@ -75,6 +73,6 @@ impl Bench {
     }
 
     pub fn count(&self, call: &str) -> usize {
-        self.arm.inside().log.iter().filter(|made| **made == call).count()
+        self.arm.count(call)
     }
 }

@@ -5,12 +5,15 @@
 use jaco_core::{Clock, ManualClock};
 use jaco_servo::driver::{Api, Called};
 use kinova_sys::{
-    AngularPosition, CartesianPosition, JoystickCommand, KinovaDevice, MAX_KINOVA_DEVICE,
-    QuickStatus, SymbolError, TrajectoryFIFO, TrajectoryPoint,
+    API_VERSION_COUNT, AngularPosition, CartesianPosition, ClientConfigurations,
+    EthernetCommConfig, ForcesInfo, GeneralInformations, Gripper, JoystickCommand, KinovaDevice,
+    MAX_KINOVA_DEVICE, POSITION_TYPE, QuickStatus, SensorsInfo, SymbolError, TrajectoryFIFO,
+    TrajectoryPoint,
 };
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_int};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the joystick says.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +32,31 @@ pub struct Inside {
     pub log: Vec<&'static str>,
     pub points: Vec<TrajectoryPoint>,
     pub position: CartesianPosition,
-    pub serials: Vec<&'static str>,
-    pub homed: bool,
-    /// RetractType after MoveHome.
-    pub home_retract_type: u8,
+    pub serials: Vec<String>,
+    /// RetractType: 6 before it is homed.
     pub retract_type: u8,
+    /// RetractType that homing leads to.
+    pub home_retract_type: u8,
+    /// Readings of the flags, with the button held, that homing takes.
+    pub home_reads: u32,
+    pub button_held: bool,
+    /// Metres along x that the arm moves at each read while the button is held.
+    pub home_m: f32,
+    /// Set calls that are lost though they return 1.
+    pub lost_sets: u32,
+    pub control: bool,
+    pub cartesian_fault: u8,
+    pub force_control: bool,
+    pub force_control_ends: bool,
+    pub torque_mode: c_int,
+    pub robot_type: u8,
+    pub actuators: u16,
+    pub fingers: usize,
+    pub api_version: [c_int; 3],
+    pub own_speed: (f32, f32),
+    /// Joint degrees, the first six.
+    pub joints_deg: [f32; 6],
+    pub forces: ForcesInfo,
     pub joystick: Joystick,
     pub fingers_initialised: bool,
     pub cartesian: bool,
@@ -46,19 +69,18 @@ pub struct Inside {
     pub read_codes: VecDeque<c_int>,
     /// Metres along x that the arm moves at each read, whatever it is told.
     pub drift_m: f32,
-    /// What each read takes \[ns\] on the manual clock.
+    /// What each packet takes \[ns\] on the manual clock.
+    pub packet_ns: u64,
+    /// What each read takes \[ns\] on top.
     pub read_takes_ns: u64,
-    /// MoveHome blocks until the queue is erased.
-    pub home_blocks: bool,
-    /// What MoveHome takes \[ns\] on the manual clock.
-    pub home_takes_ns: u64,
-    erased: bool,
+    /// Answers that the coming reads of the pose give instead of the truth.
+    pub false_poses: VecDeque<CartesianPosition>,
 }
 
 /// A handle on the arm; clones are handles on the same one.
 #[derive(Clone, Debug)]
 pub struct MockArm {
-    inside: Arc<(Mutex<Inside>, Condvar)>,
+    inside: Arc<Mutex<Inside>>,
     pub clock: Arc<ManualClock>,
 }
 
@@ -72,6 +94,12 @@ impl Clock for SharedClock {
     }
 }
 
+/// A serial number that no other arm of this machine has: each has one owner.
+fn serial() -> String {
+    static ARMS: AtomicU32 = AtomicU32::new(0);
+    format!("PJ{}-{}", std::process::id(), ARMS.fetch_add(1, Ordering::Relaxed))
+}
+
 impl MockArm {
     /// A homed arm above the table.
     pub fn new() -> Self {
@@ -83,10 +111,25 @@ impl MockArm {
             log: Vec::new(),
             points: Vec::new(),
             position,
-            serials: vec!["PJ00900001"],
-            homed: true,
-            home_retract_type: 1,
+            serials: vec![serial()],
             retract_type: 1,
+            home_retract_type: 1,
+            home_reads: 2,
+            button_held: false,
+            home_m: 0.0,
+            lost_sets: 0,
+            control: false,
+            cartesian_fault: 0,
+            force_control: false,
+            force_control_ends: true,
+            torque_mode: 0,
+            robot_type: 6,
+            actuators: 6,
+            fingers: 3,
+            api_version: [5, 2, 0],
+            own_speed: (0.2, 1.07),
+            joints_deg: [90.0, 180.0, 180.0, 0.0, 0.0, 0.0],
+            forces: ForcesInfo::default(),
             joystick: Joystick::At(0.0),
             fingers_initialised: true,
             cartesian: false,
@@ -97,17 +140,15 @@ impl MockArm {
             queue: 1,
             read_codes: VecDeque::new(),
             drift_m: 0.0,
+            packet_ns: 0,
             read_takes_ns: 0,
-            home_blocks: false,
-            home_takes_ns: 0,
-            erased: false,
+            false_poses: VecDeque::new(),
         };
-        let inside = Arc::new((Mutex::new(inside), Condvar::new()));
-        Self { inside, clock: Arc::default() }
+        Self { inside: Arc::new(Mutex::new(inside)), clock: Arc::default() }
     }
 
     pub fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The calls since the last time, in order.
@@ -115,24 +156,33 @@ impl MockArm {
         std::mem::take(&mut self.inside().log)
     }
 
-    fn set(&self, call: &'static str) -> MutexGuard<'_, Inside> {
-        let mut inside = self.inside();
-        inside.log.push(call);
-        inside
+    /// The number of `call`s since the log was last taken.
+    pub fn count(&self, call: &str) -> usize {
+        self.inside().log.iter().filter(|made| **made == call).count()
     }
 
-    fn done(&self, call: &'static str) -> Called {
-        drop(self.set(call));
+    /// A call that sets something; what it does is lost if the wire loses it.
+    fn set(&self, call: &'static str, does: impl FnOnce(&mut Inside)) -> Called {
+        let mut inside = self.inside();
+        inside.log.push(call);
+        self.clock.advance_ns(inside.packet_ns);
+        if inside.lost_sets > 0 {
+            inside.lost_sets -= 1;
+        } else {
+            does(&mut inside);
+        }
         Ok(1)
     }
 
-    fn read(&self, call: &'static str, answer: impl FnOnce(&Inside)) -> Called {
-        let mut inside = self.set(call);
-        self.clock.advance_ns(inside.read_takes_ns);
-        inside.position.Coordinates.X += inside.drift_m;
+    fn read(&self, call: &'static str, answer: impl FnOnce(&mut Inside)) -> Called {
+        let mut inside = self.inside();
+        inside.log.push(call);
+        self.clock.advance_ns(inside.packet_ns + inside.read_takes_ns);
+        let home_m = if inside.button_held { inside.home_m } else { 0.0 };
+        inside.position.Coordinates.X += inside.drift_m + home_m;
         let code = inside.read_codes.pop_front().unwrap_or(1);
         if code == 1 {
-            answer(&inside);
+            answer(&mut inside);
         }
         Ok(code)
     }
@@ -140,11 +190,21 @@ impl MockArm {
 
 impl Api for MockArm {
     fn init_api(&self) -> Called {
-        Ok(self.set("InitAPI").init_code)
+        let code = self.inside().init_code;
+        self.set("InitAPI", |_| {}).map(|_| code)
+    }
+
+    fn init_ethernet_api(&self, _: &mut EthernetCommConfig) -> Called {
+        self.set("InitEthernetAPI", |_| {})
     }
 
     fn close_api(&self) -> Called {
-        self.done("CloseAPI")
+        self.set("CloseAPI", |_| {})
+    }
+
+    fn get_api_version(&self, version: &mut [c_int; API_VERSION_COUNT]) -> Called {
+        *version = self.inside().api_version;
+        Ok(1)
     }
 
     fn get_devices(
@@ -152,7 +212,8 @@ impl Api for MockArm {
         devices: &mut [KinovaDevice; MAX_KINOVA_DEVICE],
         result: &mut c_int,
     ) -> Called {
-        let inside = self.set("GetDevices");
+        let mut inside = self.inside();
+        inside.log.push("GetDevices");
         for (device, serial) in devices.iter_mut().zip(&inside.serials) {
             for (char, byte) in device.SerialNumber.iter_mut().zip(serial.bytes()) {
                 *char = byte as c_char;
@@ -163,42 +224,114 @@ impl Api for MockArm {
     }
 
     fn set_active_device(&self, _: KinovaDevice) -> Called {
-        self.done("SetActiveDevice")
+        self.set("SetActiveDevice", |_| {})
+    }
+
+    fn get_client_configurations(&self, configuration: &mut ClientConfigurations) -> Called {
+        self.read("GetClientConfigurations", |inside| {
+            (configuration.MaxTranslationVelocity, configuration.MaxOrientationVelocity) =
+                inside.own_speed;
+        })
+    }
+
+    fn get_general_informations(&self, information: &mut GeneralInformations) -> Called {
+        self.read("GetGeneralInformations", |inside| {
+            information.ConnectedActuatorCount = inside.actuators;
+            information.TimeFromStartup = 12.5;
+        })
+    }
+
+    fn get_gripper_status(&self, gripper: &mut Gripper) -> Called {
+        self.read("GetGripperStatus", |inside| {
+            for finger in gripper.Fingers.iter_mut().take(inside.fingers) {
+                finger.IsFingerConnected = 1;
+            }
+        })
+    }
+
+    fn get_quick_status(&self, status: &mut QuickStatus) -> Called {
+        self.read("GetQuickStatus", |inside| {
+            if inside.button_held && inside.control {
+                inside.home_reads = inside.home_reads.saturating_sub(1);
+                if inside.home_reads == 0 {
+                    inside.retract_type = inside.home_retract_type;
+                    inside.home_m = 0.0;
+                }
+            }
+            let initialised = u8::from(inside.fingers_initialised);
+            *status = QuickStatus {
+                RetractType: inside.retract_type,
+                Finger1Status: initialised,
+                Finger2Status: initialised,
+                Finger3Status: initialised,
+                ControlEnableStatus: u8::from(!inside.control),
+                CartesianFaultState: inside.cartesian_fault,
+                ForceControlStatus: u8::from(!inside.force_control),
+                CurrentLimitationStatus: 1,
+                RobotType: inside.robot_type,
+                ..QuickStatus::default()
+            };
+        })
+    }
+
+    fn get_sensors_info(&self, sensors: &mut SensorsInfo) -> Called {
+        self.read("GetSensorsInfo", |_| (sensors.Voltage, sensors.ActuatorTemp6) = (24.0, 31.0))
+    }
+
+    fn get_forces_info(&self, forces: &mut ForcesInfo) -> Called {
+        self.read("GetForcesInfo", |inside| *forces = inside.forces)
     }
 
     fn start_control_api(&self) -> Called {
-        Ok(self.set("StartControlAPI").start_control_code)
+        let code = self.inside().start_control_code;
+        self.set("StartControlAPI", |inside| inside.control = true).map(|_| code)
     }
 
     fn stop_control_api(&self) -> Called {
-        self.done("StopControlAPI")
+        self.set("StopControlAPI", |inside| {
+            inside.control = false;
+            inside.button_held = false;
+        })
     }
 
     fn set_cartesian_control(&self) -> Called {
-        let mut inside = self.set("SetCartesianControl");
-        inside.cartesian |= inside.accepts_cartesian;
-        Ok(1)
+        self.set("SetCartesianControl", |inside| inside.cartesian |= inside.accepts_cartesian)
     }
 
     fn get_control_type(&self, control_type: &mut c_int) -> Called {
         self.read("GetControlType", |inside| *control_type = c_int::from(!inside.cartesian))
     }
 
-    fn get_quick_status(&self, status: &mut QuickStatus) -> Called {
-        self.read("GetQuickStatus", |inside| {
-            status.RetractType = if inside.homed { inside.retract_type } else { 6 };
-            status.Finger1Status = u8::from(inside.fingers_initialised);
-            status.Finger2Status = status.Finger1Status;
-            status.Finger3Status = status.Finger1Status;
-        })
+    fn get_trajectory_torque_mode(&self, mode: &mut c_int) -> Called {
+        self.read("GetTrajectoryTorqueMode", |inside| *mode = inside.torque_mode)
+    }
+
+    fn stop_force_control(&self) -> Called {
+        self.set("StopForceControl", |inside| inside.force_control &= !inside.force_control_ends)
     }
 
     fn get_cartesian_position(&self, position: &mut CartesianPosition) -> Called {
-        self.read("GetCartesianPosition", |inside| *position = inside.position)
+        self.read("GetCartesianPosition", |inside| {
+            *position = inside.false_poses.pop_front().unwrap_or(inside.position);
+        })
     }
 
     fn get_angular_position(&self, position: &mut AngularPosition) -> Called {
-        self.read("GetAngularPosition", |_| position.Actuators.Actuator1 = 90.0)
+        self.read("GetAngularPosition", |inside| {
+            let joints = &mut position.Actuators;
+            [
+                joints.Actuator1,
+                joints.Actuator2,
+                joints.Actuator3,
+                joints.Actuator4,
+                joints.Actuator5,
+                joints.Actuator6,
+            ] = inside.joints_deg;
+        })
+    }
+
+    fn get_angular_current(&self, current: &mut AngularPosition) -> Called {
+        self.read("GetAngularCurrent", |_| current.Actuators.Actuator2 = 0.7)
     }
 
     fn get_global_trajectory_info(&self, fifo: &mut TrajectoryFIFO) -> Called {
@@ -208,50 +341,41 @@ impl Api for MockArm {
     fn get_joystick_value(&self, command: &mut JoystickCommand) -> Called {
         let joystick = self.inside().joystick;
         match joystick {
-            Joystick::At(axis) => self.read("GetJoystickValue", |_| {
+            Joystick::At(axis) => self.read("GetJoystickValue", |inside| {
                 *command = JoystickCommand { InclineLeftRight: axis, ..Default::default() };
+                command.ButtonValue[2] = i16::from(inside.button_held);
             }),
-            Joystick::Fails(code) => {
-                drop(self.set("GetJoystickValue"));
-                Ok(code)
-            }
+            Joystick::Fails(code) => self.set("GetJoystickValue", |_| {}).map(|_| code),
             Joystick::Missing => {
-                drop(self.set("GetJoystickValue"));
+                self.set("GetJoystickValue", |_| {})?;
                 Err(SymbolError { name: "GetJoystickValue", library: "layer.so".into() })
             }
         }
     }
 
+    fn send_joystick_command(&self, command: JoystickCommand) -> Called {
+        self.set("SendJoystickCommand", |inside| {
+            inside.button_held = command.ButtonValue[2] != 0;
+        })
+    }
+
     fn send_basic_trajectory(&self, point: TrajectoryPoint) -> Called {
-        let mut inside = self.set("SendBasicTrajectory");
-        inside.position.Coordinates.X += point.Position.CartesianPosition.X * 0.01;
-        inside.points.push(point);
-        Ok(inside.send_code)
+        let code = self.inside().send_code;
+        self.set("SendBasicTrajectory", |inside| {
+            if !inside.control {
+                return;
+            }
+            inside.position.Coordinates.X += point.Position.CartesianPosition.X * 0.01;
+            if point.Position.Type == POSITION_TYPE::ANGULAR_VELOCITY {
+                inside.cartesian = false;
+                inside.fingers_initialised |= point.Position.Fingers.Finger1 < 0.0;
+            }
+            inside.points.push(point);
+        })
+        .map(|_| code)
     }
 
     fn erase_all_trajectories(&self) -> Called {
-        self.set("EraseAllTrajectories").erased = true;
-        self.inside.1.notify_all();
-        Ok(1)
-    }
-
-    fn move_home(&self) -> Called {
-        let mut inside = self.set("MoveHome");
-        inside.erased = false;
-        self.clock.advance_ns(inside.home_takes_ns);
-        if inside.home_blocks {
-            drop(self.inside.1.wait_while(inside, |inside| !inside.erased).unwrap());
-        } else {
-            inside.homed = true;
-            inside.retract_type = inside.home_retract_type;
-        }
-        Ok(1)
-    }
-
-    fn init_fingers(&self) -> Called {
-        let mut inside = self.set("InitFingers");
-        inside.fingers_initialised = true;
-        inside.cartesian = false;
-        Ok(1)
+        self.set("EraseAllTrajectories", |_| {})
     }
 }
