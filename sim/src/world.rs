@@ -127,7 +127,9 @@ impl World {
     ) {
         self.physics.set_arm(joints_rad, [fingers_rad; 3]);
         self.physics.data.forward();
+        let vices = *self.firmware.vices();
         self.firmware = firmware(self.options.angular_frame, self.home_rad, measure(&self.physics));
+        self.firmware.set_vices(vices);
         self.test.task = task;
         for _ in 0..SETTLE_TICKS {
             self.tick();
@@ -136,7 +138,7 @@ impl World {
         self.ticks = 0;
     }
 
-    /// The arm's base: what the SDK's calls talk to.
+    /// The arm's base: what the SDK's calls talk to. Its vices outlive resets.
     pub fn firmware(&mut self) -> &mut Firmware {
         &mut self.firmware
     }

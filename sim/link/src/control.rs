@@ -2,10 +2,10 @@
 //! know. The success verdict is here and nowhere else.
 
 use crate::LinkError;
+pub use crate::faults::Faults;
 use crate::wire::{Channel, open, read_line, write_line};
 use jaco_core::{Action, Task};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -40,41 +40,6 @@ pub enum Request {
     Inject(Faults),
     /// Ends `jaco-sim`.
     Quit,
-}
-
-/// Ways in which arm and camera misbehave. The default is health.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Faults {
-    /// Every SDK call takes this much longer \[ms\].
-    pub slow_calls_ms: u64,
-    /// So many reads from now on fail with 1015.
-    pub fail_next_reads: u32,
-    /// No arm is attached: reads fail, commands are lost though they return 1, and `InitAPI`
-    /// gives 1015 the first time and 1 after that.
-    pub arm_absent: bool,
-    /// SDK calls do not return.
-    pub hang: bool,
-    /// Cartesian control is refused in silence.
-    pub refuse_cartesian: bool,
-    /// No frames come.
-    pub freeze_camera: bool,
-    /// Somebody holds the joystick's first axis here, -1 to 1. It moves the arm only while the API
-    /// has no control.
-    pub joystick_axis: f32,
-}
-
-/// Those that are present, by their names on the wire: `hang true, slow_calls_ms 20`.
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by_name = |faults: &Faults| serde_json::to_value(faults).unwrap_or_default();
-        let (present, healthy) = (by_name(self), by_name(&Faults::default()));
-        let differing = present.as_object().into_iter().flatten();
-        let differing = differing.filter(|(name, value)| healthy.get(name.as_str()) != Some(value));
-        let texts: Vec<String> = differing.map(|(name, value)| format!("{name} {value}")).collect();
-        f.write_str(if texts.is_empty() { "none" } else { "" })?;
-        f.write_str(&texts.join(", "))
-    }
 }
 
 /// The verdict on the task.
@@ -267,13 +232,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn faults_are_told_by_their_names() {
-        assert_eq!(Faults::default().to_string(), "none");
-        let faults = Faults { slow_calls_ms: 20, hang: true, ..Faults::default() };
-        assert_eq!(faults.to_string(), "hang true, slow_calls_ms 20");
-    }
 
     proptest! {
         #[test]

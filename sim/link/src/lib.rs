@@ -16,6 +16,7 @@
 pub mod camera;
 pub mod control;
 mod error;
+mod faults;
 mod plain;
 pub mod sdk;
 mod wire;

@@ -30,6 +30,8 @@ pub enum ArmMotion {
     },
     /// ANGULAR_POSITION: until the joints are there \[rad\], all arriving together.
     AngularPosition([f64; JOINTS]),
+    /// MoveHome: as ANGULAR_POSITION, to the base's own home position.
+    Home,
 }
 
 /// What a point asks of the hand.

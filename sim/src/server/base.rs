@@ -26,11 +26,9 @@ const SUPPLY_V: f32 = 24.0;
 const SUPPLY_A: f32 = 1.5;
 const TEMPERATURE_C: f32 = 32.0;
 
-/// What the base remembers beyond its firmware.
+/// The base as a device on the bus.
 #[derive(Debug, Default)]
-pub struct Base {
-    home_button_held: bool,
-}
+pub struct Base {}
 
 impl Base {
     /// Answers `call`. `uptime_s` is the simulated time since the program started.
@@ -41,6 +39,7 @@ impl Base {
         faults: &Faults,
         uptime_s: f64,
     ) -> Reply {
+        world.firmware().set_vices(faults.into());
         match call {
             Call::GetDevices => Reply::output(&device()),
             Call::GetClientConfigurations => Reply::output(&configuration()),
@@ -61,10 +60,14 @@ impl Base {
                     MaxSize: fifo.max,
                 })
             }
-            Call::GetJoystickValue => Reply::output(&JoystickCommand {
-                InclineLeftRight: faults.joystick_axis,
-                ..JoystickCommand::default()
-            }),
+            Call::GetJoystickValue => {
+                let mut stick = JoystickCommand {
+                    InclineLeftRight: faults.joystick_axis,
+                    ..JoystickCommand::default()
+                };
+                stick.ButtonValue[HOME_BUTTON] = world.firmware_ref().home_button().into();
+                Reply::output(&stick)
+            }
             Call::GetCartesianPosition => Reply::output(&CartesianPosition {
                 Coordinates: coordinates(&world.firmware_ref().measured().pose),
                 Fingers: finger_positions(world),
@@ -125,13 +128,7 @@ impl Base {
             Call::SendAdvanceTrajectory(point) => Reply::code(world.firmware().push(point)),
             Call::SendJoystickCommand(command) => {
                 let held = command.ButtonValue[HOME_BUTTON] != 0;
-                match (self.home_button_held, held) {
-                    (false, true) => _ = world.firmware().move_home(),
-                    (true, false) => _ = world.firmware().erase(),
-                    _ => {}
-                }
-                self.home_button_held = held;
-                Reply::code(DONE)
+                Reply::code(world.firmware().set_home_button(held))
             }
         }
     }

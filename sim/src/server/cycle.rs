@@ -108,8 +108,9 @@ impl Cycle {
         self.tick_ns = self.clock.now_ns();
         self.pace.begin(self.tick_ns);
         let (queued, at) = (self.queued(), self.tool_m());
-        let axis = self.faults.current().joystick_axis;
-        self.world.firmware().set_joystick(f64::from(axis));
+        let faults = self.faults.current();
+        self.world.firmware().set_vices((&faults).into());
+        self.world.firmware().set_joystick(f64::from(faults.joystick_axis));
         self.world.tick();
         self.ticks += 1;
         self.speed_m_s = (self.tool_m() - at).norm() / TICK_S;
