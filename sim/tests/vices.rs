@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_core::{Task, Twist};
-use jaco_sim::firmware::{DONE, Vices};
+use jaco_sim::firmware::vices::Nan;
+use jaco_sim::firmware::{ControlType, DONE, Vices};
 use jaco_sim::{StartPose, World, WorldOptions};
 use kinova_sys::{HAND_MODE, POSITION_TYPE, TrajectoryPoint};
 use nalgebra::Vector3;
@@ -203,4 +204,131 @@ fn fingers_driven_open_by_velocity_points_are_initialised_each_by_itself() {
     assert_eq!(drive(&mut world, [-1000.0, 0.0, 0.0]), [0; 3], "they are not yet at the stop");
     assert_eq!(drive(&mut world, [-3000.0, 0.0, 0.0]), [1, 0, 0]);
     assert_eq!(drive(&mut world, [0.0, -3000.0, -3000.0]), [1; 3]);
+}
+
+#[test]
+fn readings_that_are_not_numbers_are_those_of_their_group() {
+    let mut world = world();
+    world
+        .firmware()
+        .set_vices(Vices { nan: Nan { pose: true, ..Nan::default() }, ..Vices::default() });
+    let state = world.arm_state();
+    assert!(state.pose.position_m.iter().all(|value| value.is_nan()));
+    assert!(state.joints_rad.iter().chain(&state.closure).all(|value| value.is_finite()));
+    run(&mut world, 10);
+    world.firmware().set_vices(Vices::default());
+    assert!(world.arm_state().pose.position_m.x.is_finite(), "only the reading was wrong");
+}
+
+#[test]
+fn fingers_read_beyond_closed_and_drift_until_the_vice_goes() {
+    let mut world = with(Vices { finger_excess: 0.05, ..Vices::default() });
+    for _ in 0..300 {
+        world.firmware().push_velocity(&Twist::zero(), [4000.0; 3]);
+        world.tick();
+    }
+    let closed = world.firmware().finger_ticks()[0];
+    assert!(closed > 6900.0, "{closed}");
+    world.firmware().set_vices(Vices { finger_drift_ticks_s: 20.0, ..Vices::default() });
+    let before = world.firmware().finger_ticks()[0];
+    run(&mut world, 500);
+    let drifted = world.firmware().finger_ticks()[0] - before;
+    assert!((drifted - 100.0).abs() < 20.0, "{drifted}");
+    world.firmware().set_vices(Vices::default());
+    run(&mut world, 1);
+    let after = world.firmware().finger_ticks()[0] - before;
+    assert!(after.abs() < 20.0, "{after}");
+}
+
+/// A hold is built from the command that was read: it must not unwind the turns.
+#[test]
+fn joint_goals_are_in_the_turns_of_the_readings() {
+    let mut world = with(Vices { unbounded_joints: 1, ..Vices::default() });
+    let read = world.firmware().commanded_joints_deg();
+    let mut hold = TrajectoryPoint::default();
+    hold.Position.Type = POSITION_TYPE::ANGULAR_POSITION;
+    let a = &mut hold.Position.Actuators;
+    [a.Actuator1, a.Actuator2, a.Actuator3, a.Actuator4, a.Actuator5, a.Actuator6] =
+        read.map(|angle| angle as f32);
+    let at = world.arm_state().pose.position_m;
+    world.firmware().push(&hold);
+    run(&mut world, 100);
+    assert!((world.arm_state().pose.position_m - at).norm() < 1e-3, "it moved");
+}
+
+#[test]
+fn a_fifo_that_lags_shows_what_was() {
+    let mut world = with(Vices { fifo_lag_ms: 200, ..Vices::default() });
+    run(&mut world, 30);
+    for _ in 0..100 {
+        world.firmware().push_velocity(&twist([0.05, 0.0, 0.0], [0.0; 3]), STILL);
+    }
+    let mut shown = Vec::new();
+    for _ in 0..30 {
+        shown.push(world.firmware().reported_fifo().count);
+        world.tick();
+    }
+    assert_eq!(shown[..20], [0; 20], "200 ms in which nothing seems to be queued");
+    assert_eq!(shown[20..23], [100, 99, 98]);
+    assert_eq!(world.firmware().fifo_info().count, 70);
+    world.firmware().set_vices(Vices::default());
+    assert_eq!(world.firmware().reported_fifo().count, 70);
+}
+
+#[test]
+fn near_a_singular_pose_motion_creeps_and_cartesian_control_is_refused() {
+    let pull = twist([0.1, 0.0, 0.0], [0.0; 3]);
+    let (healthy_m, _) = moved_by(&mut world(), &pull);
+    // The home pose is far from singular: a threshold beyond it makes it "near".
+    let vices = Vices { singularity_creep: 1.0, ..Vices::default() };
+    let mut creeping = with(vices);
+    let (crept_m, _) = moved_by(&mut creeping, &pull);
+    assert!(crept_m > 1e-4 && crept_m < healthy_m / 4.0, "{crept_m} of {healthy_m}");
+    creeping.firmware().set_angular_control();
+    assert_eq!(creeping.firmware().set_cartesian_control(), DONE);
+    assert_eq!(creeping.firmware().control_type(), ControlType::Angular);
+    let mut far = with(Vices { singularity_creep: 1e-4, ..Vices::default() });
+    assert_eq!(moved_by(&mut far, &pull).0, healthy_m);
+}
+
+#[test]
+fn an_arm_that_another_client_took_drops_points_and_counts_them() {
+    let mut world = world();
+    let pull = twist([0.1, 0.0, 0.0], [0.0; 3]);
+    moved_by(&mut world, &pull);
+    let counts = world.firmware().counts();
+    assert_eq!((counts.taken, counts.dropped, counts.most_fifo), (50, 0, 1));
+
+    world.firmware().set_vices(Vices { control_taken: true, ..Vices::default() });
+    world.firmware().start_control();
+    let (moved_m, _) = moved_by(&mut world, &pull);
+    assert!(moved_m < 1e-3, "{moved_m}");
+    assert_eq!(world.firmware().quick_status().control_enable, 1);
+    assert_eq!(world.firmware().counts().dropped, 50);
+
+    world.firmware().set_vices(Vices::default());
+    assert!(!world.firmware().has_control(), "nobody gave it back");
+    world.firmware().start_control();
+    assert!(moved_by(&mut world, &pull).0 > 0.03);
+}
+
+#[test]
+fn a_restart_of_the_base_leaves_nothing_but_the_arm_where_it_is() {
+    let mut world = world();
+    for _ in 0..100 {
+        world.firmware().push_velocity(&twist([0.1, 0.0, 0.0], [0.0; 3]), STILL);
+    }
+    run(&mut world, 30);
+    world.firmware().reboot();
+    let status = world.firmware().quick_status();
+    assert_eq!((status.retract_type, status.control_enable), (6, 1));
+    assert_eq!(status.finger_initialised, [0; 3]);
+    assert_eq!(world.firmware().fifo_info().count, 0);
+    assert_eq!(world.firmware().control_type(), ControlType::Angular);
+    run(&mut world, 20);
+    let at = world.arm_state().pose.position_m;
+    run(&mut world, 50);
+    assert!((world.arm_state().pose.position_m - at).norm() < 5e-4);
+    world.firmware().start_control();
+    assert!(moved_by(&mut world, &twist([0.1, 0.0, 0.0], [0.0; 3])).0 < 1e-3, "not homed");
 }

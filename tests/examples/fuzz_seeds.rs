@@ -181,11 +181,14 @@ fn link_streams() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
     encode_frame(&frame).write(&mut frames)?;
     encode_refusal("no such camera").write(&mut frames)?;
     let lines = "\"status\"\n{\"reset\":{\"task\":\"place-block\",\"seed\":3}}\n\"outcome\"\n\
-                 {\"wait\":{\"ticks\":5}}\n{\"inject\":{\"hang\":true,\"joystick_axis\":-0.5}}\n\"quit\"\n";
+                 {\"wait\":{\"ticks\":5}}\n{\"inject\":{\"hang\":true,\"joystick_axis\":-0.5}}\n\
+                 {\"inject\":{\"nan\":[\"pose\"],\"lose_only\":[\"MoveHome\"]}}\n\
+                 {\"schedule\":{\"seed\":3}}\n\"quit\"\n";
     let replies = concat!(
         r#"{"status":{"simulated_ns":1,"ticks":2,"late_ticks":0,"dropped_ticks":0,"#,
-        r#""lateness_p50_us":1,"lateness_p99_us":2,"points_per_s":100,"fifo_count":1,"#,
-        r#""arm_speed_m_s":0.1,"homed":true,"has_control":true,"sdk_clients":1,"#,
+        r#""lateness_p50_us":1,"lateness_p99_us":2,"points_per_s":100,"points_taken":7,"#,
+        r#""points_dropped":0,"fifo_count":1,"most_fifo":1,"tool_m":[0,-0.4,0.25],"opening":1,"#,
+        r#""arm_speed_m_s":0.1,"homed":true,"homing":false,"has_control":true,"sdk_clients":1,"#,
         r#""task":"place-block","seed":3}}"#,
         "\n",
         r#"{"outcome":{"success":false,"stable_ns":0,"distance_m":0.3,"detail":"apart"}}"#,

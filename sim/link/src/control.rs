@@ -2,7 +2,8 @@
 //! know. The success verdict is here and nowhere else.
 
 use crate::LinkError;
-pub use crate::faults::Faults;
+pub use crate::faults::{Faults, Group};
+use crate::json::{line, parse};
 use crate::wire::{Channel, open, read_line, write_line};
 use jaco_core::{Action, Task};
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub enum Request {
         ticks: u64,
     },
     /// Makes exactly these faults present; what is left out is healthy.
-    Inject(Faults),
+    Inject(Box<Faults>),
     /// Ends `jaco-sim`.
     Quit,
 }
@@ -72,12 +73,24 @@ pub struct Status {
     pub lateness_p99_us: u64,
     /// Trajectory points finished during the last simulated second.
     pub points_per_s: u32,
+    /// Points taken into the arm's FIFO since the last reset.
+    pub points_taken: u64,
+    /// Points dropped since then, though answered with 1: no control, or no room.
+    pub points_dropped: u64,
     /// Trajectory points waiting.
     pub fifo_count: u32,
+    /// Most points that waited at once since the last reset.
+    pub most_fifo: u32,
+    /// The tool point, base frame \[m\].
+    pub tool_m: [f64; 3],
+    /// Mean opening of the fingers, 0 closed to 1 open.
+    pub opening: f64,
     /// Speed of the tool point \[m/s\].
     pub arm_speed_m_s: f64,
     /// Whether the arm is homed.
     pub homed: bool,
+    /// Whether a homing is under way.
+    pub homing: bool,
     /// Whether the API has control; if not, the joystick has.
     pub has_control: bool,
     /// SDK clients connected.
@@ -104,22 +117,14 @@ pub enum Reply {
     Error(String),
 }
 
-fn parse<T: serde::de::DeserializeOwned>(what: &'static str, line: &str) -> Result<T, LinkError> {
-    serde_json::from_str(line)
-        .map_err(|error| LinkError::Malformed { what, detail: without_place(&error) })
-}
-
-fn line(value: &impl Serialize) -> Result<String, LinkError> {
-    serde_json::to_string(value).map_err(|error| LinkError::Malformed {
-        what: "control message",
-        detail: error.to_string(),
-    })
-}
-
 impl Request {
-    /// Parses one line.
+    /// Parses one line, and checks the faults that it may hold.
     pub fn parse(line: &str) -> Result<Self, LinkError> {
-        parse("control request", line)
+        let request = parse("control request", line)?;
+        if let Request::Inject(faults) = &request {
+            faults.check()?;
+        }
+        Ok(request)
     }
 }
 
@@ -178,7 +183,7 @@ impl ControlClient {
 
     /// Makes exactly these faults present.
     pub fn inject(&mut self, faults: Faults) -> Result<(), LinkError> {
-        self.done(&Request::Inject(faults))
+        self.done(&Request::Inject(Box::new(faults)))
     }
 
     /// Ends `jaco-sim`.
@@ -221,12 +226,6 @@ fn unexpected(reply: &Reply) -> LinkError {
     }
 }
 
-/// What a parser says, without its place: a message is one line.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _place)| what).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -244,7 +243,7 @@ mod tests {
             let faults = Faults { slow_calls_ms, hang, joystick_axis, ..Faults::default() };
             for request in [
                 Request::Reset { task: Task::RelocateCup, seed },
-                Request::Inject(faults),
+                Request::Inject(Box::new(faults.clone())),
                 Request::Outcome,
                 Request::Status,
                 Request::Demonstrate,
@@ -270,7 +269,7 @@ mod tests {
         );
         assert_eq!(
             Request::parse(r#"{"inject":{"fail_next_reads":2}}"#).unwrap(),
-            Request::Inject(Faults { fail_next_reads: 2, ..Faults::default() })
+            Request::Inject(Box::new(Faults { fail_next_reads: 2, ..Faults::default() }))
         );
     }
 

@@ -17,6 +17,7 @@ pub mod camera;
 pub mod control;
 mod error;
 mod faults;
+mod json;
 mod plain;
 pub mod sdk;
 mod wire;

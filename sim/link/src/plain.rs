@@ -4,8 +4,8 @@
 use crate::LinkError;
 use kinova_sys::{
     AngularPosition, CartesianPosition, ClientConfigurations, ForcesInfo, GeneralInformations,
-    Gripper, JoystickCommand, KinovaDevice, QuickStatus, SensorsInfo, TrajectoryFIFO,
-    TrajectoryPoint,
+    Gripper, JoystickCommand, KinovaDevice, PeripheralInfo, QuickStatus, SensorsInfo,
+    TrajectoryFIFO, TrajectoryPoint,
 };
 
 /// A C struct that is its bytes.
@@ -46,6 +46,8 @@ macro_rules! plain {
 
 plain!(
     i32,
+    [i32; kinova_sys::CODE_VERSION_COUNT],
+    [PeripheralInfo; kinova_sys::MAX_INVENTORY],
     AngularPosition,
     CartesianPosition,
     ClientConfigurations,

@@ -3,6 +3,8 @@
 use crate::wire::{Channel, Message, open};
 use crate::{LinkError, Plain};
 use kinova_sys::{JoystickCommand, KinovaDevice, TrajectoryPoint};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -24,10 +26,46 @@ macro_rules! calls {
             $($with($type),)*
         }
 
+        /// The name of a [`Call`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[allow(missing_docs)]
+        pub enum CallName {
+            $($read,)*
+            $($command,)*
+            $($with,)*
+        }
+
+        impl CallName {
+            /// Whether the call reads state: such a call reports failures, the others claim
+            /// success.
+            pub fn is_read(self) -> bool {
+                matches!(self, $(CallName::$read)|*)
+            }
+        }
+
+        impl fmt::Display for CallName {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(CallName::$read => stringify!($read),)*
+                    $(CallName::$command => stringify!($command),)*
+                    $(CallName::$with => stringify!($with),)*
+                })
+            }
+        }
+
         impl Call {
+            /// What the call is called.
+            pub fn name(&self) -> CallName {
+                match self {
+                    $(Call::$read => CallName::$read,)*
+                    $(Call::$command => CallName::$command,)*
+                    $(Call::$with(_) => CallName::$with,)*
+                }
+            }
+
             /// Whether it reads state: such a call reports failures, the others claim success.
             pub fn is_read(&self) -> bool {
-                matches!(self, $(Call::$read)|*)
+                self.name().is_read()
             }
 
             /// The call as a message.
@@ -82,6 +120,10 @@ calls! {
         GetAngularForce = 16,
         GetAngularForceGravityFree = 17,
         GetAngularVelocity = 18,
+        GetAngularCurrent = 19,
+        GetCodeVersion = 20,
+        GetPeripheralInventory = 21,
+        GetTrajectoryTorqueMode = 22,
     }
     commands {
         InitAPI = 40,
@@ -92,6 +134,7 @@ calls! {
         EraseAllTrajectories = 45,
         MoveHome = 46,
         InitFingers = 47,
+        StopForceControl = 48,
     }
     commands_with_argument {
         SetActiveDevice(KinovaDevice) = 60,
@@ -120,6 +163,14 @@ impl Reply {
     /// A successful answer with its output.
     pub fn output(value: &impl Plain) -> Self {
         Self { code: kinova_sys::SUCCESS, output: value.to_bytes() }
+    }
+
+    /// Takes the output of `other`, cut or filled up with zeros to its own length: the SDK reads
+    /// a reply as that to its question, whatever it is.
+    pub fn mistake_for(&mut self, other: &Reply) {
+        let length = self.output.len();
+        self.output =
+            other.output.iter().copied().chain(std::iter::repeat(0)).take(length).collect();
     }
 
     /// The answer as a message.

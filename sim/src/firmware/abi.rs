@@ -16,9 +16,19 @@ impl Firmware {
     /// number that is not finite.
     pub fn push(&mut self, point: &TrajectoryPoint) -> i32 {
         match decode(point) {
-            Some(point) => self.push_point(point),
+            Some(point) => self.push_point(self.as_meant(point)),
             None => REJECTED,
         }
+    }
+}
+
+impl Firmware {
+    /// Joint goals are in the turns of the readings.
+    fn as_meant(&self, mut point: Point) -> Point {
+        if let ArmMotion::AngularPosition(goal) = &mut point.arm {
+            *goal = self.with_turns(*goal, -1.0);
+        }
+        point
     }
 }
 

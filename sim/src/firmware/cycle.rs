@@ -31,6 +31,8 @@ impl Firmware {
     /// One control cycle of 10 ms: executes the point in turn and moves the targets on.
     /// `jacobian` is that of the tool point at the measured joints.
     pub(crate) fn tick(&mut self, jacobian: &Matrix6<f64>) -> Targets {
+        self.manipulability = jacobian.determinant().abs();
+        self.remember(TICK_S);
         let point = if self.control_started { self.fifo.front().copied() } else { None };
         let mut hand = HandMotion::None;
         let mut velocities = [0.0; JOINTS];
@@ -66,23 +68,23 @@ impl Firmware {
                 ([0.0; JOINTS], true)
             }
             ArmMotion::CartesianVelocity { linear_m_s, angular_rad_s } => {
-                let twist = Twist {
+                let twist = self.creeping(Twist {
                     linear_m_s: beyond(linear_m_s, self.vices.dead_zone_m_s),
                     angular_rad_s: beyond(
                         self.angular_frame.to_base(&angular_rad_s, &orientation),
                         self.vices.dead_zone_rad_s,
                     ),
-                };
+                });
                 (kinematics::joint_velocities(jacobian, &twist), true)
             }
             ArmMotion::CartesianPosition { pose, linear_m_s, angular_rad_s } => {
                 let linear = pose.position_m - self.measured.pose.position_m;
                 let angular = self.measured.pose.rotation_to(&pose.orientation);
                 let reached = linear.norm() < 1e-3 && angular.norm() < 1e-2;
-                let twist = Twist {
+                let twist = self.creeping(Twist {
                     linear_m_s: (linear * 3.0).cap_magnitude(linear_m_s),
                     angular_rad_s: (angular * 3.0).cap_magnitude(angular_rad_s),
-                };
+                });
                 (kinematics::joint_velocities(jacobian, &twist), reached)
             }
             ArmMotion::AngularVelocity(velocities) => {
@@ -92,6 +94,17 @@ impl Firmware {
             ArmMotion::AngularPosition(goal) => self.go_to(&goal),
             ArmMotion::Home => self.go_to(&self.home_rad.clone()),
         }
+    }
+
+    /// What is left of Cartesian motion near a singular pose, 0 to 1; 1 elsewhere.
+    pub(super) fn creep(&self) -> f64 {
+        let threshold = self.vices.singularity_creep;
+        if self.manipulability < threshold { self.manipulability / threshold } else { 1.0 }
+    }
+
+    fn creeping(&self, twist: Twist) -> Twist {
+        let share = self.creep();
+        Twist { linear_m_s: twist.linear_m_s * share, angular_rad_s: twist.angular_rad_s * share }
     }
 
     fn go_to(&mut self, goal: &[f64; JOINTS]) -> ([f64; JOINTS], bool) {

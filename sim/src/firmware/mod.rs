@@ -15,15 +15,17 @@ pub mod fifo;
 pub mod fingers;
 pub mod kinematics;
 pub mod point;
+mod reading;
 pub mod status;
 pub mod vices;
 
 use fifo::Fifo;
 use jaco_core::state::{FINGERS, JOINTS};
-use jaco_core::{AngularFrame, ArmState, Pose, Twist, Wrench};
-use kinematics::DEG;
+use jaco_core::{AngularFrame, Pose, Twist};
 use nalgebra::Vector3;
 use point::{ArmMotion, HandMotion, Point};
+pub use reading::FifoInfo;
+use std::collections::VecDeque;
 pub use vices::Vices;
 
 /// Joint angles \[deg\] in which an arm is switched on: Kinova's factory home.
@@ -70,6 +72,17 @@ pub struct Targets {
     pub fingers_rad: [f64; FINGERS],
 }
 
+/// What became of the points that came since the arm was switched on or put up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Points taken into the FIFO.
+    pub taken: u64,
+    /// Points dropped, though answered with 1: no control, or no room.
+    pub dropped: u64,
+    /// Most points that waited at once.
+    pub most_fifo: u32,
+}
+
 /// The emulated base controller.
 #[derive(Clone, Debug)]
 pub struct Firmware {
@@ -89,6 +102,13 @@ pub struct Firmware {
     joystick_axis: f64,
     home_button: bool,
     vices: Vices,
+    counts: Counts,
+    /// How far the fingers' readings have drifted.
+    finger_drift_ticks: f64,
+    /// Points that waited before each of the last ticks, the newest last; kept while they lag.
+    fifo_history: VecDeque<u32>,
+    /// Determinant of the tool's Jacobian in the last tick \[m^3\].
+    manipulability: f64,
 }
 
 impl Firmware {
@@ -114,6 +134,10 @@ impl Firmware {
             joystick_axis: 0.0,
             home_button: false,
             vices: Vices::default(),
+            counts: Counts::default(),
+            finger_drift_ticks: 0.0,
+            fifo_history: VecDeque::new(),
+            manipulability: f64::INFINITY,
         }
     }
 
@@ -132,9 +156,18 @@ impl Firmware {
         }
     }
 
+    /// The base restarts where the arm stands. Vices and counts stay.
+    pub fn reboot(&mut self) {
+        let vices = self.vices;
+        let counts = self.counts;
+        *self = Self::power_up(self.angular_frame, self.home_rad, self.measured);
+        self.counts = counts;
+        self.set_vices(vices);
+    }
+
     /// StartControlAPI: takes control.
     pub fn start_control(&mut self) -> i32 {
-        self.control_started = true;
+        self.control_started = !self.vices.control_taken;
         DONE
     }
 
@@ -172,6 +205,9 @@ impl Firmware {
     /// Puts `vices` in force in place of all others.
     pub fn set_vices(&mut self, vices: Vices) {
         self.vices = vices;
+        if vices.control_taken {
+            self.stop_control();
+        }
     }
 
     /// Somebody holds the joystick's first axis at `axis`, -1 to 1. It turns the first joint, but
@@ -180,9 +216,9 @@ impl Firmware {
         self.joystick_axis = axis.clamp(-1.0, 1.0);
     }
 
-    /// SetCartesianControl: refused in silence before homing.
+    /// SetCartesianControl: refused in silence before homing, and by some vices.
     pub fn set_cartesian_control(&mut self) -> i32 {
-        if self.homed {
+        if self.homed && !self.vices.refuse_cartesian && self.creep() == 1.0 {
             self.control = ControlType::Cartesian;
         }
         DONE
@@ -222,8 +258,11 @@ impl Firmware {
 
     /// Queues `point`. The return code is 1 whether or not the base had control or room.
     pub fn push_point(&mut self, point: Point) -> i32 {
-        if self.control_started {
-            self.fifo.push(point);
+        if self.control_started && self.fifo.push(point) {
+            self.counts.taken += 1;
+            self.counts.most_fifo = self.counts.most_fifo.max(self.fifo.len() as u32);
+        } else {
+            self.counts.dropped += 1;
         }
         DONE
     }
@@ -258,16 +297,6 @@ impl Firmware {
         &self.targets
     }
 
-    /// Joint angles \[deg\], unbounded (GetAngularPosition).
-    pub fn joints_deg(&self) -> [f64; JOINTS] {
-        self.measured.joints_rad.map(|angle| angle * DEG)
-    }
-
-    /// Finger positions \[ticks\].
-    pub fn finger_ticks(&self) -> [f64; FINGERS] {
-        self.measured.fingers_rad.map(fingers::ticks)
-    }
-
     /// Joint angles of the home position \[rad\].
     pub fn home_rad(&self) -> &[f64; JOINTS] {
         &self.home_rad
@@ -288,26 +317,14 @@ impl Firmware {
         self.homed
     }
 
+    /// What became of the points.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// The point in execution (GetActualTrajectoryInfo).
     pub fn current_point(&self) -> Option<&Point> {
         self.fifo.front()
-    }
-
-    /// The reading that the SDK gives at `stamp_ns`.
-    pub fn arm_state(&self, stamp_ns: u64) -> ArmState {
-        let [x, y, z, rx, ry, rz] = self.measured.tool_wrench;
-        ArmState {
-            stamp_ns,
-            pose: self.measured.pose,
-            closure: self.measured.fingers_rad.map(fingers::closure),
-            joints_ns: stamp_ns,
-            joints_rad: self.measured.joints_rad,
-            wrench: Wrench {
-                stamp_ns,
-                force_n: Vector3::new(x, y, z),
-                torque_nm: Vector3::new(rx, ry, rz),
-            },
-        }
     }
 
     pub(crate) fn measure(&mut self, measured: Measured) {

@@ -1,7 +1,6 @@
-//! What the base says of itself: QuickStatus, its FIFO, whether it is at home.
+//! What the base says of itself: QuickStatus, and whether it is at home.
 
 use super::Firmware;
-use super::fifo::FIFO_DEPTH;
 use super::kinematics::DEG;
 use super::point::ArmMotion;
 use jaco_core::state::{FINGERS, JOINTS};
@@ -20,17 +19,6 @@ pub const READY_STANDBY: u8 = 1;
 pub const NORMAL_STANDBY: u8 = 5;
 /// RetractType: not homed since power-up.
 pub const NOT_INITIALISED: u8 = 6;
-
-/// How full the trajectory buffer is (GetGlobalTrajectoryInfo).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FifoInfo {
-    /// Points waiting.
-    pub count: u32,
-    /// Share in use \[%\].
-    pub used_percent: f32,
-    /// Points that fit.
-    pub max: u32,
-}
 
 /// The fields of the SDK's QuickStatus that the emulation fills, in the SDK's codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,15 +56,6 @@ impl Firmware {
             active_module,
             frame_type: u8::from(self.rotating_frame),
             robot_type: 6,
-        }
-    }
-
-    /// GetGlobalTrajectoryInfo.
-    pub fn fifo_info(&self) -> FifoInfo {
-        FifoInfo {
-            count: self.fifo.len() as u32,
-            used_percent: 100.0 * self.fifo.len() as f32 / FIFO_DEPTH as f32,
-            max: FIFO_DEPTH as u32,
         }
     }
 

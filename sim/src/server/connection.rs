@@ -76,6 +76,13 @@ impl Reception {
             let reply = match self.faults.pass(&call) {
                 Fate::Served => self.ask(|reply| Request::Sdk(call, reply))?,
                 Fate::Fails => Reply::code(kinova_sys::NO_DEVICE_FOUND),
+                Fate::Lost => Reply::code(kinova_sys::SUCCESS),
+                Fate::Mistaken(other) => {
+                    let mut reply = self.ask(|reply| Request::Sdk(call, reply))?;
+                    let other = self.ask(|reply| Request::Sdk(other, reply))?;
+                    reply.mistake_for(&other);
+                    reply
+                }
             };
             reply.encode().write(reader.get_mut())?;
         }
@@ -140,7 +147,7 @@ impl Reception {
             }
             Asked::Inject(faults) => {
                 tracing::info!("faults: {faults}");
-                self.faults.inject(faults);
+                self.faults.inject(*faults);
                 Reply::Done
             }
             Asked::Quit => Reply::Done,

@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::faults::FaultBoard;
 use super::pace::Pace;
+use crate::firmware::fingers;
 use crate::{Expert, ExpertOptions, Snapshot, StartPose, World};
 use jaco_core::{Action, Clock, TICK_NS, TICK_S, Task};
 use jaco_sim_link::control::{OutcomeReport, Status};
@@ -56,6 +57,8 @@ pub(super) struct Cycle {
     faults: Arc<FaultBoard>,
     sdk_clients: Arc<AtomicU32>,
     ticks: u64,
+    /// The tick in which the arm was switched on.
+    booted: u64,
     tick_ns: u64,
     speed_m_s: f64,
     /// Points finished in each of the last ticks.
@@ -67,6 +70,7 @@ impl Cycle {
     pub fn new(
         world: World,
         seed: u64,
+        base: Base,
         clock: Arc<dyn Clock>,
         faults: Arc<FaultBoard>,
         sdk_clients: Arc<AtomicU32>,
@@ -76,12 +80,13 @@ impl Cycle {
             expert: Expert::new(world.task(), ExpertOptions::with_seed(seed)),
             world,
             seed,
-            base: Base::default(),
+            base,
             pace: Pace::new(now_ns),
             clock,
             faults,
             sdk_clients,
             ticks: 0,
+            booted: 0,
             tick_ns: now_ns,
             speed_m_s: 0.0,
             finished: VecDeque::with_capacity(RATE_TICKS),
@@ -107,10 +112,11 @@ impl Cycle {
     fn tick(&mut self) {
         self.tick_ns = self.clock.now_ns();
         self.pace.begin(self.tick_ns);
-        let (queued, at) = (self.queued(), self.tool_m());
+        self.befall();
         let faults = self.faults.current();
         self.world.firmware().set_vices((&faults).into());
         self.world.firmware().set_joystick(f64::from(faults.joystick_axis));
+        let (queued, at) = (self.queued(), self.tool_m());
         self.world.tick();
         self.ticks += 1;
         self.speed_m_s = (self.tool_m() - at).norm() / TICK_S;
@@ -124,6 +130,18 @@ impl Cycle {
         }
     }
 
+    /// What is to happen once, happens.
+    fn befall(&mut self) {
+        let events = self.faults.take_events();
+        if events.power_cycle {
+            self.world.firmware().reboot();
+            self.booted = self.ticks;
+        }
+        if events.take_control {
+            self.world.firmware().stop_control();
+        }
+    }
+
     fn queued(&self) -> u32 {
         self.world.firmware_ref().fifo_info().count
     }
@@ -133,9 +151,10 @@ impl Cycle {
     }
 
     fn answer(&mut self, request: Request) {
+        self.befall();
         match request {
             Request::Sdk(call, reply) => {
-                let uptime_s = self.ticks as f64 * TICK_S;
+                let uptime_s = (self.ticks - self.booted) as f64 * TICK_S;
                 let faults = self.faults.current();
                 let _ = reply.send(self.base.answer(&call, &mut self.world, &faults, uptime_s));
             }
@@ -143,7 +162,6 @@ impl Cycle {
                 self.world.reset(task, seed, StartPose::Home);
                 self.expert = Expert::new(task, ExpertOptions::with_seed(seed));
                 self.seed = seed;
-                self.base = Base::default();
                 self.finished.clear();
                 self.pace.forget();
                 let _ = reply.send(());
@@ -173,6 +191,9 @@ impl Cycle {
     }
 
     fn status(&self) -> Status {
+        let firmware = self.world.firmware_ref();
+        let counts = firmware.counts();
+        let closure = firmware.measured().fingers_rad.map(fingers::closure);
         Status {
             simulated_ns: self.ticks * TICK_NS,
             ticks: self.ticks,
@@ -181,10 +202,16 @@ impl Cycle {
             lateness_p50_us: self.pace.lateness_us(0.5),
             lateness_p99_us: self.pace.lateness_us(0.99),
             points_per_s: self.finished.iter().sum(),
+            points_taken: counts.taken,
+            points_dropped: counts.dropped,
             fifo_count: self.queued(),
+            most_fifo: counts.most_fifo,
+            tool_m: firmware.measured().pose.position_m.into(),
+            opening: 1.0 - closure.iter().sum::<f64>() / closure.len() as f64,
             arm_speed_m_s: self.speed_m_s,
-            homed: self.world.firmware_ref().is_homed(),
-            has_control: self.world.firmware_ref().has_control(),
+            homed: firmware.is_homed(),
+            homing: firmware.is_homing(),
+            has_control: firmware.has_control(),
             sdk_clients: self.sdk_clients.load(Ordering::Relaxed),
             task: self.world.task(),
             seed: self.seed,

@@ -99,6 +99,7 @@ impl Server {
         let cycle = cycle::Cycle::new(
             world,
             options.seed,
+            Base::default(),
             clock.clone(),
             faults.clone(),
             sdk_clients.clone(),
