@@ -37,7 +37,12 @@ pub enum Request {
         /// How many.
         ticks: u64,
     },
-    /// Makes exactly these faults present; what is left out is healthy.
+    /// Begins a schedule: vices drawn by the seed come and go, on top of the faults now present.
+    Schedule {
+        /// Decides which and when.
+        seed: u64,
+    },
+    /// Makes exactly these faults present; what is left out is healthy. Ends a schedule.
     Inject(Box<Faults>),
     /// Ends `jaco-sim`.
     Quit,
@@ -186,6 +191,11 @@ impl ControlClient {
         self.done(&Request::Inject(Box::new(faults)))
     }
 
+    /// Begins the schedule of faults of `seed`.
+    pub fn schedule(&mut self, seed: u64) -> Result<(), LinkError> {
+        self.done(&Request::Schedule { seed })
+    }
+
     /// Ends `jaco-sim`.
     pub fn quit(&mut self) -> Result<(), LinkError> {
         self.done(&Request::Quit)
@@ -248,6 +258,7 @@ mod tests {
                 Request::Status,
                 Request::Demonstrate,
                 Request::Wait { ticks: seed },
+                Request::Schedule { seed },
                 Request::Quit,
             ] {
                 prop_assert_eq!(Request::parse(&line(&request).unwrap()).unwrap(), request);

@@ -6,7 +6,8 @@ use clap::Parser;
 use jaco_core::{AngularFrame, Level, LogFormat, MonotonicClock, Task};
 use jaco_shell::{args, log, say};
 use jaco_sim::WorldOptions;
-use jaco_sim::server::{Exit, Options, Server, StartError};
+use jaco_sim::server::{Exit, Options, Server, StartError, serial};
+use jaco_sim_link::control::Faults;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
@@ -45,6 +46,15 @@ struct Cli {
     /// Frame in which the arm takes angular velocities: effector or base
     #[arg(long, default_value_t = AngularFrame::Effector)]
     angular_frame: AngularFrame,
+    /// Serial number of the arm [default: SIM- and a number by the socket's path]
+    #[arg(long, value_name = "TEXT", value_parser = serial::given)]
+    serial: Option<String>,
+    /// Vices of the arm from the start, as a JSON object: {"dead_zone_m_s":0.03}
+    #[arg(long, value_name = "JSON", value_parser = Faults::parse, default_value = "{}")]
+    faults: Faults,
+    /// Let further vices come and go at random times drawn by this seed
+    #[arg(long, value_name = "SEED")]
+    fault_schedule: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -82,12 +92,17 @@ fn serve(cli: Cli) -> anyhow::Result<()> {
         task: cli.task,
         seed: cli.seed,
         homed: cli.homed,
+        serial: cli.serial,
+        faults: cli.faults,
+        fault_schedule: cli.fault_schedule,
     };
     let server = Server::start(&options, Arc::new(MonotonicClock))?;
     tracing::info!(
         socket = %server.socket().display(),
         task = %options.task,
         seed = options.seed,
+        serial = server.serial(),
+        faults = %options.faults,
         mujoco = jaco_sim::mujoco_version(),
         "ready"
     );

@@ -146,8 +146,13 @@ impl Reception {
                 Reply::Done
             }
             Asked::Inject(faults) => {
+                self.ask(|reply| Request::Schedule(None, reply))?;
                 tracing::info!("faults: {faults}");
                 self.faults.inject(*faults);
+                Reply::Done
+            }
+            Asked::Schedule { seed } => {
+                self.ask(|reply| Request::Schedule(Some(seed), reply))?;
                 Reply::Done
             }
             Asked::Quit => Reply::Done,

@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::faults::FaultBoard;
 use super::pace::Pace;
+use super::schedule::Schedule;
 use crate::firmware::fingers;
 use crate::{Expert, ExpertOptions, Snapshot, StartPose, World};
 use jaco_core::{Action, Clock, TICK_NS, TICK_S, Task};
@@ -30,6 +31,8 @@ pub(super) enum Request {
     Status(Sender<Status>),
     /// The expert's next action.
     Demonstrate(Sender<Action>),
+    /// Begins the schedule of faults of this seed; none ends the one that runs.
+    Schedule(Option<u64>, Sender<()>),
     /// Answers when so many ticks have passed.
     Wait(u64, Sender<()>),
     /// The state after the last tick.
@@ -55,6 +58,7 @@ pub(super) struct Cycle {
     pace: Pace,
     clock: Arc<dyn Clock>,
     faults: Arc<FaultBoard>,
+    schedule: Option<Schedule>,
     sdk_clients: Arc<AtomicU32>,
     ticks: u64,
     /// The tick in which the arm was switched on.
@@ -84,6 +88,7 @@ impl Cycle {
             pace: Pace::new(now_ns),
             clock,
             faults,
+            schedule: None,
             sdk_clients,
             ticks: 0,
             booted: 0,
@@ -109,9 +114,19 @@ impl Cycle {
         }
     }
 
+    /// Begins the schedule of faults of `seed`, on top of the faults in force.
+    pub fn schedule(&mut self, seed: u64) {
+        tracing::info!(seed, tick = self.ticks, "a schedule of faults begins");
+        self.schedule = Some(Schedule::new(seed, self.faults.current(), self.ticks));
+    }
+
     fn tick(&mut self) {
         self.tick_ns = self.clock.now_ns();
         self.pace.begin(self.tick_ns);
+        if let Some(faults) = self.schedule.as_mut().and_then(|plan| plan.change(self.ticks)) {
+            tracing::info!(tick = self.ticks, "scheduled faults: {faults}");
+            self.faults.inject(faults);
+        }
         self.befall();
         let faults = self.faults.current();
         self.world.firmware().set_vices((&faults).into());
@@ -178,6 +193,13 @@ impl Cycle {
             Request::Status(reply) => _ = reply.send(self.status()),
             Request::Demonstrate(reply) => {
                 let _ = reply.send(self.expert.act(&self.world.truth()));
+            }
+            Request::Schedule(seed, reply) => {
+                self.schedule = None;
+                if let Some(seed) = seed {
+                    self.schedule(seed);
+                }
+                let _ = reply.send(());
             }
             Request::Wait(ticks, reply) => {
                 self.waiting.push((self.ticks.saturating_add(ticks), reply));

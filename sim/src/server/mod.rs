@@ -13,6 +13,8 @@ mod exit;
 mod faults;
 mod pace;
 mod picture;
+mod schedule;
+pub mod serial;
 mod socket;
 
 use crate::{SimError, World, WorldOptions};
@@ -22,6 +24,8 @@ pub use exit::Exit;
 use exit::Farewell;
 use faults::FaultBoard;
 use jaco_core::{Clock, Task};
+use jaco_sim_link::control::Faults;
+pub use schedule::Schedule;
 pub use socket::SocketError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,6 +47,12 @@ pub struct Options {
     pub seed: u64,
     /// Whether the arm is homed at the start, or was just switched on.
     pub homed: bool,
+    /// The arm's serial number; by the socket if none is given.
+    pub serial: Option<String>,
+    /// The faults in force at the start.
+    pub faults: Faults,
+    /// The seed of a schedule of further faults, if there is to be one.
+    pub fault_schedule: Option<u64>,
 }
 
 /// Why the server did not start.
@@ -73,6 +83,7 @@ impl StartError {
 /// A running simulation. Stop it with [`Server::stop`].
 pub struct Server {
     socket: socket::Bound,
+    serial: String,
     exits: Receiver<Exit>,
     exit: Sender<Exit>,
     cycle: (Sender<cycle::Request>, JoinHandle<()>),
@@ -93,17 +104,23 @@ impl Server {
         let canvas = world.clone();
         let (exit, exits) = channel();
         let faults = Arc::new(FaultBoard::default());
+        faults.inject(options.faults.clone());
+        let derived = || serial::of_socket(&options.socket);
+        let serial = options.serial.clone().unwrap_or_else(derived);
         let sdk_clients = Arc::new(AtomicU32::new(0));
 
         let (requests, inbox) = channel();
-        let cycle = cycle::Cycle::new(
+        let mut cycle = cycle::Cycle::new(
             world,
             options.seed,
-            Base::default(),
+            Base::new(&serial),
             clock.clone(),
             faults.clone(),
             sdk_clients.clone(),
         );
+        if let Some(seed) = options.fault_schedule {
+            cycle.schedule(seed);
+        }
         let farewell = Farewell::new("physics", &exit);
         let cycle_thread = Builder::new().name("physics".to_owned()).spawn(move || {
             let _farewell = farewell;
@@ -134,6 +151,7 @@ impl Server {
         })?;
         Ok(Server {
             socket,
+            serial,
             exits,
             exit,
             cycle: (requests, cycle_thread),
@@ -144,6 +162,11 @@ impl Server {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         self.socket.path()
+    }
+
+    /// The arm's serial number.
+    pub fn serial(&self) -> &str {
+        &self.serial
     }
 
     /// A sender by which other threads, such as that of the signals, ask for the end.
