@@ -3,7 +3,8 @@
 
 use jaco_core::given::as_given;
 use jaco_core::{
-    AngularFrame, Decode, Device, Dtype, Execution, Level, Limits, LogFormat, Transport, View,
+    AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, Limits, LogFormat, Transport,
+    View,
 };
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
@@ -91,11 +92,16 @@ pub struct Arm {
     pub sdk: PathBuf,
     /// How the arm is connected.
     pub transport: Transport,
-    /// Start of the arm's serial number; None takes the only arm there is.
+    /// The arm's serial number, or its beginning; None takes the only arm there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
     /// The frame in which the firmware reads angular velocity.
     pub angular_frame: AngularFrame,
+    /// Fingers of its hand: 2 or 3.
+    pub fingers: u8,
+    /// Addresses of an arm on a network; only with that transport.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ethernet: Option<Ethernet>,
     /// Whether the arm is homed when the daemon starts and finds it not homed.
     pub home_on_start: bool,
     /// What the servo never lets the arm exceed.
@@ -207,6 +213,10 @@ pub struct Sim {
     /// Unix socket of `jaco-sim`; at most 107 bytes, the kernel's limit.
     #[serde(serialize_with = "given")]
     pub socket: PathBuf,
+    /// Name of a POSIX semaphore that the stand-in for the SDK takes for each call, and loses to
+    /// failed reads, as the real one does; None for a stand-in without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub semaphore: Option<String>,
 }
 
 /// Autonomous runs.

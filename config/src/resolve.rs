@@ -6,7 +6,8 @@ use crate::encoding;
 use crate::problem::ConfigError;
 use crate::section::{Document, NumberOrPath, Section};
 use jaco_core::given::Variables;
-use jaco_core::{AngularFrame, Decode, Device, Execution, Limits, Transport, View, Word};
+use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Limits, Transport, View, Word};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -97,10 +98,46 @@ fn arm(mut section: Section<'_>) -> Option<Arm> {
     let transport = section.word("transport").unwrap_or(Transport::Usb);
     let serial = section.text("serial", anything);
     let angular_frame = section.word("angular_frame").unwrap_or(AngularFrame::Effector);
+    let fingers = section.integer("fingers", 2..=3).unwrap_or(3);
     let home_on_start = section.boolean("home_on_start").unwrap_or(false);
+    let ethernet = section.optional_section("ethernet").map(ethernet);
+    if ethernet.is_some() && transport == Transport::Usb {
+        let reason = "has addresses, but arm.transport is \"usb\": set it to \"ethernet\"";
+        section.refuse("ethernet", reason.to_owned());
+    }
     let limits = limits(section.section("limits"));
     section.finish();
-    Some(Arm { sdk: sdk?, transport, serial, angular_frame, home_on_start, limits })
+    let sdk = sdk?;
+    Some(Arm { sdk, transport, serial, angular_frame, fingers, ethernet, home_on_start, limits })
+}
+
+fn ethernet(mut section: Section<'_>) -> Ethernet {
+    let d = Ethernet::default();
+    let s = &mut section;
+    let mut address = |key| {
+        let text = s.text(key, |text| {
+            let parsed = text.parse::<Ipv4Addr>();
+            parsed
+                .map(|_| ())
+                .map_err(|_| "must be an address such as \"192.168.100.11\"".to_owned())
+        });
+        text.and_then(|text| text.parse().ok())
+    };
+    let ethernet = Ethernet {
+        local_ip: address("local_ip").unwrap_or(d.local_ip),
+        subnet_mask: address("subnet_mask").unwrap_or(d.subnet_mask),
+        robot_ip: address("robot_ip").unwrap_or(d.robot_ip),
+        local_command_port: s
+            .integer("local_command_port", 1024..=65535)
+            .unwrap_or(d.local_command_port),
+        local_broadcast_port: s
+            .integer("local_broadcast_port", 1024..=65535)
+            .unwrap_or(d.local_broadcast_port),
+        robot_port: s.integer("robot_port", 1024..=65535).unwrap_or(d.robot_port),
+        timeout_ms: s.integer("timeout_ms", 5..=1000).unwrap_or(d.timeout_ms),
+    };
+    section.finish();
+    ethernet
 }
 
 fn limits(mut section: Section<'_>) -> Limits {
@@ -173,8 +210,13 @@ fn sim(mut section: Section<'_>, api: &Api) -> Option<Sim> {
         section.refuse("socket", reason.to_owned());
     }
     let socket = section.require("socket", socket, "the path of the simulator's socket");
+    let semaphore = section.text("semaphore", |name| {
+        let rest = name.strip_prefix('/');
+        let fits = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'));
+        if fits { Ok(()) } else { Err("must be a name such as \"/jaco-sim\"".to_owned()) }
+    });
     section.finish();
-    Some(Sim { socket: socket? })
+    Some(Sim { socket: socket?, semaphore })
 }
 
 /// One entry per camera section; None for one that was refused.

@@ -151,7 +151,7 @@ prop_compose! {
             arm,
             cameras,
             policy: Policy { camera, ..policy },
-            sim: Some(Sim { socket: sim }),
+            sim: Some(Sim { socket: sim, semaphore: None }),
             run: Run { max_steps },
             log: Log { level, format },
         }

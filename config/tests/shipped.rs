@@ -72,7 +72,8 @@ fn the_reference_comments_state_the_defaults_too() {
     });
     let mut checked = 0;
     for (key, value, stated) in stated {
-        let described = ["serial", "checkpoint", "statistics", "adapter", "camera", "max_entropy"];
+        let described =
+            ["serial", "checkpoint", "statistics", "adapter", "camera", "max_entropy", "semaphore"];
         if described.contains(&key.as_str()) {
             continue; // Their defaults are described, not values.
         }
@@ -90,6 +91,10 @@ fn the_reference_mentions_every_key() {
     // Everything optional filled in, so that no key hides.
     let mut config = Config::parse(SIM, "sim.toml").unwrap();
     config.arm.serial = Some("PJ0".to_owned());
+    config.arm.ethernet = Some(jaco_core::Ethernet::default());
+    if let Some(sim) = &mut config.sim {
+        sim.semaphore = Some("/jaco-sim".to_owned());
+    }
     config.policy.statistics = Some("dataset".to_owned());
     config.policy.adapter = Some("adapter".into());
     config.policy.max_entropy = Some(1.0);

@@ -219,7 +219,7 @@ impl Rig {
         config.api.socket = self.path("jacod.sock");
         config.arm.sdk = built("libjaco_sim_sdk.so")?;
         config.policy.checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/mini");
-        config.sim = Some(jaco_config::Sim { socket: self.sim_socket() });
+        config.sim = Some(jaco_config::Sim { socket: self.sim_socket(), semaphore: None });
         if let Some(configure) = self.setup.configure {
             configure(&mut config);
         }

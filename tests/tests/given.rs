@@ -45,7 +45,7 @@ fn good(folder: &Path) -> Config {
     config.api.socket = folder.join("jacod.sock");
     config.arm.sdk = built("libjaco_sim_sdk.so").unwrap();
     config.policy.checkpoint = MINI.into();
-    config.sim = Some(jaco_config::Sim { socket: folder.join("sim.sock") });
+    config.sim = Some(jaco_config::Sim { socket: folder.join("sim.sock"), semaphore: None });
     config
 }
 

@@ -23,7 +23,7 @@ fn configuration(folder: &Path, change: impl FnOnce(&mut Config)) -> PathBuf {
     config.api.socket = folder.join("jacod.sock");
     config.arm.sdk = built("libjaco_sim_sdk.so").unwrap();
     config.policy.checkpoint = MINI.into();
-    config.sim = Some(jaco_config::Sim { socket: folder.join("sim.sock") });
+    config.sim = Some(jaco_config::Sim { socket: folder.join("sim.sock"), semaphore: None });
     change(&mut config);
     let path = folder.join("jacod.toml");
     std::fs::write(&path, toml::to_string(&config).unwrap()).unwrap();

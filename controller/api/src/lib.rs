@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `GET /v1/status` | [`Status`] |
 //! | `GET /v1/events` | an [`Event`] a line, from now on, for as long as one listens |
-//! | `POST /v1/home`, `/v1/reset`, `/v1/hold` | [`Done`], when it is done |
+//! | `POST /v1/home`, `/v1/reset`, `/v1/hold`, `/v1/release`, `/v1/take` | [`Done`], when it is done |
 //! | `POST /v1/stop` | a [`StopEvent`] a line: at once, then when the arm stands or does not |
 //! | `POST /v1/run` with [`RunRequest`] | a [`RunEvent`] a line, until the run ends |
 //! | `POST /v1/run/finish` with [`Verdict`] | [`Done`] |
@@ -39,7 +39,7 @@ pub enum Mode {
     Homing,
     /// A policy, a person or a replay drives: see the activity.
     Running,
-    /// A person took the joystick: control was handed over until `reset`.
+    /// The arm is left to the joystick, or another program took it, until `take`.
     HandedOver,
     /// A stop is latched.
     Stopped,

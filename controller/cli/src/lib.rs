@@ -73,6 +73,14 @@ pub enum Verb {
     /// Release a latched stop, or take the arm back from the joystick. It stays where it is.
     #[command(after_help = EXIT_CODES)]
     Reset,
+    /// Leave the arm to the joystick, or to another program. Ends what is going on; the arm holds
+    /// first.
+    #[command(after_help = EXIT_CODES)]
+    Release,
+    /// Take the arm back after `jaco release`, from the joystick or from another program. It stays
+    /// where it is.
+    #[command(after_help = EXIT_CODES)]
+    Take,
     /// Let the policy carry out an instruction; ends at success, at --max-steps or at Ctrl-C.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),

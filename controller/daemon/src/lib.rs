@@ -10,7 +10,7 @@
 //! | [`activity`] | who may move the arm |
 //! | [`latch`] | the stop that outlives servo and daemon |
 //! | [`arm`] | the servo process, and what is known of the arm |
-//! | [`operate`] | home, hold, stop, reset |
+//! | [`operate`] | home, hold, stop, reset, release, take |
 //! | [`run`] | autonomous runs |
 //! | [`policy`] | the policy's thread |
 //! | [`server`] | the API's socket |
@@ -211,9 +211,14 @@ impl Daemon {
         let _ = policy.wait_for(|state| !matches!(state, PolicyState::Loading)).await;
     }
 
-    /// Homes an arm that is not homed, where the configuration asks for it.
+    /// Homes an arm that is not homed when it first answers, where the configuration asks for it.
     pub async fn home_at_start(&self) {
-        if self.config.arm.home_on_start && self.mode() == Mode::NeedsHome {
+        if !self.config.arm.home_on_start {
+            return;
+        }
+        // However long that takes: an arm may be switched on after its PC.
+        self.arm.until(Duration::MAX, |view| view.status).await;
+        if self.mode() == Mode::NeedsHome {
             match self.home().await {
                 Ok(done) => tracing::info!("home_on_start: {done}"),
                 Err(no) => tracing::error!("home_on_start: {no}"),

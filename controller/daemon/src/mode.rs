@@ -10,6 +10,8 @@
 //! | hold | yes | yes | yes | yes | yes | yes | yes |
 //! | stop | yes | yes | yes | yes | yes | yes | yes |
 //! | reset | - | yes | yes | - | - | yes | yes |
+//! | release | - | yes | yes | yes | yes | yes | - |
+//! | take | - | yes | yes | - | - | yes | - |
 
 use jaco_api::{Activity, Mode};
 use jaco_servo::{Mode as ServoMode, ServoStatus};
@@ -27,6 +29,10 @@ pub enum Request {
     Stop,
     /// Release a latched stop, or take the arm back from a person.
     Reset,
+    /// End what is going on and leave the arm to the joystick.
+    Release,
+    /// Take the arm back.
+    Take,
 }
 
 /// The mode, from the latch, the servo's newest status if there is one, and who may move the arm.
@@ -53,12 +59,14 @@ pub fn permit(mode: Mode, request: Request) -> Result<(), &'static str> {
         (Request::Hold | Request::Stop, _) => Ok(()),
         (_, NoArm) => Err("the arm does not answer: see `jaco status` for the reason"),
         (Request::Reset, NeedsHome | Idle | HandedOver | Stopped) => Ok(()),
+        (Request::Release, NeedsHome | Idle | Homing | Running | HandedOver) => Ok(()),
+        (Request::Take, NeedsHome | Idle | HandedOver) => Ok(()),
         (Request::Home, NeedsHome | Idle) | (Request::Run, Idle) => Ok(()),
         (Request::Run, NeedsHome) => {
             Err("the arm was not homed since its power-up: `jaco home` first")
         }
         (_, Stopped) => Err("a stop is latched: `jaco reset` releases it"),
-        (_, HandedOver) => Err("a person took the joystick: `jaco reset` takes the arm back"),
+        (_, HandedOver) => Err("the arm is left to the joystick: `jaco take` takes it back"),
         (_, Homing) => Err("the arm is moving to its home pose: wait, or `jaco stop`"),
         (_, Running) => Err("a run is under way: wait for its end, or `jaco stop`"),
     }
@@ -81,6 +89,8 @@ mod tests {
             ("hold", Request::Hold),
             ("stop", Request::Stop),
             ("reset", Request::Reset),
+            ("release", Request::Release),
+            ("take", Request::Take),
         ] {
             let row = table.lines().find(|line| line.starts_with(&format!("//! | {name} |")));
             let cells: Vec<&str> = row

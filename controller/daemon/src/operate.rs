@@ -1,4 +1,4 @@
-//! What an operator asks of the arm: home, hold, stop, reset. Each is answered from what the
+//! What an operator asks of the arm: home, hold, stop, reset, release, take. Each is answered from what the
 //! servo's statuses show afterwards, never from having been sent; each has a deadline.
 
 use crate::Daemon;
@@ -6,7 +6,7 @@ use crate::activity::ENTRY_TIME;
 use crate::arm::{ArmView, rests_since};
 use crate::mode::{Request, permit};
 use jaco_api::{Activity, Event, StopEvent};
-use jaco_servo::{Command, Mode as ServoMode, StopReason};
+use jaco_servo::{Command, Mode as ServoMode, ServoStatus, StopReason};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -189,6 +189,52 @@ impl Daemon {
                      and one that hangs is replaced; watch `jaco status`. The sure stop is the \
                      arm's power button";
         Err((known, doing.to_owned()))
+    }
+
+    /// Ends whatever is going on and leaves the arm to the joystick, or to another program.
+    pub async fn release(&self) -> Result<String, No> {
+        permit(self.mode(), Request::Release)?;
+        self.desk.end("the arm is released");
+        self.arm.send(Command::Release);
+        let left = |view: &ArmView| {
+            let left = |status: &ServoStatus| {
+                status.report.mode == ServoMode::HandedOver && !status.in_control
+            };
+            view.status.filter(left)
+        };
+        match self.arm.until(ANSWER_TIME, left).await {
+            Some(_) => Ok("the arm is left to the joystick; `jaco take` takes it back".to_owned()),
+            None => Err(No::Failed(format!(
+                "the arm's process has not let go of the arm within {} s: see `jaco status`",
+                ANSWER_TIME.as_secs()
+            ))),
+        }
+    }
+
+    /// Takes the arm back from the joystick, or from another program; one that is ours is asked for
+    /// Cartesian control again.
+    pub async fn take(&self) -> Result<String, No> {
+        permit(self.mode(), Request::Take)?;
+        let asked_ns = self.clock.now_ns();
+        let refused_before = self.arm.view().status.map(|status| status.report.counters.refused);
+        self.arm.send(Command::Take);
+        let answered = |view: &ArmView| {
+            let status = view.status.as_ref().filter(|status| status.sent_ns > asked_ns)?;
+            if Some(status.report.counters.refused) > refused_before {
+                return Some(Err(No::Failed(format!("the servo refused: {}", status.note))));
+            }
+            let ours = status.in_control && status.report.mode != ServoMode::HandedOver;
+            (ours && (status.report.ready || !status.homed)).then_some(Ok(status.homed))
+        };
+        match self.arm.until(ANSWER_TIME, answered).await {
+            Some(Ok(true)) => Ok("the arm is taken back".to_owned()),
+            Some(Ok(false)) => Ok("the arm is taken back; it is not homed: `jaco home`".to_owned()),
+            Some(Err(no)) => Err(no),
+            None => Err(No::Failed(format!(
+                "the arm does not take Cartesian commands within {} s: see `jaco status`",
+                ANSWER_TIME.as_secs()
+            ))),
+        }
     }
 
     /// Releases a latched stop, or takes the arm back from a person at the joystick.

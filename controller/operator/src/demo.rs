@@ -244,6 +244,6 @@ fn configuration(args: &DemoArgs, socket: &Path, sim_socket: &Path) -> anyhow::R
     config.api.socket = socket.to_owned();
     config.arm.sdk = std::env::current_exe()?.with_file_name("libjaco_sim_sdk.so");
     config.policy.checkpoint = std::path::absolute(checkpoint)?;
-    config.sim = Some(Sim { socket: sim_socket.to_owned() });
+    config.sim = Some(Sim { socket: sim_socket.to_owned(), semaphore: None });
     Ok(toml::to_string(&config)?)
 }

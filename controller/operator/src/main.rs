@@ -45,6 +45,8 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Events => operate::events(&client, cli.json).await?,
         Verb::Home => operate::request(&client, "/v1/home", cli.json).await?,
         Verb::Stop => return operate::stop(&client, cli.json).await,
+        Verb::Release => operate::request(&client, "/v1/release", cli.json).await?,
+        Verb::Take => operate::request(&client, "/v1/take", cli.json).await?,
         Verb::Reset => operate::request(&client, "/v1/reset", cli.json).await?,
         Verb::Run(args) => return run::run(&client, args, cli.json).await,
         Verb::Demo(args) => {

@@ -71,7 +71,7 @@ fn told(event: &Event) -> String {
     }
 }
 
-/// `jaco home` and `reset`: one request, one answer.
+/// `jaco home`, `reset`, `release` and `take`: one request, one answer.
 pub async fn request(client: &Client, path: &str, json: bool) -> anyhow::Result<()> {
     let done: Done = client.post(path, &serde_json::json!({})).await?;
     match json {

@@ -73,9 +73,7 @@ impl RestWatch {
     /// `None` if the readings do not tell.
     fn stillness(&self, now_ns: u64) -> Option<bool> {
         let fresh = |newest_ns: u64| now_ns.saturating_sub(newest_ns) <= FRESH_NS;
-        let Some((newest_ns, here)) = self.readings[(self.at + READINGS - 1) % READINGS] else {
-            return None;
-        };
+        let (newest_ns, here) = self.readings[(self.at + READINGS - 1) % READINGS]?;
         let still_since = |spans_ns: RangeInclusive<u64>| {
             let spans = self.readings.iter().flatten().filter_map(|(stamp_ns, pose)| {
                 let span_ns = newest_ns.saturating_sub(*stamp_ns);

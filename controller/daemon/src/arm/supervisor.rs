@@ -13,10 +13,10 @@ use crate::part;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use jaco_api::Event;
 use jaco_config::Config;
-use jaco_core::Clock;
+use jaco_core::{Clock, Word};
 use jaco_servo::message::FromServo;
 use jaco_servo::spawn::{LinkError, ServoLink, SpawnOptions, spawn};
-use jaco_servo::{Command, Mode, ServoStatus, StopReason};
+use jaco_servo::{Command, Condition, Conditions, Mode, ServoStatus, StopReason};
 use jaco_shell::prints::Printed;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,21 +84,35 @@ enum Loss {
     Gone(String),
 }
 
+/// The part of the fault board for one thing that can be wrong with the arm.
+fn part_of(condition: Condition) -> String {
+    format!("arm/{}", condition.name())
+}
+
 /// What `config` says about the servo process, which lies beside the daemon.
 pub fn options(config: &Config) -> anyhow::Result<SpawnOptions> {
     let program = std::env::current_exe()?.with_file_name("jaco-servo");
     let arm = &config.arm;
-    let simulated =
-        config.sim.iter().map(|sim| ("JACO_SIM_SOCKET".into(), sim.socket.clone().into()));
+    let mut environment = Vec::new();
+    let semaphore = config.sim.as_ref().and_then(|sim| sim.semaphore.clone());
+    if let Some(sim) = &config.sim {
+        environment.push(("JACO_SIM_SOCKET".into(), sim.socket.clone().into()));
+        environment
+            .extend(semaphore.clone().map(|name| ("JACO_SIM_SEMAPHORE".into(), name.into())));
+    }
+    let spawn = SpawnOptions::new(program, std::path::absolute(&arm.sdk)?);
     Ok(SpawnOptions {
         transport: arm.transport,
+        ethernet: arm.ethernet.unwrap_or_default(),
         serial: arm.serial.clone(),
+        fingers: arm.fingers,
+        semaphore: semaphore.unwrap_or(spawn.semaphore.clone()),
         angular_frame: arm.angular_frame,
         limits: arm.limits,
         log_level: config.log.level,
         log_format: config.log.format,
-        environment: simulated.collect(),
-        ..SpawnOptions::new(program, std::path::absolute(&arm.sdk)?)
+        environment,
+        ..spawn
     })
 }
 
@@ -145,6 +159,7 @@ impl Office {
                         tracing::warn!("what the SDK prints is lost: {error}");
                     }
                     let loss = self.serve(process.link());
+                    self.forget_conditions();
                     if let Some(mode) = self.publisher.lost() {
                         handed_over = mode == Mode::HandedOver;
                     }
@@ -200,6 +215,7 @@ impl Office {
     fn read(&self, link: &ServoLink, broken: &OnceLock<String>) -> Loss {
         let mut heard_ns = self.clock.now_ns();
         let (mut answered, mut last_words) = (false, None);
+        let mut conditions = Conditions::default();
         loop {
             if self.is_ending() {
                 return Loss::Ending;
@@ -214,6 +230,7 @@ impl Office {
                         FromServo::Status(status) => {
                             answered = true;
                             self.hear(status);
+                            self.tell_conditions(&mut conditions, status.conditions);
                         }
                         FromServo::Starting(doing) => {
                             // The reason why the one before was lost is the better fault.
@@ -240,6 +257,27 @@ impl Office {
                 }
                 Err(error) => return Loss::Gone(last_words.unwrap_or(error.to_string())),
             }
+        }
+    }
+
+    /// Brings what is wrong with the arm to the board where it has changed.
+    fn tell_conditions(&self, told: &mut Conditions, now: Conditions) {
+        if *told == now {
+            return;
+        }
+        for condition in Condition::ALL {
+            if told.holds(*condition) != now.holds(*condition) {
+                let fault = now.holds(*condition).then(|| condition.to_string());
+                self.faults.set(&part_of(*condition), fault);
+            }
+        }
+        *told = now;
+    }
+
+    /// Nothing is known of the arm any more.
+    fn forget_conditions(&self) {
+        for condition in Condition::ALL {
+            self.faults.mirror(&part_of(*condition), None);
         }
     }
 

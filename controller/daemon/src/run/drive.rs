@@ -245,9 +245,10 @@ impl Drive<'_> {
 
     fn outside_policy_mode(&self, status: &ServoStatus) -> Option<Verdict> {
         match (&self.phase, status.report.mode, status.report.stop_reason) {
-            (_, Mode::HandedOver, _) => Some(Verdict::unjudged(
-                "a person took the joystick: the arm is handed over until `jaco reset`",
-            )),
+            (_, Mode::HandedOver, _) => Some(Verdict::unjudged(format!(
+                "{}: it is not jacod's until `jaco take`",
+                status.report.hold_reason
+            ))),
             (_, Mode::Stopped, Some(StopReason::Operator)) => {
                 Some(Verdict::unjudged("stopped by the operator"))
             }

@@ -28,6 +28,8 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         // A stop goes on whether or not anybody waits for its end.
         .route("/v1/stop", post(async |State(daemon): Shared| stream(daemon.stop())))
         .route("/v1/reset", post(async |State(daemon): Shared| answer(daemon.reset().await)))
+        .route("/v1/release", post(async |State(daemon): Shared| answer(daemon.release().await)))
+        .route("/v1/take", post(async |State(daemon): Shared| answer(daemon.take().await)))
         .route("/v1/run", post(run))
         .route("/v1/run/finish", post(finish))
         .fallback(no_such_request)
