@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_sim_link::control::Faults;
-use jaco_sim_link::{ControlClient, SOCKET_VARIABLE};
+use jaco_sim_link::{ControlClient, SEMAPHORE_VARIABLE, SOCKET_VARIABLE};
 use jaco_tests::built;
 use kinova_sys::{
-    CONTROL_TYPE, CartesianPosition, HAND_MODE, KinovaDevice, MAX_KINOVA_DEVICE, POSITION_TYPE,
-    QuickStatus, RETRACT_TYPE, Sdk, TrajectoryFIFO, TrajectoryPoint, Transport,
+    AngularPosition, CODE_VERSION_COUNT, CONTROL_TYPE, CartesianPosition, ClientConfigurations,
+    EthernetCommConfig, HAND_MODE, KinovaDevice, MAX_INVENTORY, MAX_KINOVA_DEVICE, POSITION_TYPE,
+    PeripheralInfo, QuickStatus, RETRACT_TYPE, Sdk, TrajectoryFIFO, TrajectoryPoint, Transport,
 };
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -123,7 +125,11 @@ impl Drop for Arm {
 }
 
 fn load() -> Sdk {
-    Sdk::load(&built("libjaco_sim_sdk.so").unwrap(), Transport::Usb).unwrap()
+    load_for(Transport::Usb)
+}
+
+fn load_for(transport: Transport) -> Sdk {
+    Sdk::load(&built("libjaco_sim_sdk.so").unwrap(), transport).unwrap()
 }
 
 fn velocity(x_m_s: f32) -> TrajectoryPoint {
@@ -140,19 +146,22 @@ fn distance_m(a: &CartesianPosition, b: &CartesianPosition) -> f32 {
 }
 
 #[test]
-fn the_library_exports_what_the_sdks_usb_layer_exports() {
+fn the_library_exports_what_the_sdks_layers_export() {
     let path = built("libjaco_sim_sdk.so").unwrap();
     // SAFETY: the library's initialisers are those of a Rust cdylib.
     let library = unsafe { libloading::Library::new(&path) }.unwrap();
-    let names: Vec<&str> = include_str!("fixtures/kinova-symbols-usb.txt").lines().collect();
-    assert_eq!(names.len(), 135);
-    for name in names {
+    let usb: Vec<&str> = include_str!("fixtures/kinova-symbols-usb.txt").lines().collect();
+    let ethernet = include_str!("fixtures/kinova-symbols-ethernet.txt");
+    let ethernet: Vec<&str> = ethernet.lines().collect();
+    assert_eq!((usb.len(), ethernet.len()), (135, 137));
+    for name in usb.into_iter().chain(ethernet) {
         // SAFETY: the symbol is only looked up.
         let found = unsafe { library.get::<unsafe extern "C" fn()>(name.as_bytes()) };
         assert!(found.is_ok(), "{name} is not exported");
     }
     // The one function that we call and that only the Ethernet layer has.
     assert_eq!(load().missing(), ["InitEthernetAPI"]);
+    assert_eq!(load_for(Transport::Ethernet).missing(), [""; 0]);
 }
 
 #[test]
@@ -295,4 +304,139 @@ fn functions_that_are_not_emulated_say_so() {
     let arm = Arm::connected(&sim);
     assert_eq!(arm.sdk.set_torque_safety_factor(1.0), Ok(1013));
     assert_eq!(arm.sdk.erase_all_protection_zones(), Ok(1013));
+}
+
+#[test]
+fn what_a_driver_asks_at_the_start_is_answered() {
+    let sim = Sim::start(&["--homed", "--faults", r#"{"force_control_on":true}"#]);
+    let arm = Arm::connected(&sim);
+    let mut versions = [-1; CODE_VERSION_COUNT];
+    assert_eq!(arm.sdk.get_code_version(&mut versions), Ok(1));
+    assert_eq!(versions[0], 0x06_02_08);
+    let mut current = AngularPosition::default();
+    assert_eq!(arm.sdk.get_angular_current(&mut current), Ok(1));
+    assert!((0.1..5.0).contains(&current.Actuators.Actuator2), "{current:?}");
+    let mut mode = -1;
+    assert_eq!(arm.sdk.get_trajectory_torque_mode(&mut mode), Ok(1));
+    assert_eq!(mode, 0);
+    let mut inventory = [PeripheralInfo::default(); MAX_INVENTORY];
+    assert_eq!(arm.sdk.get_peripheral_inventory(&mut inventory), Ok(1));
+    assert_eq!(inventory.iter().filter(|device| device.Type != 0).count(), 9);
+    let mut limits = ClientConfigurations::default();
+    assert_eq!(arm.sdk.get_client_configurations(&mut limits), Ok(1));
+    assert_eq!((limits.MaxTranslationVelocity, limits.MaxOrientationVelocity), (0.20, 1.07));
+    assert_eq!((limits.RetractedPositionCount, limits.FrameType), (1, 0));
+
+    assert_eq!(arm.status().ForceControlStatus, 0, "0 = on");
+    assert_eq!(arm.sdk.stop_force_control(), Ok(1));
+    assert_eq!(arm.status().ForceControlStatus, 1);
+}
+
+#[test]
+fn an_arm_on_ethernet_is_moved_like_one_on_usb() {
+    let sim = Sim::start(&["--homed"]);
+    let mut control = sim.control();
+    let usb = Arm::of(&sim);
+    let arm = load_for(Transport::Ethernet);
+    let mut config = EthernetCommConfig::default();
+    let mut position = CartesianPosition::default();
+    assert_eq!(arm.get_cartesian_position(&mut position), Ok(2101));
+    assert_eq!(arm.init_ethernet_api(&mut config), Ok(1));
+    let (mut devices, mut code) = ([KinovaDevice::default(); MAX_KINOVA_DEVICE], 0);
+    assert_eq!(arm.get_devices(&mut devices, &mut code), Ok(1));
+    assert_eq!(arm.set_active_device(devices[0]), Ok(1));
+    assert_eq!(usb.devices().1, 2101, "the layers have a session each");
+
+    let before = control.status().unwrap().tool_m[0];
+    for _ in 0..50 {
+        assert_eq!(arm.send_basic_trajectory(velocity(0.05)), Ok(1));
+    }
+    control.wait(100).unwrap();
+    let moved_m = control.status().unwrap().tool_m[0] - before;
+    assert!((moved_m - 0.025).abs() < 0.003, "{moved_m}");
+    assert_eq!(arm.get_cartesian_position(&mut position), Ok(1));
+    assert_eq!(arm.close_api(), Ok(1));
+}
+
+#[test]
+fn ethernet_claims_success_though_nobody_answers_and_counts_no_arm() {
+    let mut sim = Sim::start(&["--homed"]);
+    let _turn = Arm::of(&sim);
+    sim.kill();
+    let arm = load_for(Transport::Ethernet);
+    assert_eq!(arm.init_ethernet_api(&mut EthernetCommConfig::default()), Ok(1));
+    let (mut devices, mut code) = ([KinovaDevice::default(); MAX_KINOVA_DEVICE], 0);
+    assert_eq!(arm.get_devices(&mut devices, &mut code), Ok(0));
+    assert_eq!(code, 1);
+    let mut position = CartesianPosition::default();
+    assert_eq!(arm.get_cartesian_position(&mut position), Ok(1015));
+    assert_eq!(arm.send_basic_trajectory(velocity(0.05)), Ok(1));
+    assert_eq!(arm.close_api(), Ok(1));
+}
+
+/// The named semaphore as another program sees it.
+struct Semaphore {
+    name: CString,
+    libc: libloading::os::unix::Library,
+}
+
+impl Semaphore {
+    fn called(name: &str) -> Semaphore {
+        let libc = libloading::os::unix::Library::this();
+        Semaphore { name: CString::new(name).unwrap(), libc }
+    }
+
+    fn value(&self) -> i32 {
+        type Open = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
+        type Value = unsafe extern "C" fn(*mut c_void, *mut c_int) -> c_int;
+        let mut value = -1;
+        // SAFETY: the functions are libc's, with these arguments where nothing is made.
+        unsafe {
+            let open = self.libc.get::<Open>(b"sem_open").unwrap();
+            let get = self.libc.get::<Value>(b"sem_getvalue").unwrap();
+            let semaphore = open(self.name.as_ptr(), 0);
+            assert!(!semaphore.is_null(), "there is no semaphore {:?}", self.name);
+            assert_eq!(get(semaphore, &raw mut value), 0);
+        }
+        value
+    }
+}
+
+impl Drop for Semaphore {
+    fn drop(&mut self) {
+        type Unlink = unsafe extern "C" fn(*const c_char) -> c_int;
+        // SAFETY: the function is libc's; the variable is read by tests that take turns.
+        unsafe {
+            std::env::remove_var(SEMAPHORE_VARIABLE);
+            if let Ok(unlink) = self.libc.get::<Unlink>(b"sem_unlink") {
+                unlink(self.name.as_ptr());
+            }
+        }
+    }
+}
+
+/// As measured on the vendor's library: 2 after the first start, one less for each failed read,
+/// one more for each further start. What is at 0 blocks the next call.
+#[test]
+fn a_failed_read_keeps_a_count_of_the_named_semaphore() {
+    let sim = Sim::start(&["--homed"]);
+    let mut control = sim.control();
+    let arm = Arm::of(&sim);
+    let name = format!("/jaco-sim-test-{}", std::process::id());
+    let semaphore = Semaphore::called(&name);
+    // SAFETY: the tests that read or write this variable take turns.
+    unsafe { std::env::set_var(SEMAPHORE_VARIABLE, &name) };
+    assert_eq!(arm.sdk.init_api(), Ok(1));
+    assert_eq!(semaphore.value(), 2);
+    arm.position();
+    arm.push_velocity(0.0);
+    assert_eq!(semaphore.value(), 2);
+
+    control.inject(Faults { fail_next_reads: 1, ..Faults::default() }).unwrap();
+    assert_eq!(arm.sdk.get_quick_status(&mut QuickStatus::default()), Ok(1015));
+    assert_eq!(semaphore.value(), 1);
+    arm.position();
+    assert_eq!(arm.sdk.close_api(), Ok(1));
+    assert_eq!(arm.sdk.init_api(), Ok(1));
+    assert_eq!(semaphore.value(), 2, "what was kept is not given back by a new start");
 }

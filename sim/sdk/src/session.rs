@@ -9,14 +9,6 @@ use kinova_sys::{
 use std::ffi::c_int;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-static SESSION: Mutex<Session> = Mutex::new(Session { initialised: false, base: None });
-
-/// The session of this process.
-pub fn lock() -> MutexGuard<'static, Session> {
-    SESSION.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Where `jaco-sim` listens, by the environment.
 pub fn socket() -> Option<PathBuf> {
@@ -26,7 +18,7 @@ pub fn socket() -> Option<PathBuf> {
 }
 
 /// Between `InitAPI` and `CloseAPI`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Session {
     initialised: bool,
     base: Option<SdkClient>,
@@ -60,12 +52,30 @@ const NO_ARM: Refusal = Refusal {
 };
 
 impl Session {
+    /// Before `InitAPI`.
+    pub const fn new() -> Self {
+        Self { initialised: false, base: None }
+    }
+
+    /// Whether `InitAPI` was called, with whatever success.
+    pub fn is_initialised(&self) -> bool {
+        self.initialised
+    }
+
     /// Connects. Sticky as in the real library: the second attempt claims success.
     pub fn open(&mut self, socket: Option<&Path>) -> c_int {
         if self.initialised {
             return SUCCESS;
         }
         self.initialised = true;
+        self.connect(socket)
+    }
+
+    /// Connects if nothing is connected.
+    pub fn connect(&mut self, socket: Option<&Path>) -> c_int {
+        if self.base.is_some() {
+            return SUCCESS;
+        }
         let connected = match socket {
             Some(path) => SdkClient::connect(path).map_err(|error| error.to_string()),
             None => Err(format!("{SOCKET_VARIABLE} is not set: it must name jaco-sim's socket")),
@@ -174,14 +184,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sim.sock");
         let base = base(&path, [vec![Reply::code(1)], replies].concat());
-        let mut session = Session::default();
+        let mut session = Session::new();
         assert_eq!(session.open(Some(&path)), 1);
         (session, base)
     }
 
     #[test]
     fn nothing_works_before_the_session_is_open() {
-        let mut session = Session::default();
+        let mut session = Session::new();
         let mut position = CartesianPosition::default();
         assert_eq!(session.read(&Call::GetCartesianPosition, &mut position), 2101);
         assert_eq!(session.command(&Call::StartControlAPI), 2101);
@@ -191,12 +201,12 @@ mod tests {
     #[test]
     fn a_second_attempt_claims_success_though_nothing_is_there() {
         let nowhere = Path::new("/nonexistent/sim.sock");
-        let mut session = Session::default();
+        let mut session = Session::new();
         assert_eq!(session.open(Some(nowhere)), 1015);
         assert_eq!(session.open(Some(nowhere)), 1);
         assert_eq!(session.devices(&mut KinovaDevice::default()), 1010);
         assert_eq!(session.command(&Call::StartControlAPI), 1);
-        session = Session::default();
+        session = Session::new();
         assert_eq!(session.open(None), 1015);
     }
 

@@ -14,6 +14,13 @@ macro_rules! unsupported {
             pub extern "C" fn $name() -> c_int {
                 kinova_sys::LIBUSB_NOT_SUPPORTED
             }
+
+            const _: () = {
+                #[unsafe(export_name = concat!("Ethernet_", stringify!($name)))]
+                extern "C" fn ethernet() -> c_int {
+                    kinova_sys::LIBUSB_NOT_SUPPORTED
+                }
+            };
         )*
     };
 }
@@ -27,24 +34,20 @@ unsupported! {
     EraseAllProtectionZones,
     GetActualTrajectoryInfo,
     GetActuatorAcceleration,
-    GetAngularCurrent,
     GetAngularCurrentMotor,
     GetAngularTorqueCommand,
     GetAngularTorqueGravityEstimation,
-    GetCodeVersion,
     GetCommandVelocity,
     GetControlMapping,
     GetDevValue,
     GetEndEffectorOffset,
     GetEthernetConfiguration,
-    GetPeripheralInventory,
     GetPositionCurrentActuators,
     GetProtectionZone,
     GetSingularityVector,
     GetSpasmFilterValues,
     GetSystemError,
     GetSystemErrorCount,
-    GetTrajectoryTorqueMode,
     OpenRS485_Activate,
     ProgramFlash,
     RestoreFactoryDefault,
@@ -117,7 +120,24 @@ unsupported! {
     StartForceControl,
     StartRedundantJointNullSpaceMotion,
     StopCurrentLimitation,
-    StopForceControl,
     StopRedundantJointNullSpaceMotion,
     SwitchTrajectoryTorque,
+}
+
+macro_rules! unsupported_on_ethernet {
+    ($($name:ident,)*) => {
+        $(
+            #[doc = concat!("Not emulated: 1013. SDK: `", stringify!($name), "`.")]
+            #[unsafe(no_mangle)]
+            pub extern "C" fn $name() -> c_int {
+                kinova_sys::LIBUSB_NOT_SUPPORTED
+            }
+        )*
+    };
+}
+
+// Of the Ethernet layer only.
+unsupported_on_ethernet! {
+    Ethernet_GetAllRobotIdentity,
+    Ethernet_GetRobotIdentity,
 }
