@@ -8,6 +8,7 @@ use jaco_sim::firmware::{ControlType, DONE, Vices};
 use jaco_sim::{StartPose, World, WorldOptions};
 use kinova_sys::{HAND_MODE, POSITION_TYPE, TrajectoryPoint};
 use nalgebra::Vector3;
+use proptest::prelude::*;
 
 const STILL: [f64; 3] = [0.0; 3];
 
@@ -279,6 +280,8 @@ fn a_fifo_that_lags_shows_what_was() {
 fn near_a_singular_pose_motion_creeps_and_cartesian_control_is_refused() {
     let pull = twist([0.1, 0.0, 0.0], [0.0; 3]);
     let (healthy_m, _) = moved_by(&mut world(), &pull);
+    let at_home = world().firmware().manipulability();
+    assert!((at_home - 0.028).abs() < 1e-3, "docs/simulation.md says 0.028: {at_home}");
     // The home pose is far from singular: a threshold beyond it makes it "near".
     let vices = Vices { singularity_creep: 1.0, ..Vices::default() };
     let mut creeping = with(vices);
@@ -331,4 +334,51 @@ fn a_restart_of_the_base_leaves_nothing_but_the_arm_where_it_is() {
     assert!((world.arm_state().pose.position_m - at).norm() < 5e-4);
     world.firmware().start_control();
     assert!(moved_by(&mut world, &twist([0.1, 0.0, 0.0], [0.0; 3])).0 < 1e-3, "not homed");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Vices bend readings and motion; the arm itself stays an arm.
+    #[test]
+    fn no_vice_gets_the_arm_itself_out_of_hand(
+        dead_zone_m_s in 0.0..0.1,
+        singularity_creep in 0.0..1.0,
+        control_taken: bool,
+        nan: [bool; 4],
+        finger_excess in -1.0..10.0,
+        unbounded_joints: i32,
+        fifo_lag_ms in 0u64..1000,
+        velocities in prop::collection::vec(-1.0..1.0, 3),
+    ) {
+        let [pose, joints, fingers, force] = nan;
+        let vices = Vices {
+            dead_zone_m_s,
+            singularity_creep,
+            control_taken,
+            nan: Nan { pose, joints, fingers, force },
+            finger_excess,
+            unbounded_joints,
+            fifo_lag_ms,
+            ..Vices::default()
+        };
+        let mut world = VICIOUS.with(Clone::clone);
+        world.firmware().set_vices(vices);
+        let asked = twist([velocities[0], velocities[1], velocities[2]], [0.0; 3]);
+        for _ in 0..20 {
+            world.firmware().push_velocity(&asked, [1000.0; 3]);
+            world.tick();
+            let fifo = world.firmware().reported_fifo();
+            prop_assert!(fifo.count <= fifo.max);
+        }
+        world.firmware().set_vices(Vices::default());
+        let state = world.arm_state();
+        let off = state.pose.position_m - Vector3::new(0.0, -0.4, 0.25);
+        prop_assert!(off.norm() < 0.2, "{off:?}");
+        prop_assert!(state.joints_rad.iter().all(|angle| angle.abs() < 10.0));
+    }
+}
+
+thread_local! {
+    static VICIOUS: World = world();
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_sim_link::control::Faults;
-use jaco_sim_link::{ControlClient, SEMAPHORE_VARIABLE, SOCKET_VARIABLE};
+use jaco_sim_link::{CRASH_VARIABLE, ControlClient, SEMAPHORE_VARIABLE, SOCKET_VARIABLE};
 use jaco_tests::built;
 use kinova_sys::{
     AngularPosition, CODE_VERSION_COUNT, CONTROL_TYPE, CartesianPosition, ClientConfigurations,
@@ -13,6 +13,7 @@ use kinova_sys::{
 };
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,9 @@ use tempfile::TempDir;
 
 /// The library has one session a process, and finds its socket by a variable of the process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// The signal's number.
+const SIGSEGV: i32 = 11;
 
 /// A running `jaco-sim`.
 struct Sim {
@@ -372,6 +376,24 @@ fn ethernet_claims_success_though_nobody_answers_and_counts_no_arm() {
     assert_eq!(arm.get_cartesian_position(&mut position), Ok(1015));
     assert_eq!(arm.send_basic_trajectory(velocity(0.05)), Ok(1));
     assert_eq!(arm.close_api(), Ok(1));
+}
+
+#[test]
+fn a_point_before_the_start_ends_the_process_where_that_is_asked_for() {
+    let client = |crash: &str| {
+        let mut client = Command::new(std::env::current_exe().unwrap());
+        client.args(["--exact", "client_that_sends_before_the_start", "--ignored"]);
+        client.env(CRASH_VARIABLE, crash).stdout(Stdio::null()).stderr(Stdio::null());
+        client.status().unwrap()
+    };
+    assert!(client("").success());
+    assert_eq!(client("1").signal(), Some(SIGSEGV));
+}
+
+#[test]
+#[ignore = "a client that the test of the crash starts"]
+fn client_that_sends_before_the_start() {
+    assert_eq!(load().send_basic_trajectory(velocity(0.05)), Ok(2101));
 }
 
 /// The named semaphore as another program sees it.

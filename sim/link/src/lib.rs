@@ -32,6 +32,10 @@ pub use wire::{Channel, Message, read_hello, read_line, write_line};
 /// Environment variable by which the SDK stand-in finds the socket.
 pub const SOCKET_VARIABLE: &str = "JACO_SIM_SOCKET";
 
+/// Environment variable which, set to anything, lets the stand-in crash as the vendor's library
+/// does when a point is sent or devices are looked for before `InitAPI`.
+pub const CRASH_VARIABLE: &str = "JACO_SIM_CRASH_BEFORE_INIT";
+
 /// Environment variable that names the semaphore of the stand-in's USB layer: `/KinovaMutex` is
 /// the vendor's. Without it there is none.
 pub const SEMAPHORE_VARIABLE: &str = "JACO_SIM_SEMAPHORE";

@@ -9,8 +9,9 @@
 //!
 //! - `InitAPI` gives 1015 when nothing answers, and 1 if it is called again without `CloseAPI`,
 //!   though still nothing is there;
-//! - before `InitAPI` everything gives 2101 (where the real library crashes, too), but for
-//!   `GetAPIVersion`, which gives 5, 2, 0, and `EraseAllTrajectories`;
+//! - before `InitAPI` everything gives 2101, but for `GetAPIVersion`, which gives 5, 2, 0, and
+//!   `EraseAllTrajectories`; where the real library crashes (sending a point, `RefresDevicesList`),
+//!   the stand-in does if the environment variable `JACO_SIM_CRASH_BEFORE_INIT` is set;
 //! - commands return 1 whether or not anything received them; only the arm's refusal of a point
 //!   (2003, 2005) is told; `EraseAllTrajectories` returns 1 in every case;
 //! - a read that fails returns 1015 and leaves its output untouched;

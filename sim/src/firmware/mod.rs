@@ -322,6 +322,12 @@ impl Firmware {
         self.counts
     }
 
+    /// How far the arm is from a singular pose: the determinant of the tool's Jacobian in the last
+    /// tick, without its sign \[m^3\].
+    pub fn manipulability(&self) -> f64 {
+        self.manipulability
+    }
+
     /// The point in execution (GetActualTrajectoryInfo).
     pub fn current_point(&self) -> Option<&Point> {
         self.fifo.front()

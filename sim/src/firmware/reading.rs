@@ -53,6 +53,7 @@ impl Firmware {
         }
         if vices.nan.joints {
             seen.joints_rad = [f64::NAN; JOINTS];
+            seen.joint_velocities_rad_s = [f64::NAN; JOINTS];
         }
         if vices.nan.fingers {
             seen.fingers_rad = [f64::NAN; FINGERS];
@@ -89,7 +90,18 @@ impl Firmware {
 
     /// Joint targets \[deg\], unbounded (GetAngularCommand).
     pub fn commanded_joints_deg(&self) -> [f64; JOINTS] {
+        if self.vices.nan.joints {
+            return [f64::NAN; JOINTS];
+        }
         self.with_turns(self.targets.joints_rad, 1.0).map(|angle| angle * DEG)
+    }
+
+    /// Finger targets \[ticks\].
+    pub fn commanded_finger_ticks(&self) -> [f64; FINGERS] {
+        if self.vices.nan.fingers {
+            return [f64::NAN; FINGERS];
+        }
+        self.targets.fingers_rad.map(fingers::ticks)
     }
 
     /// Finger positions \[ticks\].

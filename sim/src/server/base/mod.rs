@@ -118,7 +118,7 @@ impl Base {
             }
             // The real base reports half of the velocity.
             Call::GetAngularVelocity => {
-                joints_only(firmware.measured().joint_velocities_rad_s.map(|v| v * DEG / 2.0))
+                joints_only(firmware.reading().joint_velocities_rad_s.map(|v| v * DEG / 2.0))
             }
             // The board of faults has done what there is to do about force control.
             Call::InitAPI | Call::StopForceControl => Reply::code(DONE),
@@ -354,6 +354,23 @@ mod tests {
         }
         let force: CartesianPosition = bench.read(Call::GetCartesianForce);
         assert!((force.Coordinates.Z + 8.0).abs() < 2.0, "{}", force.Coordinates.Z);
+    }
+
+    #[test]
+    fn what_is_no_number_is_none_as_command_either() {
+        let mut bench = Bench::new();
+        bench.faults.nan = vec![Group::Pose, Group::Joints, Group::Fingers, Group::Force];
+        let pose: CartesianPosition = bench.read(Call::GetCartesianCommand);
+        assert!(pose.Coordinates.X.is_nan() && pose.Fingers.Finger1.is_nan());
+        for call in [
+            Call::GetAngularCommand,
+            Call::GetAngularPosition,
+            Call::GetAngularVelocity,
+            Call::GetAngularForce,
+        ] {
+            let joints: AngularPosition = bench.read(call);
+            assert!(joints.Actuators.Actuator6.is_nan(), "{call:?}");
+        }
     }
 
     #[test]

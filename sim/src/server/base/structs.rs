@@ -2,7 +2,7 @@
 
 use crate::World;
 use crate::firmware::fingers::CLOSED_TICKS;
-use crate::firmware::{Firmware, Measured, fingers};
+use crate::firmware::{Firmware, Measured};
 use jaco_core::Pose;
 use jaco_core::state::{FINGERS, JOINTS};
 use jaco_sim_link::control::Faults;
@@ -66,7 +66,7 @@ pub fn finger_positions(firmware: &Firmware, faults: &Faults) -> FingersPosition
 }
 
 pub fn commanded_fingers(firmware: &Firmware) -> FingersPosition {
-    finger_ticks(firmware.targets().fingers_rad.map(fingers::ticks))
+    finger_ticks(firmware.commanded_finger_ticks())
 }
 
 /// How many fingers the hand has.
@@ -82,6 +82,9 @@ pub fn current_a(torque_nm: f64) -> f64 {
 /// Pose of the tool at the joint targets, to first order: they are never far from the joints.
 pub fn commanded_pose(world: &World) -> Pose {
     let firmware = world.firmware_ref();
+    if firmware.vices().nan.pose {
+        return firmware.reading().pose;
+    }
     let (measured, targets) = (firmware.measured(), firmware.targets());
     let ahead =
         std::array::from_fn::<f64, JOINTS, _>(|i| targets.joints_rad[i] - measured.joints_rad[i]);
@@ -254,7 +257,7 @@ pub fn forces(seen: &Measured) -> ForcesInfo {
 
 pub fn gripper(firmware: &Firmware, faults: &Faults) -> Gripper {
     let positions = firmware.finger_ticks();
-    let commands = firmware.targets().fingers_rad.map(fingers::ticks);
+    let commands = firmware.commanded_finger_ticks();
     let initialised = firmware.quick_status().finger_initialised;
     let count = finger_count(faults);
     Gripper {
