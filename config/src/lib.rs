@@ -10,11 +10,12 @@
 
 mod config;
 mod encoding;
+mod limits;
 mod place;
 mod problem;
 mod resolve;
 mod section;
 
 pub use config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
-pub use jaco_core::Limits;
+pub use jaco_core::{KeepOut, KeepOuts, Limits};
 pub use problem::{ConfigError, Fault, Problem};

@@ -3,10 +3,11 @@
 
 use crate::config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
 use crate::encoding;
+use crate::limits;
 use crate::problem::ConfigError;
 use crate::section::{Document, NumberOrPath, Section};
 use jaco_core::given::Variables;
-use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Limits, Transport, View, Word};
+use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Transport, View, Word};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -18,8 +19,6 @@ const DEVICE_PATH: &str = "must be N of /dev/videoN without quotes, or an absolu
                            \"/dev/v4l/by-id/usb-...-video-index0\"";
 /// Characters of a camera's name.
 const CAMERA_NAME_CHARS: usize = 32;
-/// Least extent of the workspace along each axis \[m\].
-const WORKSPACE_EXTENT_M: f64 = 0.05;
 /// Highest cut-off that makes a difference: 256 action tokens have at most 5.55 nats.
 const MOST_ENTROPY_NATS: f64 = 5.55;
 
@@ -105,7 +104,7 @@ fn arm(mut section: Section<'_>) -> Option<Arm> {
         let reason = "has addresses, but arm.transport is \"usb\": set it to \"ethernet\"";
         section.refuse("ethernet", reason.to_owned());
     }
-    let limits = limits(section.section("limits"));
+    let limits = limits::read(section.section("limits"));
     section.finish();
     let sdk = sdk?;
     Some(Arm { sdk, transport, serial, angular_frame, fingers, ethernet, home_on_start, limits })
@@ -140,69 +139,6 @@ fn ethernet(mut section: Section<'_>) -> Ethernet {
     ethernet
 }
 
-fn limits(mut section: Section<'_>) -> Limits {
-    let d = Limits::default();
-    let s = &mut section;
-    let limits = Limits {
-        workspace_min_m: s.vector("workspace_min_m", -1.2..=1.2).unwrap_or(d.workspace_min_m),
-        workspace_max_m: s.vector("workspace_max_m", -1.2..=1.2).unwrap_or(d.workspace_max_m),
-        linear_speed_m_s: s.number("linear_speed_m_s", 0.01..=0.5).unwrap_or(d.linear_speed_m_s),
-        angular_speed_rad_s: s
-            .number("angular_speed_rad_s", 0.05..=2.0)
-            .unwrap_or(d.angular_speed_rad_s),
-        linear_acceleration_m_s2: s
-            .number("linear_acceleration_m_s2", 0.1..=5.0)
-            .unwrap_or(d.linear_acceleration_m_s2),
-        angular_acceleration_rad_s2: s
-            .number("angular_acceleration_rad_s2", 0.5..=25.0)
-            .unwrap_or(d.angular_acceleration_rad_s2),
-        linear_braking_m_s2: s
-            .number("linear_braking_m_s2", 0.5..=10.0)
-            .unwrap_or(d.linear_braking_m_s2),
-        angular_braking_rad_s2: s
-            .number("angular_braking_rad_s2", 2.0..=50.0)
-            .unwrap_or(d.angular_braking_rad_s2),
-        finger_speed_per_s: s
-            .number("finger_speed_per_s", 0.05..=1.5)
-            .unwrap_or(d.finger_speed_per_s),
-        finger_gain_per_s: s.number("finger_gain_per_s", 0.5..=20.0).unwrap_or(d.finger_gain_per_s),
-        feedback_gain_per_s: s
-            .number("feedback_gain_per_s", 0.1..=10.0)
-            .unwrap_or(d.feedback_gain_per_s),
-        feedback_linear_m_s: s
-            .number("feedback_linear_m_s", 0.005..=0.2)
-            .unwrap_or(d.feedback_linear_m_s),
-        feedback_angular_rad_s: s
-            .number("feedback_angular_rad_s", 0.02..=1.0)
-            .unwrap_or(d.feedback_angular_rad_s),
-        reference_leash_m: s
-            .number("reference_leash_m", 0.005..=0.1)
-            .unwrap_or(d.reference_leash_m),
-        reference_leash_rad: s
-            .number("reference_leash_rad", 0.05..=0.8)
-            .unwrap_or(d.reference_leash_rad),
-        command_timeout_ms: s
-            .integer("command_timeout_ms", 20..=1000)
-            .unwrap_or(d.command_timeout_ms),
-        state_age_ms: s.integer("state_age_ms", 50..=1000).unwrap_or(d.state_age_ms),
-    };
-    for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
-        let (min, max) = (limits.workspace_min_m[axis], limits.workspace_max_m[axis]);
-        // Written so that 0.05 m apart passes although 0.65 - 0.60 falls short of 0.05.
-        if max - min < WORKSPACE_EXTENT_M - 1e-9 {
-            section.refuse(
-                "workspace_max_m",
-                format!(
-                    "must exceed workspace_min_m by {WORKSPACE_EXTENT_M} m on each axis, \
-                     but {name} goes from {min} to {max}"
-                ),
-            );
-        }
-    }
-    section.finish();
-    limits
-}
-
 fn sim(mut section: Section<'_>, api: &Api) -> Option<Sim> {
     let socket = socket(&mut section);
     if socket.as_ref() == Some(&api.socket) {
@@ -221,7 +157,7 @@ fn sim(mut section: Section<'_>, api: &Api) -> Option<Sim> {
 
 /// One entry per camera section; None for one that was refused.
 fn cameras(root: &mut Section<'_>, has_sim: bool) -> Vec<Option<Camera>> {
-    let sections = root.sections("camera");
+    let sections = root.sections("camera", "a list of sections, each under [[camera]]");
     if sections.is_empty() {
         root.require("camera", None::<()>, "at least one [[camera]] section");
     }

@@ -101,9 +101,9 @@ impl<'a> Section<'a> {
         Some(self.child(key, Some(self.document.line_at(&span)), Some(table)))
     }
 
-    /// The tables `[[key]]`, in the order of the file.
-    pub(crate) fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
-        let wrong = || Fault::WrongType("a list of sections, each under [[camera]]");
+    /// The tables `[[key]]`, in the order of the file; `wanted` says what they must be.
+    pub(crate) fn sections(&mut self, key: &'static str, wanted: &'static str) -> Vec<Section<'a>> {
+        let wrong = || Fault::WrongType(wanted);
         let tables = self.take(key, |value, _| {
             let array = value.as_array().filter(|items| !items.is_empty()).ok_or_else(wrong)?;
             let tables = array.iter().map(|item| match item.get_ref() {

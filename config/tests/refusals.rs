@@ -277,6 +277,25 @@ fn the_workspace_has_room_on_every_axis() {
 }
 
 #[test]
+fn keep_out_boxes_have_room_and_both_corners_and_are_at_most_eight() {
+    let unit = "[[arm.limits.keep_out]]\nmin_m = [0, 0, 0]\nmax_m = [0.1, 0.1, 0.1]\n";
+    assert_eq!(
+        message_with(&unit.replace("0.1]", "0.001]")),
+        "j.toml:3: arm.limits.keep_out[0].max_m = [0.1, 0.1, 0.001]: must exceed min_m by 0.01 m \
+         on each axis, but z goes from 0 to 0.001"
+    );
+    assert_eq!(
+        message_with("[[arm.limits.keep_out]]\nmin_m = [0, 0, 0]\nmax_n = 3"),
+        "j.toml:1: arm.limits.keep_out[0].max_m: missing; give the highest corner of the box, \
+         three numbers\n\
+         j.toml:3: arm.limits.keep_out[0].max_n: unknown key; did you mean \"max_m\"?"
+    );
+    let error = message_with(&unit.repeat(9));
+    assert!(error.ends_with("there are 9 of them, and at most 8 are allowed"), "{error}");
+    assert!(Config::parse(&format!("{}{VALID}", unit.repeat(8)), "j.toml").is_ok());
+}
+
+#[test]
 fn a_socket_path_the_kernel_would_refuse_is_refused_here() {
     let fits = format!("[api]\nsocket = \"/{}\"\n{VALID}", "s".repeat(106));
     assert!(Config::parse(&fits, "j.toml").is_ok());

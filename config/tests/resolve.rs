@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_config::{
-    Api, Arm, Camera, Config, Limits, Log, Paths, Policy, Run, Sim, Source, VideoDevice,
+    Api, Arm, Camera, Config, KeepOut, KeepOuts, Limits, Log, Paths, Policy, Run, Sim, Source,
+    VideoDevice,
 };
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word,
@@ -21,11 +22,25 @@ fn path() -> impl Strategy<Value = std::path::PathBuf> {
 }
 
 prop_compose! {
+    fn keep_out()(
+        low in prop::array::uniform3(-1.2..=1.1),
+        room in prop::array::uniform3(0.0..=1.0),
+    ) -> KeepOut {
+        let max_m = std::array::from_fn(|i| low[i] + 0.01 + room[i] * (1.19 - low[i]));
+        KeepOut { min_m: low, max_m }
+    }
+}
+
+prop_compose! {
     fn limits()(
         low in prop::array::uniform3(-1.2..=1.1),
         room in prop::array::uniform3(0.0..=1.0),
-        linear in (0.01..=0.5, 0.1..=5.0, 0.5..=10.0, 0.005..=0.1),
-        angular in (0.05..=2.0, 0.5..=25.0, 2.0..=50.0, 0.05..=0.8),
+        linear in (0.01..=0.5, 0.1..=5.0, 0.5..=10.0, 0.005..=0.1, 1.0..=1e3, 50.0..=2e3, 0.0..=0.1),
+        angular in (0.05..=2.0, 0.5..=25.0, 2.0..=50.0, 0.05..=0.8, 5.0..=5e3, 250.0..=1e4, 0.0..=0.5),
+        smoothing_ms in 0..=300_u64,
+        contact in (0.002..=0.1, 0.01..=0.8, 5.0..=200.0),
+        joints in (0.05..=0.5, 0.001..=0.1),
+        keep_out in prop::collection::vec(keep_out(), 0..=8),
         finger in (0.05..=1.5, 0.5..=20.0),
         feedback in (0.1..=10.0, 0.005..=0.2, 0.02..=1.0),
         (command_timeout_ms, state_age_ms) in (20..=1000_u64, 50..=1000_u64),
@@ -37,6 +52,19 @@ prop_compose! {
             linear_acceleration_m_s2: linear.1,
             linear_braking_m_s2: linear.2,
             reference_leash_m: linear.3,
+            linear_jerk_m_s3: linear.4,
+            linear_braking_jerk_m_s3: linear.5,
+            dead_zone_m_s: linear.6,
+            angular_jerk_rad_s3: angular.4,
+            angular_braking_jerk_rad_s3: angular.5,
+            dead_zone_rad_s: angular.6,
+            smoothing_ms,
+            contact_leash_m: contact.0,
+            contact_leash_rad: contact.1,
+            force_limit_n: contact.2,
+            joint_margin_rad: joints.0,
+            singularity_margin_m_rad: joints.1,
+            keep_out: KeepOuts::try_from(keep_out).unwrap(),
             angular_speed_rad_s: angular.0,
             angular_acceleration_rad_s2: angular.1,
             angular_braking_rad_s2: angular.2,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use jaco_config::{Config, Limits, Source, VideoDevice};
+use jaco_config::{Config, KeepOut, Limits, Source, VideoDevice};
 use jaco_core::Execution;
 
 const REFERENCE: &str = include_str!("../jacod.toml");
@@ -83,7 +83,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 41);
+    assert_eq!(checked, 53);
 }
 
 #[test]
@@ -98,6 +98,7 @@ fn the_reference_mentions_every_key() {
     config.policy.statistics = Some("dataset".to_owned());
     config.policy.adapter = Some("adapter".into());
     config.policy.max_entropy = Some(1.0);
+    config.arm.limits.keep_out = vec![KeepOut::default()].try_into().unwrap();
     config.cameras[0].source = Source::V4l { device: VideoDevice::Number(0) };
     let mut keys = Vec::new();
     leaves(&toml::Value::try_from(&config).unwrap(), "", &mut keys);
@@ -144,7 +145,7 @@ fn the_documented_ranges_are_the_ranges() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 29);
+    assert_eq!(checked, 41);
 }
 
 /// Asserts that the line is refused with exactly the documented range.

@@ -20,7 +20,8 @@ fn statistics() -> ActionStatistics {
 }
 
 fn started() -> Rig {
-    let mut rig = Rig::new(Limits::default());
+    // Without smoothing the reference has moved by an action when its step ends.
+    let mut rig = Rig::new(Limits { smoothing_ms: 0, ..Limits::default() });
     let pause_when_empty = true;
     rig.command(Command::StartPolicy { statistics: Some(statistics()), pause_when_empty });
     rig

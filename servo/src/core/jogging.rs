@@ -4,6 +4,7 @@ use super::check_action;
 use super::path::{Path, RunningStep, Tally, Wanted, action_of};
 use crate::command::Refusal;
 use crate::executor::clock::StepClock;
+use crate::limits::acted::Limit;
 use crate::watchdog::Watchdog;
 use jaco_core::{Action, ArmState, Limits, TICK_S, Twist};
 use nalgebra::Vector3;
@@ -44,14 +45,16 @@ impl Jogging {
         &mut self,
         now_ns: u64,
         state: &ArmState,
+        sent: &Twist,
         limits: &Limits,
         tally: &mut Tally,
     ) -> Wanted {
-        if self.source.is_silent(now_ns) {
+        let stale = self.source.is_silent(now_ns);
+        if stale {
             tally.counters.stale_jog_ticks += 1;
             self.twist = Twist::zero();
         }
-        let mut reference = self.path.reference(state);
+        let mut reference = self.path.reference(state, limits);
         let mut step_started = None;
         if self.clock.at_boundary() {
             tally.counters.executed += 1;
@@ -64,8 +67,8 @@ impl Jogging {
         }
         let (asked_m, asked_rad) =
             (self.twist.linear_m_s * TICK_S, self.twist.angular_rad_s * TICK_S);
-        let clipped = reference.aim(&asked_m, &asked_rad, TICK_S, limits);
-        tally.counters.clipped += u64::from(clipped);
+        let cut = reference.aim(&asked_m, &asked_rad, TICK_S, limits);
+        tally.counters.clipped += u64::from(!cut.is_empty());
         if let Some(running) = &mut self.path.running {
             running.asked = action_of(
                 &(Vector3::from(running.asked.translation_m) + asked_m),
@@ -73,7 +76,10 @@ impl Jogging {
                 tally.gripper,
             );
         }
-        let (twist, finger_velocity) = self.path.follow(reference, state, limits, tally);
-        Wanted { twist, finger_velocity, step_started }
+        let mut wanted = self.path.follow(reference, state, sent, limits, tally);
+        wanted.step_started = step_started;
+        wanted.acted.add(cut);
+        wanted.acted.note(Limit::CommandAge, stale);
+        wanted
     }
 }

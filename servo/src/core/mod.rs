@@ -38,18 +38,18 @@
 
 mod jogging;
 mod path;
+mod shaping;
 mod stepping;
 
 use crate::command::{Command, Refusal};
-use crate::limits::acceleration::limit_change;
 use crate::limits::acted::Acted;
-use crate::limits::speed::limit_twist;
 use crate::mode::{HoldReason, Mode, StopReason};
 use crate::report::{HomingRecord, Report, Setpoint};
 use crate::watchdog::Watchdog;
 use jaco_core::{Action, ArmState, Limits, LimitsError, Pose, Twist};
 use jogging::Jogging;
 use path::{Path, Tally, Wanted};
+use shaping::Shaper;
 use stepping::Stepping;
 
 /// Executor, limits, watchdog and latched stop.
@@ -64,7 +64,9 @@ pub struct ServoCore {
     commander: Watchdog,
     tally: Tally,
     homing: HomingRecord,
+    shaper: Shaper,
     setpoint: Setpoint,
+    acted: Acted,
 }
 
 /// A mode with what only it needs.
@@ -119,7 +121,9 @@ impl ServoCore {
             commander: Watchdog::new(milliseconds(limits.command_timeout_ms)),
             tally: Tally::new(),
             homing: HomingRecord::default(),
+            shaper: Shaper::default(),
             setpoint: Setpoint::default(),
+            acted: Acted::default(),
         })
     }
 
@@ -217,29 +221,31 @@ impl ServoCore {
     /// One tick: the setpoint for the next 10 ms, from the arm's newest `state`.
     pub fn tick(&mut self, now_ns: u64, state: &ArmState) -> Setpoint {
         self.watch(now_ns, state);
-        let limits = &self.limits;
+        let (limits, before) = (&self.limits, self.setpoint.twist);
         let wanted = match &mut self.state {
-            State::Stepping(stepping) => stepping.tick(state, limits, &mut self.tally),
-            State::Jogging(jogging) => jogging.tick(now_ns, state, limits, &mut self.tally),
+            State::Stepping(stepping) => stepping.tick(state, &before, limits, &mut self.tally),
+            State::Jogging(jogging) => {
+                jogging.tick(now_ns, state, &before, limits, &mut self.tally)
+            }
             State::Idle | State::Homing | State::HandedOver | State::Stopped(_) => {
                 Wanted::stillness()
             }
         };
-        let (linear_m_s2, angular_rad_s2) = if self.state.moves() {
-            (limits.linear_acceleration_m_s2, limits.angular_acceleration_rad_s2)
-        } else {
-            (limits.linear_braking_m_s2, limits.angular_braking_rad_s2)
-        };
-        let slow = limit_twist(&wanted.twist, limits.linear_speed_m_s, limits.angular_speed_rad_s);
-        let twist = limit_change(&self.setpoint.twist, &slow, linear_m_s2, angular_rad_s2);
-        let Wanted { finger_velocity, step_started, .. } = wanted;
+        let moves = self.state.moves();
+        let shaped = self.shaper.shape(now_ns, &wanted.twist, moves, state, limits);
+        let Wanted { finger_velocity, step_started, mut acted, .. } = wanted;
+        acted.add(shaped.acted);
+        self.acted = acted;
+        let (twist, removed) = (shaped.twist, shaped.removed);
         self.setpoint = Setpoint { twist, finger_velocity, step_started };
         match &mut self.state {
             State::Stepping(Stepping { path, executor, .. }) => {
-                path.account(&twist, executor.at_boundary(), &mut self.tally);
+                let ended = executor.at_boundary();
+                path.account(&twist, &removed, ended, limits, &mut self.tally);
             }
             State::Jogging(Jogging { path, clock, .. }) => {
-                path.account(&twist, clock.at_boundary(), &mut self.tally);
+                let ended = clock.at_boundary();
+                path.account(&twist, &removed, ended, limits, &mut self.tally);
             }
             State::Idle | State::Homing | State::HandedOver | State::Stopped(_) => {}
         }
@@ -275,7 +281,7 @@ impl ServoCore {
             reference: path.pose(),
             gripper,
             setpoint: self.setpoint,
-            acted: Acted::default(),
+            acted: self.acted,
             completed,
             counters,
             homing: self.homing,

@@ -1,7 +1,8 @@
 //! What the moving modes share: the reference that is followed, the step under way and what has
 //! been sent of it, and the numbers that outlive a mode. It decides no displacement.
 
-use crate::gripper::finger_velocity;
+use crate::gripper::{finger_velocity, is_cut};
+use crate::limits::acted::{Acted, Limit};
 use crate::reference::Reference;
 use crate::report::{CompletedStep, Counters};
 use jaco_core::state::FINGERS;
@@ -14,12 +15,19 @@ pub(super) struct Wanted {
     pub twist: Twist,
     pub finger_velocity: [f64; FINGERS],
     pub step_started: Option<u64>,
+    /// The limits that acted by now: those of the command, the reference and the fingers.
+    pub acted: Acted,
 }
 
 impl Wanted {
     /// Nothing moves.
     pub fn stillness() -> Self {
-        Self { twist: Twist::zero(), finger_velocity: [0.0; FINGERS], step_started: None }
+        Self {
+            twist: Twist::zero(),
+            finger_velocity: [0.0; FINGERS],
+            step_started: None,
+            acted: Acted::default(),
+        }
     }
 }
 
@@ -65,32 +73,45 @@ impl Path {
     }
 
     /// The reference, which begins at the measured pose.
-    pub fn reference(&self, state: &ArmState) -> Reference {
-        self.reference.unwrap_or(Reference::at(state.pose))
+    pub fn reference(&self, state: &ArmState, limits: &Limits) -> Reference {
+        self.reference.unwrap_or(Reference::at(state.pose, limits))
     }
 
-    /// One tick along `reference`, which it keeps.
+    /// One tick along `reference`, which it keeps; `sent` is the twist of the tick before.
     pub fn follow(
         &mut self,
         mut reference: Reference,
         state: &ArmState,
+        sent: &Twist,
         limits: &Limits,
         tally: &mut Tally,
-    ) -> (Twist, [f64; FINGERS]) {
-        let (twist, leashed) = reference.follow(&state.pose, limits);
-        tally.counters.leashed_ticks += u64::from(leashed);
+    ) -> Wanted {
+        let (twist, mut acted) = reference.follow(&state.pose, sent, limits);
+        tally.counters.leashed_ticks += u64::from(acted.holds(Limit::Leash));
         self.reference = Some(reference);
-        let fingers = finger_velocity(
+        let finger_velocity = finger_velocity(
             tally.gripper,
             &state.closure,
             limits.finger_gain_per_s,
             limits.finger_speed_per_s,
         );
-        (twist, fingers)
+        acted.note(Limit::FingerSpeed, is_cut(&finger_velocity, limits.finger_speed_per_s));
+        Wanted { twist, finger_velocity, step_started: None, acted }
     }
 
-    /// Adds what is sent to the step under way, and closes the step if it has `ended`.
-    pub fn account(&mut self, sent: &Twist, ended: bool, tally: &mut Tally) {
+    /// Adds what is sent to the step under way, and closes the step if it has `ended`. What was
+    /// `removed` from the twist for good is not waited for.
+    pub fn account(
+        &mut self,
+        sent: &Twist,
+        removed: &Twist,
+        ended: bool,
+        limits: &Limits,
+        tally: &mut Tally,
+    ) {
+        if let Some(reference) = &mut self.reference {
+            reference.give_up(removed, limits);
+        }
         let Some(running) = &mut self.running else { return };
         running.sent_m += sent.linear_m_s * TICK_S;
         let turn = UnitQuaternion::from_scaled_axis(sent.angular_rad_s * TICK_S);

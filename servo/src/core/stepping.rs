@@ -4,10 +4,13 @@ use super::check_action;
 use super::path::{Path, RunningStep, Tally, Wanted};
 use crate::command::Refusal;
 use crate::executor::{Beat, Executor, Queued};
+use crate::limits::acted::Acted;
 use crate::mode::Mode;
 use crate::report::Counters;
 use crate::stream;
-use jaco_core::{Action, ActionCodec, ActionStatistics, ActionStream, ArmState, Limits, STEP_S};
+use jaco_core::{
+    Action, ActionCodec, ActionStatistics, ActionStream, ArmState, Limits, STEP_S, Twist,
+};
 use nalgebra::Vector3;
 
 /// Who the actions come from.
@@ -89,12 +92,18 @@ impl Stepping {
         Ok(())
     }
 
-    pub fn tick(&mut self, state: &ArmState, limits: &Limits, tally: &mut Tally) -> Wanted {
+    pub fn tick(
+        &mut self,
+        state: &ArmState,
+        sent: &Twist,
+        limits: &Limits,
+        tally: &mut Tally,
+    ) -> Wanted {
         if self.path.is_new() {
             tally.gripper = state.opening().clamp(0.0, 1.0);
         }
-        let mut reference = self.path.reference(state);
-        let mut step_started = None;
+        let mut reference = self.path.reference(state, limits);
+        let (mut step_started, mut cut) = (None, Acted::default());
         match self.executor.advance(&mut tally.counters) {
             Beat::Stands => {
                 reference.rest();
@@ -102,13 +111,13 @@ impl Stepping {
             }
             Beat::Begins(step, taken) => {
                 let action = taken.map_or(Action::still(tally.gripper), |queued| queued.action);
-                let clipped = reference.aim(
+                cut = reference.aim(
                     &Vector3::from(action.translation_m),
                     &Vector3::from(action.rotation_rad),
                     STEP_S,
                     limits,
                 );
-                tally.counters.clipped += u64::from(clipped);
+                tally.counters.clipped += u64::from(!cut.is_empty());
                 tally.gripper = action.gripper.clamp(0.0, 1.0);
                 let from_frame_ns = taken.and_then(|queued| queued.from_frame_ns);
                 let running = RunningStep::new(step, taken.is_none(), action, from_frame_ns);
@@ -117,7 +126,9 @@ impl Stepping {
             }
             Beat::GoesOn => {}
         }
-        let (twist, finger_velocity) = self.path.follow(reference, state, limits, tally);
-        Wanted { twist, finger_velocity, step_started }
+        let mut wanted = self.path.follow(reference, state, sent, limits, tally);
+        wanted.step_started = step_started;
+        wanted.acted.add(cut);
+        wanted
     }
 }

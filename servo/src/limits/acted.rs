@@ -4,27 +4,29 @@ use jaco_core::Word;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kinds of limit, in the order in which they act.
+/// The kinds of limit, in the order in which they act: first those of the reference, then those of
+/// the twist. What the pose of the joints forbids is taken out of a twist that has its speed
+/// already, and none of the later ones makes it larger again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// A jog twist was too old and taken as zero.
     CommandAge,
+    /// The reference was pulled back to the arm.
+    Leash,
     /// The reference was cut at the workspace box.
     Workspace,
     /// The reference was kept out of a keep-out box.
     KeepOut,
-    /// The reference was pulled back to the arm.
-    Leash,
+    /// The linear speed was cut.
+    LinearSpeed,
+    /// The angular speed was cut.
+    AngularSpeed,
     /// Pressing was ended: the tool's force is at its limit.
     Force,
     /// Motion was slowed near a singular pose.
     Singularity,
     /// Motion towards the end of a joint's range was slowed.
     JointMargin,
-    /// The linear speed was cut.
-    LinearSpeed,
-    /// The angular speed was cut.
-    AngularSpeed,
     /// The change of the twist was cut.
     Acceleration,
     /// The change of the acceleration was cut.
@@ -36,14 +38,14 @@ pub enum Limit {
 impl Word for Limit {
     const ALL: &'static [Self] = &[
         Limit::CommandAge,
+        Limit::Leash,
         Limit::Workspace,
         Limit::KeepOut,
-        Limit::Leash,
+        Limit::LinearSpeed,
+        Limit::AngularSpeed,
         Limit::Force,
         Limit::Singularity,
         Limit::JointMargin,
-        Limit::LinearSpeed,
-        Limit::AngularSpeed,
         Limit::Acceleration,
         Limit::Jerk,
         Limit::FingerSpeed,
@@ -75,6 +77,16 @@ impl Acted {
     /// Adds `limit` if it `acted`.
     pub fn note(&mut self, limit: Limit, acted: bool) {
         self.0 |= u16::from(acted) << limit as u16;
+    }
+
+    /// Adds those of `other`.
+    pub fn add(&mut self, other: Acted) {
+        self.0 |= other.0;
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether `limit` is in the set.

@@ -23,9 +23,33 @@ pub fn limit_twist(twist: &Twist, linear_m_s: f64, angular_rad_s: f64) -> Twist 
     }
 }
 
+/// `twist` slowed as a whole to at most `linear_m_s` and `angular_rad_s`: no ratio in it changes.
+pub fn scale_within(twist: &Twist, linear_m_s: f64, angular_rad_s: f64) -> Twist {
+    let share = |speed: f64, most: f64| if speed > most { most / speed } else { 1.0 };
+    let share = share(twist.linear_m_s.norm(), linear_m_s)
+        .min(share(twist.angular_rad_s.norm(), angular_rad_s));
+    Twist { linear_m_s: twist.linear_m_s * share, angular_rad_s: twist.angular_rad_s * share }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nothing_is_faster_than_the_limits(
+            linear in proptest::array::uniform3(-1e3..1e3_f64),
+            angular in proptest::array::uniform3(-1e3..1e3_f64),
+        ) {
+            let twist =
+                Twist { linear_m_s: Vector3::from(linear), angular_rad_s: Vector3::from(angular) };
+            for slow in [limit_twist(&twist, 0.2, 1.07), scale_within(&twist, 0.2, 1.07)] {
+                prop_assert!(slow.linear_m_s.norm() <= 0.2 + 1e-12);
+                prop_assert!(slow.angular_rad_s.norm() <= 1.07 + 1e-12);
+            }
+        }
+    }
 
     #[test]
     fn keeps_the_direction() {
