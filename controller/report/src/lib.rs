@@ -8,14 +8,17 @@
 mod canvas;
 mod contact_sheet;
 mod durable;
+mod flight_plot;
 mod heading;
 mod histogram;
+mod panel;
 mod path_plot;
 mod run_report;
 
 pub use canvas::RenderError;
 pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet};
 pub use durable::replace_file;
+pub use flight_plot::{Band, FlightPlot, FlightSample, Mark, flight_plot};
 pub use heading::Heading;
 pub use histogram::{Digest, Latencies};
 pub use path_plot::{PathSample, StepTiming, path_plot};
