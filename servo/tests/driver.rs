@@ -6,7 +6,7 @@ mod mock;
 
 use jaco_core::TICK_NS;
 use jaco_servo::Condition;
-use jaco_servo::driver::{CallError, ConnectError, Control, Driver, DriverOptions, News};
+use jaco_servo::driver::{CallError, ConnectError, Control, Driver, DriverOptions, News, look};
 use mock::{Joystick, MockArm};
 use std::time::Duration;
 
@@ -347,4 +347,21 @@ fn an_arm_that_was_switched_off_and_on_must_be_homed_again() {
     let news = reads(&mut driver, 30);
     assert!(news.contains(&Ok(Some(News::Restarted))), "{news:?}");
     assert!(!driver.is_homed() && driver.conditions().holds(Condition::NotHomed));
+}
+
+#[test]
+fn an_arm_can_be_looked_at_without_being_commanded() {
+    let arm = MockArm::new();
+    arm.inside().retract_type = 6;
+    let seen = look(arm.clone(), &options(None)).unwrap();
+    assert!(!seen.homed && seen.conditions.holds(Condition::NotHomed));
+    assert_eq!(seen.identity.api_version, [5, 2, 0]);
+    let log = arm.take_log();
+    for commands in ["StartControlAPI", "StopControlAPI", "EraseAllTrajectories"] {
+        assert!(!log.contains(&commands), "{log:?}");
+    }
+    assert_eq!(log.last(), Some(&"CloseAPI"));
+    let _owner = connect(&arm).unwrap();
+    let error = look(arm, &options(None)).unwrap_err();
+    assert!(matches!(error, ConnectError::Held { .. }), "{error}");
 }

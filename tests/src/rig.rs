@@ -136,9 +136,24 @@ impl Rig {
 
     /// What the daemon says of itself; none if none answers.
     pub fn status(&self) -> anyhow::Result<Status> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let client = Client::new(&self.path("jacod.sock"));
-        Ok(runtime.block_on(client.get("/v1/status"))?)
+        status_of(&self.path("jacod.sock"))
+    }
+
+    /// Starts another daemon for the same arm, with a socket and a folder of its own.
+    pub fn second_daemon(&self) -> anyhow::Result<SecondDaemon> {
+        let mut config = Config::parse(&self.config()?, "jacod.toml")?;
+        let socket = self.path("second.sock");
+        config.paths.data_dir = self.path("second");
+        config.api.socket = socket.clone();
+        let file = self.path("second.toml");
+        std::fs::write(&file, toml::to_string(&config)?)?;
+        let child = Command::new(built("jacod")?)
+            .arg("--config")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(SecondDaemon { child, socket })
     }
 
     /// The first status for which `wanted` holds.
@@ -234,6 +249,38 @@ impl Drop for Rig {
             let _ = child.wait();
         }
     }
+}
+
+/// A daemon of its own for the same arm.
+pub struct SecondDaemon {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl SecondDaemon {
+    /// What it says of itself.
+    pub fn status(&self) -> anyhow::Result<Status> {
+        status_of(&self.socket)
+    }
+
+    /// Ends it as a service manager does.
+    pub fn end(mut self) -> anyhow::Result<ExitStatus> {
+        signal_process(self.child.id(), Signal::TERM)?;
+        let child = &mut self.child;
+        poll("the second daemon's end", || Ok(child.try_wait()?))
+    }
+}
+
+impl Drop for SecondDaemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn status_of(socket: &Path) -> anyhow::Result<Status> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(Client::new(socket).get("/v1/status"))?)
 }
 
 /// The process called `name` whose parent is `parent`.

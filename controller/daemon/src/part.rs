@@ -1,9 +1,11 @@
 //! Threads that say when they end. A thread of the daemon that ends, by a panic or by returning,
 //! always reaches the closure that releases what it owned.
 
+use jaco_servo::process::realtime::Feeding;
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 use std::thread::{Builder, JoinHandle};
 
 /// Runs `body` on a thread called `name`; `ended` is called there when it is over, with the
@@ -18,6 +20,23 @@ pub fn spawn(
         let end = catch_unwind(AssertUnwindSafe(body));
         ended(end.err().map(|panic| message(&*panic)));
     })
+}
+
+/// Lets this thread run at a low real-time priority where that is permitted, until the answer is
+/// dropped: for one that keeps the arm fed, so that a busy machine does not make the servo take the
+/// daemon for gone. It must sleep in between.
+pub fn feed() -> Option<Feeding> {
+    static REFUSED: Once = Once::new();
+    let feeding = Feeding::ask();
+    if let Err(error) = &feeding {
+        REFUSED.call_once(|| {
+            tracing::warn!(
+                "no SCHED_FIFO for the threads that keep the arm fed, a busy machine may make it \
+                 hold: {error}"
+            );
+        });
+    }
+    feeding.ok()
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -8,12 +8,14 @@ use super::examine::{Identity, examine};
 use super::line::Line;
 use super::lock::ArmLock;
 use super::plausible::PoseJudge;
+use super::semaphore;
 use super::status::{Status, read_status};
 use super::{CARTESIAN, DriverOptions, Ethernet, Readings, reads};
 use crate::condition::Conditions;
 use jaco_core::{ArmState, Pose};
 use kinova_sys::{API_VERSION_COUNT, EthernetCommConfig, KinovaDevice, MAX_KINOVA_DEVICE};
 use nalgebra::Vector3;
+use serde::Serialize;
 use std::ffi::{c_char, c_int};
 use std::net::Ipv4Addr;
 use std::thread;
@@ -36,6 +38,41 @@ pub(super) struct Connected {
     pub readings: Readings,
     pub judge: PoseJudge,
     pub state: ArmState,
+}
+
+/// An arm that was looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Look {
+    /// What it is.
+    pub identity: Identity,
+    /// Whether it was homed since its power-up.
+    pub homed: bool,
+    /// What is not as it should be; none of them says who has control, for it was not taken.
+    pub conditions: Conditions,
+}
+
+/// Looks at an arm and commands nothing: as [`super::Driver::connect`] up to the point where control
+/// would be taken. Refuses while another process has the arm.
+pub fn look<A: Api>(api: A, options: &DriverOptions) -> Result<Look, ConnectError> {
+    if options.ethernet.is_none() {
+        semaphore::check_access(&options.semaphore)?;
+    }
+    let mut line = Line::new(api);
+    let looked = init(&line, options).and_then(|()| {
+        if options.ethernet.is_none() {
+            line.keep_semaphore(&options.semaphore);
+        }
+        let device = find_device(&line, options.serial.as_deref())?;
+        let serial = text(&device.SerialNumber);
+        let _lock = lock(&serial, Duration::ZERO, &mut |_| {})?;
+        line.call("SetActiveDevice", |api| api.set_active_device(device))?;
+        let identity = Identity { serial, model: text(&device.Model), ..Identity::default() };
+        let (identity, status, mut conditions) = examine(&line, options, identity)?;
+        status.note(options.fingers, &mut conditions);
+        Ok(Look { identity, homed: status.is_homed(), conditions })
+    });
+    line.order(|api| api.close_api());
+    looked
 }
 
 /// Opens the SDK. It must be closed whatever comes of it.

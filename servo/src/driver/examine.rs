@@ -10,6 +10,7 @@ use super::status::{Status, read_status};
 use crate::condition::{Condition, Conditions};
 use jaco_core::state::JOINTS;
 use kinova_sys::{ClientConfigurations, GeneralInformations, Gripper};
+use serde::Serialize;
 use std::ffi::c_int;
 
 /// Readings of an arm that has just been found may fail; each is tried so often.
@@ -23,7 +24,7 @@ const TORQUE: c_int = 1;
 const TOLERANCE: f64 = 1e-3;
 
 /// What the arm is.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Identity {
     /// Serial number.
     pub serial: String,
@@ -31,6 +32,8 @@ pub struct Identity {
     pub model: String,
     /// Seconds since it was switched on, at the connection.
     pub uptime_s: f64,
+    /// Version of the SDK's API; zero if it does not tell.
+    pub api_version: [c_int; 3],
     /// The speed that it allows itself \[m/s\], \[rad/s\]; 0 if it does not tell.
     pub own_speed: (f64, f64),
 }
@@ -51,6 +54,8 @@ pub(super) fn examine<A: Api>(
     again(|| {
         line.call("GetGeneralInformations", |api| api.get_general_informations(&mut general))
     })?;
+    // Told before; an SDK that does not is no fault of the arm.
+    let _ = line.call("GetAPIVersion", |api| api.get_api_version(&mut identity.api_version));
     identity.uptime_s = general.TimeFromStartup;
     let joints = usize::from(general.ConnectedActuatorCount);
     if joints != JOINTS {

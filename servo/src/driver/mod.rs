@@ -24,6 +24,7 @@ mod semaphore;
 mod status;
 
 pub use api::{Api, Called};
+pub use connect::{Look, look};
 pub use convert::CLOSED_TICKS;
 pub use error::{CallError, ConnectError};
 pub use examine::Identity;
@@ -257,13 +258,8 @@ impl<A: Api> Driver<A> {
         let mut conditions = self.found;
         conditions.set(Condition::NoControl, self.control == Control::Taken);
         if let Some((_, status)) = self.readings.status {
-            let homed = status.is_homed();
-            conditions.set(Condition::NotHomed, !homed);
-            let fingers = homed && !status.has_fingers(self.options.fingers);
-            conditions.set(Condition::FingersNotInitialised, fingers);
-            conditions.set(Condition::CartesianFault, status.cartesian_fault);
-            conditions.set(Condition::ForceControl, status.force_control);
-            let joint_control = homed
+            status.note(self.options.fingers, &mut conditions);
+            let joint_control = status.is_homed()
                 && self.control == Control::Ours
                 && self.homing.is_none()
                 && self.readings.cartesian.is_some_and(|(_, cartesian)| !cartesian);

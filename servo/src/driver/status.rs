@@ -4,6 +4,7 @@
 use super::api::Api;
 use super::error::CallError;
 use super::line::Line;
+use crate::condition::{Condition, Conditions};
 use jaco_core::state::FINGERS;
 use kinova_sys::QuickStatus;
 
@@ -69,6 +70,15 @@ impl Status {
     /// Whether the base says that the arm stands at its home position.
     pub fn is_at_home(&self) -> bool {
         self.retract_type == AT_HOME
+    }
+
+    /// Puts what these flags say is wrong, for a hand with so many fingers, into `conditions`.
+    pub fn note(&self, fingers: usize, conditions: &mut Conditions) {
+        let homed = self.is_homed();
+        conditions.set(Condition::NotHomed, !homed);
+        conditions.set(Condition::FingersNotInitialised, homed && !self.has_fingers(fingers));
+        conditions.set(Condition::CartesianFault, self.cartesian_fault);
+        conditions.set(Condition::ForceControl, self.force_control);
     }
 
     /// Whether the first `fingers` fingers have found their zero.

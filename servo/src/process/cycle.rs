@@ -164,6 +164,11 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         !self.driver.is_homing() && self.core.report().setpoint.twist == Twist::zero()
     }
 
+    /// The step that the commander has to send next.
+    pub fn next_needed_step(&self) -> u64 {
+        self.core.report().next_needed_step
+    }
+
     /// Gives the arm back.
     pub fn release(&mut self) {
         self.driver.release();

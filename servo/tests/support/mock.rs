@@ -30,6 +30,8 @@ pub enum Joystick {
 #[derive(Debug)]
 pub struct Inside {
     pub log: Vec<&'static str>,
+    /// Whether calls and points are written down.
+    pub logs: bool,
     pub points: Vec<TrajectoryPoint>,
     pub position: CartesianPosition,
     pub serials: Vec<String>,
@@ -77,6 +79,14 @@ pub struct Inside {
     pub false_poses: VecDeque<CartesianPosition>,
 }
 
+impl Inside {
+    fn note(&mut self, call: &'static str) {
+        if self.logs {
+            self.log.push(call);
+        }
+    }
+}
+
 /// A handle on the arm; clones are handles on the same one.
 #[derive(Clone, Debug)]
 pub struct MockArm {
@@ -109,6 +119,7 @@ impl MockArm {
         position.Coordinates.ThetaX = 3.1;
         let inside = Inside {
             log: Vec::new(),
+            logs: true,
             points: Vec::new(),
             position,
             serials: vec![serial()],
@@ -164,7 +175,7 @@ impl MockArm {
     /// A call that sets something; what it does is lost if the wire loses it.
     fn set(&self, call: &'static str, does: impl FnOnce(&mut Inside)) -> Called {
         let mut inside = self.inside();
-        inside.log.push(call);
+        inside.note(call);
         self.clock.advance_ns(inside.packet_ns);
         if inside.lost_sets > 0 {
             inside.lost_sets -= 1;
@@ -176,7 +187,7 @@ impl MockArm {
 
     fn read(&self, call: &'static str, answer: impl FnOnce(&mut Inside)) -> Called {
         let mut inside = self.inside();
-        inside.log.push(call);
+        inside.note(call);
         self.clock.advance_ns(inside.packet_ns + inside.read_takes_ns);
         let home_m = if inside.button_held { inside.home_m } else { 0.0 };
         inside.position.Coordinates.X += inside.drift_m + home_m;
@@ -370,7 +381,9 @@ impl Api for MockArm {
                 inside.cartesian = false;
                 inside.fingers_initialised |= point.Position.Fingers.Finger1 < 0.0;
             }
-            inside.points.push(point);
+            if inside.logs {
+                inside.points.push(point);
+            }
         })
         .map(|_| code)
     }

@@ -6,7 +6,10 @@
 mod arm;
 mod clients;
 mod ends;
+mod kinds;
+mod owners;
 mod servo;
+mod wire;
 
 use jaco_sim_link::ControlClient;
 use jaco_sim_link::control::Faults;
@@ -58,6 +61,9 @@ fn every_row_has_a_test_and_every_test_a_row() {
         include_str!("arm.rs"),
         include_str!("ends.rs"),
         include_str!("clients.rs"),
+        include_str!("kinds.rs"),
+        include_str!("owners.rs"),
+        include_str!("wire.rs"),
     ];
     let tried: Vec<&str> = sources
         .iter()

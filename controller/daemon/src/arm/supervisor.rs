@@ -199,11 +199,14 @@ impl Office {
         let (done, broken) = (AtomicBool::new(false), OnceLock::new());
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
+                let _feeding = part::feed();
                 if let Err(why) = self.write(link, &done) {
                     let _ = broken.set(why);
                 }
             });
+            let feeding = part::feed();
             let loss = self.read(link, &broken);
+            drop(feeding);
             done.store(true, Ordering::SeqCst);
             match writer.join() {
                 Ok(()) => loss,

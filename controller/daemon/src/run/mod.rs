@@ -162,9 +162,11 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
         guard: &guard,
         watched: &watched,
     };
+    let feeding = part::feed();
     let verdict = drive(&driving, operator, &mut recorder, &mut |progress| {
         teller.tell(RunEvent::Progress(progress));
     });
+    drop(feeding);
     guard.finish(&verdict.detail);
     teller.tell(RunEvent::Held { verdict: verdict.clone() });
     let path = folder.path().to_owned();
