@@ -11,7 +11,6 @@ use bench::Bench;
 use jaco_core::{Action, ActionStream, ActionUnit, Chunk};
 use jaco_servo::{Command, Mode, StopReason};
 use mock::{Joystick, MockArm};
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -154,8 +153,11 @@ fn soak(hours: u64) {
     let arm = MockArm::new();
     arm.inside().logs = false;
     let mut bench = Bench::new(arm);
-    let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]);
-    let mut draw = move |below: u32| proptest::prelude::RngCore::next_u32(&mut rng) % below;
+    let mut seed = 9_u64;
+    let mut draw = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
     let ticks = hours * 3_600 * 100;
     let mut before = None;
     let mut done = 0;
@@ -173,7 +175,7 @@ fn soak(hours: u64) {
         for tick in 0..400_u64 {
             if tick % 40 == 0 {
                 let step = bench.cycle.next_needed_step();
-                bench.command(&stream(step, f64::from(draw(3)) * 0.005 - 0.005));
+                bench.command(&stream(step, draw(3) as f64 * 0.005 - 0.005));
             }
             let x_m = bench.arm.inside().position.Coordinates.X;
             bench.jog(if x_m > 0.0 { -0.05 } else { 0.05 });
