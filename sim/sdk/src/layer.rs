@@ -154,8 +154,13 @@ impl Layer {
 /// Ends the process as the vendor's library ends it where it uses what InitAPI has not made.
 fn crash_if_asked() {
     if std::env::var_os(CRASH_VARIABLE).is_some_and(|set| !set.is_empty()) {
+        // A handler of the program's, such as that of Rust's runtime, may return from a signal that
+        // no instruction raised.
         // SAFETY: this process is to die.
-        unsafe { libc::raise(libc::SIGSEGV) };
+        unsafe {
+            libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+            libc::raise(libc::SIGSEGV);
+        }
     }
 }
 
