@@ -18,6 +18,7 @@ use structs::{actuators, cartesian, coordinates};
 const SERIAL: &str = "SIM-000000000000";
 /// The joystick button that goes home while it is held.
 const HOME_BUTTON: usize = 2;
+
 /// The base as a device on the bus.
 #[derive(Debug)]
 pub struct Base {
