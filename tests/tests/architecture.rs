@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("jaco-cli", 5),
     ("jaco-flight", 5),
     ("jaco-daemon", 6),
+    ("jaco-diagnose", 6),
     ("jaco-operator", 6),
     ("jaco-lab", 6),
     ("jaco-policy", 6),
@@ -64,6 +65,7 @@ const NEVER: &[(&str, &[&[&str]])] = &[
     ("jaco-cli", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
     ("jaco-daemon", &[PHYSICS, TRAINER, &["jaco-sim", "jaco-cli"]]),
     ("jaco-operator", &[TORCH, DEVICES, PHYSICS, TRAINER, PLOTS, &["jaco-sim"]]),
+    ("jaco-diagnose", &[TORCH, DEVICES, PHYSICS, TRAINER, &["jaco-sim"]]),
     ("jaco-policy", &[DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
     ("jaco-train", &[DEVICES, PHYSICS, SIMULATION, ARM, PLOTS]),
 ];

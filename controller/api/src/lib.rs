@@ -7,6 +7,7 @@
 //! | `GET /v1/events` | an [`Event`] a line, from now on, for as long as one listens |
 //! | `POST /v1/home`, `/v1/reset`, `/v1/hold`, `/v1/release`, `/v1/take` | [`Done`], when it is done |
 //! | `POST /v1/stop` | a [`StopEvent`] a line: at once, then when the arm stands or does not |
+//! | `POST /v1/log/save` | [`Saved`], when the flight record is on the disk |
 //! | `POST /v1/run` with [`RunRequest`] | a [`RunEvent`] a line, until the run ends |
 //! | `POST /v1/run/finish` with [`Verdict`] | [`Done`] |
 //!
@@ -129,6 +130,10 @@ pub struct Status {
     pub policy: Option<PolicyStatus>,
     /// Socket of the simulation, if the arm is simulated.
     pub sim_socket: Option<PathBuf>,
+    /// Where the flight recorder writes.
+    pub flight_folder: PathBuf,
+    /// The newest flight record; none if there is none.
+    pub flight_record: Option<PathBuf>,
 }
 
 /// One camera in [`Status`].
@@ -196,6 +201,13 @@ pub enum Event {
     Run {
         /// What it says.
         run: RunEvent,
+    },
+    /// What the flight recorder remembers of the last 30 s was written.
+    Recorded {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
     },
     /// The reader was too slow: so many events are missing here.
     Missed {
@@ -302,6 +314,13 @@ pub struct Progress {
 pub struct Done {
     /// What was done, in words.
     pub done: String,
+}
+
+/// Answer to `POST /v1/log/save`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// The flight record, on the daemon's disk.
+    pub file: PathBuf,
 }
 
 /// Answer to a request that was refused: nothing has changed.

@@ -1,10 +1,11 @@
 //! The operator's command line, as declared: verbs, options, units, defaults and exit codes.
 //!
 //! `jaco` parses it, and so do the helper programs that it hands heavy verbs to (`jaco-lab`:
-//! simulation and policy; `jaco-train` and `jaco-policy`: policy alone), so that a robot PC needs
+//! simulation and policy; `jaco-train` and `jaco-policy`: policy alone; `jaco-diagnose`: neither), so that a robot PC needs
 //! no MuJoCo to be operated and trained on. Nothing is carried out here.
 
 pub mod helper;
+pub mod log;
 pub mod policy;
 pub mod shipped;
 pub mod train;
@@ -12,6 +13,7 @@ pub mod train;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::{Decode, Execution, Task, View};
 use jaco_shell::args::{Unusable, path, path_given};
+use log::LogVerb;
 use policy::{BenchVerb, PolicyVerb};
 use std::path::PathBuf;
 use train::TrainVerb;
@@ -96,6 +98,9 @@ pub enum Verb {
     /// Look at a checkpoint, ask it, merge an adapter into it, invent one. No daemon is needed.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Look at what the flight recorder wrote, or let it write now.
+    #[command(subcommand)]
+    Log(LogVerb),
     /// Measure speed and memory. No daemon is needed.
     #[command(subcommand)]
     Bench(BenchVerb),

@@ -1,5 +1,5 @@
 //! The verbs `jaco policy` and `jaco bench`, as declared. `jaco-policy` carries them out: it needs
-//! libtorch, but no simulator and no daemon.
+//! libtorch, but no simulator and no daemon. `bench servo` is `jaco-diagnose`'s, which needs none.
 
 use clap::{Args, Subcommand};
 use jaco_core::{Decode, Dtype, View};
@@ -154,6 +154,40 @@ pub struct SynthArgs {
 pub enum BenchVerb {
     /// Measure a policy: times of its parts, bandwidth, memory.
     Policy(BenchArgs),
+    /// Measure how punctual the servo process is, beside a loop that only sleeps, on a simulated
+    /// arm of its own. Not on a PC whose jacod has a real arm at that time.
+    Servo(ServoBenchArgs),
+    /// The loop that only sleeps, as `jaco bench servo` starts it.
+    #[command(hide = true)]
+    Bare(BareArgs),
+}
+
+/// Options of `jaco bench servo`.
+#[derive(Debug, Args)]
+pub struct ServoBenchArgs {
+    /// How long to measure [s]. p99.9 needs a minute or more to mean something.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// Keep every core busy meanwhile, with a thread of usual priority each.
+    #[arg(long)]
+    pub load: bool,
+    /// Real-time priority that both ask for.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(i32).range(1..=99))]
+    pub priority: i32,
+}
+
+/// Options of the loop that only sleeps.
+#[derive(Debug, Args)]
+pub struct BareArgs {
+    /// How long to loop [s].
+    #[arg(long)]
+    pub seconds: u32,
+    /// Real-time priority to ask for.
+    #[arg(long)]
+    pub priority: i32,
+    /// A time at which a tick is due, monotonic [ns]; the others follow from it.
+    #[arg(long)]
+    pub due_ns: u64,
 }
 
 /// Options of `jaco bench policy`.

@@ -17,6 +17,7 @@
 //! | [`mode`], [`status`], [`events`], [`faults`] | what is allowed, and what is told |
 //! | [`ending`] | the order in which everything ends |
 //! | [`settings`], [`check`] | the configuration file, and whether what it names is there |
+//! | [`recorder`] | the flight recorder: the last 30 s, written when something goes wrong |
 //! | [`loading`], [`part`] | the policy read from its folder; threads that say when they end |
 
 pub mod activity;
@@ -31,6 +32,7 @@ pub mod mode;
 pub mod operate;
 pub mod part;
 pub mod policy;
+pub mod recorder;
 pub mod run;
 pub mod server;
 pub mod settings;
@@ -51,8 +53,11 @@ use loading::PolicyLoader;
 use mode::{Request, mode_of, permit};
 use operate::No;
 use policy::PolicyState;
+use recorder::Recorder;
 use run::folder::{LoadedAs, RunFolder};
 use run::{Run, RunControl, RunPlan};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -75,6 +80,7 @@ pub struct Daemon {
     policy: watch::Receiver<PolicyState>,
     loaded_as: Arc<OnceLock<LoadedAs>>,
     reports: run::ReportLock,
+    recorder: Recorder,
     running: Mutex<Option<RunControl>>,
 }
 
@@ -86,6 +92,8 @@ pub fn start(
     broken: impl FnOnce(String) + Send + 'static,
 ) -> anyhow::Result<(Arc<Daemon>, Supervisor)> {
     let events = Events::default();
+    // The recorder hears all that is told from here on.
+    let heard = events.listen();
     let faults = FaultBoard::new(events.clone());
     let data = &config.paths.data_dir;
     let latch = std::fs::create_dir_all(data)
@@ -111,6 +119,16 @@ pub fn start(
         .iter()
         .map(|camera| Ok(jaco_camera::start(camera, sim_socket.clone(), Arc::clone(&clock))?))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let recorder = recorder::start(recorder::Options {
+        folder: data.join(recorder::FOLDER),
+        arm: arm.clone(),
+        heard,
+        events: events.clone(),
+        faults: faults.clone(),
+        clock: Arc::clone(&clock),
+        eyes: cameras.iter().map(eye).collect(),
+        about: about(&config),
+    })?;
     let loader = PolicyLoader::new(&config, &cameras, &faults, &clock);
     let (policy, loaded_as) = loader.start()?;
     let daemon = Daemon {
@@ -125,9 +143,28 @@ pub fn start(
         policy,
         loaded_as,
         reports: run::ReportLock::default(),
+        recorder,
         running: Mutex::default(),
     };
     Ok((Arc::new(daemon), supervisor))
+}
+
+/// A camera, as the recorder looks at it.
+fn eye(camera: &CameraHandle) -> recorder::Eye {
+    let frames = camera.frames.clone();
+    let newest_ns = Box::new(move || frames.get().map(|frame| frame.captured_ns));
+    recorder::Eye { name: Arc::clone(&camera.name), newest_ns }
+}
+
+/// What a flight record says of this daemon.
+fn about(config: &Config) -> BTreeMap<String, String> {
+    let simulated = if config.sim.is_some() { "simulated" } else { "real" };
+    let entries = [
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("arm", simulated.to_owned()),
+        ("sdk", config.arm.sdk.display().to_string()),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 impl Daemon {
@@ -164,6 +201,7 @@ impl Daemon {
             placement: request.placement.clone(),
             events: self.events.clone(),
             reports: self.reports.clone(),
+            recorder: self.recorder.clone(),
         };
         let (control, outbox) =
             run::begin(run).map_err(|error| refused(format!("cannot start a thread: {error}")))?;
@@ -180,6 +218,16 @@ impl Daemon {
             }
             _ => Err("no run is under way".into()),
         }
+    }
+
+    /// Writes what the flight recorder remembers; the file, or why there is none.
+    pub async fn save_log(&self) -> Result<PathBuf, No> {
+        self.recorder.save().await.map_err(No::Failed)
+    }
+
+    /// Writes what the flight recorder has still to write, and ends it.
+    pub async fn end_recording(&self) {
+        self.recorder.end().await;
     }
 
     /// Ends what all who listen are told.

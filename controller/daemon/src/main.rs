@@ -130,6 +130,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Motion first; clients and disks may take what they take.
     daemon.end_motion("the daemon ends").await;
     daemon.until_reports_are_written().await;
+    daemon.end_recording().await;
     daemon.tell_no_more();
     let _ = rest.send(());
     served.await?;

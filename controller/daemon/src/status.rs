@@ -52,6 +52,8 @@ impl Daemon {
                 PolicyState::Loading | PolicyState::Failed(_) => None,
             },
             sim_socket: self.config.sim.as_ref().map(|sim| sim.socket.clone()),
+            flight_folder: self.config.paths.data_dir.join(crate::recorder::FOLDER),
+            flight_record: self.recorder.newest(),
         }
     }
 

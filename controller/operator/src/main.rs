@@ -3,10 +3,13 @@
 
 mod demo;
 mod operate;
+mod records;
 mod run;
 
 use anyhow::Context;
 use jaco_api::client::Client;
+use jaco_cli::log::{ListArgs, LogVerb};
+use jaco_cli::policy::BenchVerb;
 use jaco_cli::{Cli, Verb, exit};
 use jaco_shell::{args, say};
 use std::os::unix::process::CommandExt;
@@ -21,6 +24,10 @@ fn main() -> ExitCode {
     let done = match &cli.verb {
         Verb::Record(_) | Verb::Eval(_) => hand_to("jaco-lab"),
         Verb::Train(_) => hand_to("jaco-train"),
+        Verb::Bench(BenchVerb::Servo(_) | BenchVerb::Bare(_)) => hand_to("jaco-diagnose"),
+        Verb::Log(LogVerb::Show(_) | LogVerb::List(ListArgs { dir: Some(_) })) => {
+            hand_to("jaco-diagnose")
+        }
         Verb::Policy(_) | Verb::Bench(_) => hand_to("jaco-policy"),
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -57,6 +64,8 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
                 _ = terminate.recv() => anyhow::bail!("told to end (SIGTERM)"),
             }
         }
+        Verb::Log(LogVerb::Save(args)) => records::save(&client, args, cli.json).await?,
+        Verb::Log(_) => return records::list(&client, cli.json).await,
         Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
     }
     Ok(true)

@@ -61,6 +61,7 @@ fn told(event: &Event) -> String {
         Event::Stop { latched: false, why } => format!("the stop is released: {why}"),
         Event::Fault { part, fault: Some(fault) } => format!("{part}: {fault}"),
         Event::Fault { part, fault: None } => format!("{part}: works"),
+        Event::Recorded { file, why } => format!("recorded in {}: {why}", file.display()),
         Event::Missed { count } => format!("({count} events were missed here)"),
         Event::Run { run } => match run {
             RunEvent::Started { run_id } => format!("run {run_id} began"),
@@ -145,6 +146,9 @@ fn in_words(status: &Status) -> String {
     }
     for fault in &status.faults {
         line("fault", fault.clone());
+    }
+    if let Some(file) = &status.flight_record {
+        line("recorded", format!("last in {}", file.display()));
     }
     if let (Some([x, y, z]), Some(opening)) = (status.position_m, status.opening) {
         line(

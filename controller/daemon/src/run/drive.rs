@@ -12,7 +12,7 @@ use crate::arm::Arm;
 use crate::policy::{Answered, PolicyHandle, Question};
 use crossbeam_channel::{Receiver, bounded, never, select};
 use jaco_api::Progress;
-use jaco_core::{Clock, Verdict};
+use jaco_core::{ActionStream, Clock, Verdict};
 use jaco_servo::{Command, Mode, ServoStatus, StopReason};
 use std::time::Duration;
 
@@ -21,6 +21,14 @@ const SERVO_SILENCE: Duration = Duration::from_secs(1);
 /// Standing still that does not come within this time is no longer waited for before a look
 /// \[ns\].
 const STANDSTILL_NS: u64 = 1_000_000_000;
+
+/// How the verdict begins on a run that took too long: no part of it has a fault.
+const GAVE_UP: &str = "gave up";
+
+/// Whether a run that ended with `verdict` was ended by a fault.
+pub fn is_fault(verdict: &Verdict) -> bool {
+    verdict.success == Some(false) && !verdict.detail.starts_with(GAVE_UP)
+}
 
 /// What a run talks to, and what it is to do.
 pub struct Driving<'a> {
@@ -36,6 +44,8 @@ pub struct Driving<'a> {
     pub guard: &'a Guard,
     /// Whether whoever asked for the run still listens.
     pub watched: &'a dyn Fn() -> bool,
+    /// Hears of each stream that goes to the servo.
+    pub streamed: &'a dyn Fn(&ActionStream),
 }
 
 /// Drives until success, failure or somebody's word. Whoever holds the guard lets the arm hold
@@ -173,7 +183,7 @@ impl Drive<'_> {
         }
         let max_steps = self.driving.plan.max_steps;
         if report.completed.is_some_and(|completed| completed.step + 1 >= max_steps) {
-            return Some(Verdict::failure(format!("gave up after {max_steps} steps")));
+            return Some(Verdict::failure(format!("{GAVE_UP} after {max_steps} steps")));
         }
         self.look_when_due(status, step_began.is_some())
     }
@@ -238,6 +248,7 @@ impl Drive<'_> {
             answer.timings,
         );
         if !stream.chunk.is_empty() {
+            (self.driving.streamed)(&stream);
             self.driving.arm.send(Command::Stream(stream));
         }
         None
@@ -321,6 +332,7 @@ mod tests {
                 plan: &plan,
                 guard: &guard,
                 watched: &|| !gone.load(Ordering::SeqCst),
+                streamed: &|_| {},
             };
             let (_operator, says) = bounded(1);
             drive(&driving, &says, &mut AttemptRecorder::default(), &mut |_| {})

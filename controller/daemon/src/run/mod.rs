@@ -16,6 +16,7 @@ use crate::arm::Arm;
 use crate::events::Events;
 use crate::part;
 use crate::policy::PolicyHandle;
+use crate::recorder::Recorder;
 use attempt::AttemptRecorder;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use drive::{Driving, drive};
@@ -128,6 +129,8 @@ pub struct Run {
     pub events: Events,
     /// Who else writes reports.
     pub reports: ReportLock,
+    /// The flight recorder.
+    pub recorder: Recorder,
 }
 
 /// Begins the run on a thread of its own. Returns what ends it and what tells of it, until its
@@ -150,7 +153,11 @@ pub fn begin(run: Run) -> std::io::Result<(RunControl, mpsc::Receiver<RunEvent>)
 }
 
 fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
-    let Run { guard, arm, policy, clock, plan, folder, placement, reports, .. } = run;
+    let Run {
+        guard, arm, policy, clock, plan, folder, placement, reports, recorder: flight, ..
+    } = run;
+    let id: Arc<str> = folder.id().into();
+    let name: Arc<str> = policy.facts.checkpoint.display().to_string().into();
     teller.tell(RunEvent::Started { run_id: folder.id().to_owned() });
     let mut recorder = AttemptRecorder::default();
     let watched = || !teller.requester.is_closed();
@@ -161,6 +168,7 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
         plan: &plan,
         guard: &guard,
         watched: &watched,
+        streamed: &|stream| flight.stream(&id, &name, stream),
     };
     let feeding = part::feed();
     let verdict = drive(&driving, operator, &mut recorder, &mut |progress| {
@@ -168,6 +176,9 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
     });
     drop(feeding);
     guard.finish(&verdict.detail);
+    if drive::is_fault(&verdict) {
+        flight.run_failed(&verdict.detail);
+    }
     teller.tell(RunEvent::Held { verdict: verdict.clone() });
     let path = folder.path().to_owned();
     let alone = reports.alone();

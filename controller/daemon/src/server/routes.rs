@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jaco_api::{Done, Failed, RunRequest};
+use jaco_api::{Done, Failed, RunRequest, Saved};
 use jaco_core::Verdict;
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/reset", post(async |State(daemon): Shared| answer(daemon.reset().await)))
         .route("/v1/release", post(async |State(daemon): Shared| answer(daemon.release().await)))
         .route("/v1/take", post(async |State(daemon): Shared| answer(daemon.take().await)))
+        .route("/v1/log/save", post(save_log))
         .route("/v1/run", post(run))
         .route("/v1/run/finish", post(finish))
         .fallback(no_such_request)
@@ -45,6 +46,13 @@ async fn no_such_request(method: Method, uri: Uri) -> Response {
 
 async fn finish(State(daemon): Shared, Body(verdict): Body<Verdict>) -> Response {
     answer(daemon.finish(verdict))
+}
+
+async fn save_log(State(daemon): Shared) -> Response {
+    match daemon.save_log().await {
+        Ok(file) => Json(Saved { file }).into_response(),
+        Err(no) => answer(Err(no)),
+    }
 }
 
 async fn run(State(daemon): Shared, Body(request): Body<RunRequest>) -> Response {
