@@ -28,7 +28,9 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
             bar.finish_and_clear();
             print(cli.json, &report)
         }
-        _ => anyhow::bail!("jaco-policy knows `policy` and `bench policy` only; the others are jaco's"),
+        _ => anyhow::bail!(
+            "jaco-policy knows `policy` and `bench policy` only; the others are jaco's"
+        ),
     }
 }
 

@@ -115,9 +115,11 @@ pub fn start(options: Options) -> std::io::Result<Recorder> {
         done,
     };
     let board = recording.faults.clone();
+    // From here on, not from when the thread has begun.
+    let statuses = recording.arm.follow();
     part::spawn(
         "flight-recorder",
-        move || recording.work(&inbox),
+        move || recording.work(statuses, &inbox),
         move |panic| {
             board.set(PART, panic.map(|panic| format!("its thread panicked: {panic}")));
         },
@@ -251,8 +253,7 @@ struct Recording {
 }
 
 impl Recording {
-    fn work(mut self, orders: &Receiver<Order>) {
-        let mut statuses = self.arm.follow();
+    fn work(mut self, mut statuses: Receiver<ServoStatus>, orders: &Receiver<Order>) {
         loop {
             select! {
                 recv(statuses) -> status => match status {
@@ -516,10 +517,19 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let mut bench = bench(folder.path());
         bench.fake.lose();
-        bench.show(Mode::Idle, 1);
-        bench.saved().await;
+        // The next servo is heard as soon as the loss of this one was.
+        let heard = async {
+            loop {
+                bench.show(Mode::Idle, 1);
+                if !read(&bench.recorder.save().await.unwrap()).states.is_empty() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.unwrap();
         bench.clock.advance_ns(60 * SECOND);
-        bench.saved().await;
+        // Written after whatever was due by then.
+        bench.recorder.end().await;
         let kinds: Vec<String> = jaco_flight::folder::list(folder.path())
             .unwrap()
             .into_iter()
