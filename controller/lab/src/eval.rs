@@ -171,7 +171,7 @@ fn policy_trial(
 ) -> anyhow::Result<Trial> {
     let decoding = Decoding::new(args.decode, seed, args.expectation, args.max_entropy);
     let mut trial = Trial::default();
-    lockstep.drive_by_units(policy.statistics())?;
+    lockstep.drive_by_units(policy.statistics(), false)?;
     for step in 0..args.max_steps {
         if lockstep.needs_units() {
             let seen = lockstep.observe(u64::from(step))?;

@@ -3,10 +3,11 @@
 use anyhow::{Context, bail};
 use jaco_core::state::FINGERS;
 use jaco_core::{
-    Action, ActionStatistics, ActionStream, Chunk, Limits, Observation, TICKS_PER_STEP, Task,
+    Action, ActionStatistics, ActionStream, Chunk, Limits, Observation, Pose, TICKS_PER_STEP, Task,
+    Twist,
 };
 use jaco_model::Stream;
-use jaco_servo::{Command, ServoCore};
+use jaco_servo::{Command, ServoCore, Setpoint};
 use jaco_sim::{Renderer, SceneTruth, Snapshot, StartPose, World, WorldOptions};
 
 /// Finger travel of the Jaco2 hand in the SDK's ticks, open to closed.
@@ -47,12 +48,14 @@ impl Lockstep {
         self.command(&Command::StartMotion)
     }
 
-    /// Lets units of a policy with these statistics drive from now on; step 0 comes next.
-    pub fn drive_by_units(&mut self, statistics: ActionStatistics) -> anyhow::Result<()> {
-        self.command(&Command::StartPolicy {
-            statistics: Some(statistics),
-            pause_when_empty: false,
-        })
+    /// Lets units of a policy with these statistics drive from now on; step 0 comes next. With
+    /// `pause_when_empty` the steps wait, tick by tick, for units that are missing.
+    pub fn drive_by_units(
+        &mut self,
+        statistics: ActionStatistics,
+        pause_when_empty: bool,
+    ) -> anyhow::Result<()> {
+        self.command(&Command::StartPolicy { statistics: Some(statistics), pause_when_empty })
     }
 
     /// What a policy sees at the boundary of `step`.
@@ -91,13 +94,34 @@ impl Lockstep {
     /// Lets one step of 100 ms pass. Returns whether the task is done at its end.
     pub fn step(&mut self) -> anyhow::Result<bool> {
         for _ in 0..TICKS_PER_STEP {
-            self.command(&Command::Heartbeat)?;
-            let setpoint = self.servo.tick(self.world.now_ns(), &self.world.arm_state());
-            let ticks_s: [f64; FINGERS] = setpoint.finger_velocity.map(|v| v * FINGER_TICKS);
-            self.world.firmware().push_velocity(&setpoint.twist, ticks_s);
-            self.world.tick();
+            self.tick()?;
         }
-        Ok(self.world.outcome().success)
+        Ok(self.is_done())
+    }
+
+    /// Lets one tick of 10 ms pass. Returns what was sent.
+    pub fn tick(&mut self) -> anyhow::Result<Setpoint> {
+        self.command(&Command::Heartbeat)?;
+        let setpoint = self.servo.tick(self.world.now_ns(), &self.world.arm_state());
+        let ticks_s: [f64; FINGERS] = setpoint.finger_velocity.map(|v| v * FINGER_TICKS);
+        self.world.firmware().push_velocity(&setpoint.twist, ticks_s);
+        self.world.tick();
+        Ok(setpoint)
+    }
+
+    /// Whether the task is done.
+    pub fn is_done(&self) -> bool {
+        self.world.outcome().success
+    }
+
+    /// Steers by a twist, from now until the next one or until it is too old.
+    pub fn jog(&mut self, twist: Twist) -> anyhow::Result<()> {
+        self.command(&Command::Jog { twist, gripper: 1.0 })
+    }
+
+    /// Where the tool point is, and where the servo would have it.
+    pub fn tracking(&self) -> (Pose, Option<Pose>) {
+        (self.world.arm_state().pose, self.servo.report().reference)
     }
 
     /// The action that the servo decoded for the step that ended last, and what it sent for it.

@@ -208,7 +208,7 @@ fn follow(
     horizon: usize,
     mut notes: Map<String, Value>,
 ) -> anyhow::Result<Episode> {
-    lockstep.drive_by_units(policy.statistics())?;
+    lockstep.drive_by_units(policy.statistics(), false)?;
     let (mut records, mut success) = (Vec::new(), false);
     let mut before = lockstep.truth();
     let mut last_gripper = 1.0;

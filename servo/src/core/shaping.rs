@@ -6,9 +6,10 @@
 
 use crate::kinematics::Kinematics;
 use crate::limits::acted::{Acted, Limit};
+use crate::limits::force::ToolForce;
 use crate::limits::ramp::{Bounds, Ramp};
 use crate::limits::speed::{limit_twist, scale_within};
-use crate::limits::{force, joint_margin, singularity};
+use crate::limits::{joint_margin, singularity};
 use jaco_core::{ArmState, Limits, Twist};
 
 /// How far the pose that the joints give may be from the measured one \[m\], \[rad\]: they are read
@@ -30,6 +31,7 @@ pub(super) struct Shaped {
 pub(super) struct Shaper {
     linear: Ramp,
     angular: Ramp,
+    force: ToolForce,
 }
 
 impl Shaper {
@@ -42,6 +44,7 @@ impl Shaper {
         state: &ArmState,
         limits: &Limits,
     ) -> Shaped {
+        self.force.see(&state.wrench);
         let mut acted = Acted::default();
         let slow = limit_twist(wanted, limits.linear_speed_m_s, limits.angular_speed_rad_s);
         acted.note(Limit::LinearSpeed, slow.linear_m_s != wanted.linear_m_s);
@@ -49,8 +52,7 @@ impl Shaper {
 
         let mut allowed = slow;
         if slow != Twist::zero() {
-            let pressed =
-                force::limit(&slow.linear_m_s, &state.wrench, now_ns, limits.force_limit_n);
+            let pressed = self.force.limit(&slow.linear_m_s, now_ns, limits.force_limit_n);
             acted.note(Limit::Force, pressed != slow.linear_m_s);
             allowed.linear_m_s = pressed;
             if let Some(kinematics) = kinematics(now_ns, state, limits) {
