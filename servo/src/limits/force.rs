@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn pressing_ends_at_the_limit_and_leaving_stays_free() {
-        let (force, now_ns) = pressing(Vector3::new(0.0, 0.0, -42.0));
+        let (force, now_ns) = pressing(Vector3::new(0.0, 0.0, -60.0));
         let limited = force.limit(&Vector3::new(0.05, 0.0, -0.1), now_ns, 40.0);
         assert!((limited - Vector3::x() * 0.05).norm() < 1e-12);
         let leaving = Vector3::new(0.05, 0.0, 0.1);
