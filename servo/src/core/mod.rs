@@ -3,7 +3,7 @@
 //! [`ServoCore::tick`] is called every 10 ms with the newest state; its setpoint is what the arm
 //! gets for the following 10 ms. Ten ticks are a step; steps are counted from the entry into
 //! Policy, Motion or Jog. On entry the reference is the measured pose, and the twist always
-//! changes within the acceleration limits, so no mode begins or ends with a jump.
+//! changes within the limits of acceleration and jerk, so no mode begins or ends with a jump.
 //!
 //! In real time commands arrive between ticks, and `report().next_needed_step` says what to send
 //! next. In lockstep the caller asks before each tick whether it begins a step without an
