@@ -1,8 +1,8 @@
 //! The arm's dead zone: an arm that ignores slow velocities still arrives.
 //!
 //! While the wanted velocity is within the zone, what is missing to the reference is watched. Once
-//! the arm has had time to come to rest and still lacks more than one burst can overshoot, the
-//! missing displacement is sent in one burst just above the zone. Bursts are counted out by what
+//! the arm has had time to come to rest, comes no nearer by itself and still lacks more than one
+//! burst can overshoot, the missing displacement is sent in one burst just above the zone. Bursts are counted out by what
 //! was sent, not by what is read during them, and the next one waits until the arm has settled:
 //! so there is no cycle between reading and bursts at rest. Outside the zone nothing is changed.
 //!
@@ -15,6 +15,8 @@ use nalgebra::Vector3;
 const SETTLE_TICKS: u32 = 15;
 /// Speed of a burst, in zones.
 const BURST: f64 = 1.1;
+/// An arm that comes nearer by this part of the tolerance in that time has no dead zone there.
+const NEARER: f64 = 0.25;
 /// What is missing is left alone up to this many ticks of the zone's speed.
 const TOLERANCE_TICKS: f64 = 2.0;
 
@@ -24,6 +26,8 @@ pub struct Bursts {
     /// What the burst under way has yet to send.
     left: Option<Vector3<f64>>,
     settled_ticks: u32,
+    /// What was missing when the arm began to settle, the length.
+    lacked: f64,
 }
 
 impl Bursts {
@@ -40,10 +44,11 @@ impl Bursts {
             *self = Self::default();
             return wanted;
         }
-        if self.left.is_none()
-            && self.settled_ticks >= SETTLE_TICKS
-            && missing.norm() > TOLERANCE_TICKS * zone * TICK_S
-        {
+        let (lacks, tolerance) = (missing.norm(), TOLERANCE_TICKS * zone * TICK_S);
+        if self.settled_ticks == 0 || lacks < self.lacked - NEARER * tolerance {
+            (self.settled_ticks, self.lacked) = (0, lacks);
+        }
+        if self.left.is_none() && self.settled_ticks >= SETTLE_TICKS && lacks > tolerance {
             self.left = Some(*missing);
         }
         match &mut self.left {
@@ -111,6 +116,20 @@ mod tests {
             let (later, moved_later) = settle(missing, late_ticks, 1000);
             prop_assert_eq!((left, moved), (later, moved_later), "it cycles");
         }
+    }
+
+    /// Bursts that it does not need would only shake it.
+    #[test]
+    fn an_arm_without_a_dead_zone_is_left_to_come_nearer_by_itself() {
+        let (mut bursts, mut missing) = (Bursts::default(), Vector3::new(0.006, 0.0, 0.0));
+        for _ in 0..300 {
+            let feedback = missing * 2.0;
+            let sent = bursts.wanted(feedback, &Vector3::zeros(), &missing, ZONE_M_S);
+            bursts.sent(&sent, ZONE_M_S);
+            assert!(sent.norm() < ZONE_M_S);
+            missing -= sent * TICK_S;
+        }
+        assert!(missing.norm() < 1e-3);
     }
 
     #[test]
