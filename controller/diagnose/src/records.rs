@@ -38,12 +38,11 @@ impl fmt::Display for Shown {
 pub fn show(args: &ShowArgs) -> anyhow::Result<Shown> {
     let file = args.file.clone();
     let name = file.display();
-    let flight =
-        open(&file).and_then(|input| Flight::read(input)).map_err(|error| match error {
-            ReadError::Io(error) => Unusable::path(format!("cannot read {name}"), error),
-            // Whatever is wrong with it, it is what was given.
-            wrong => Unusable(format!("{name} {wrong}")).into(),
-        })?;
+    let flight = open(&file).and_then(Flight::read).map_err(|error| match error {
+        ReadError::Io(error) => Unusable::path(format!("cannot read {name}"), error),
+        // Whatever is wrong with it, it is what was given.
+        wrong => Unusable(format!("{name} {wrong}")).into(),
+    })?;
     let summary = Summary::of(&flight);
     if let Some(path) = &args.plot {
         let png = flight_plot(&picture(&flight, &summary)).context("cannot draw the record")?;

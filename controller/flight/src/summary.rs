@@ -313,7 +313,9 @@ fn run(flight: &Flight) -> Option<RunSeen> {
 }
 
 fn last(flight: &Flight, since: &Since) -> Option<LastState> {
-    let ((at_ns, command), (_, state)) = flight.commands.iter().zip(&flight.states).last()?;
+    // A file that is cut may have one more of one than of the other.
+    let whole = flight.commands.len().min(flight.states.len()).checked_sub(1)?;
+    let ((at_ns, command), (_, state)) = (&flight.commands[whole], &flight.states[whole]);
     Some(LastState {
         at_s: since.s(*at_ns),
         mode: command.mode.clone(),

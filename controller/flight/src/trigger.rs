@@ -93,8 +93,16 @@ impl Triggers {
             seen.times = 0;
         }
         *seen = Seen { times: seen.times + 1, last_ns: now_ns };
-        if self.pending.is_some() || !seen.times.is_power_of_two() {
-            return;
+        let news = seen.times.is_power_of_two();
+        match &mut self.pending {
+            // A run fails because of what went wrong with the arm or its process.
+            Some(Pending { cause, .. }) if cause.kind == Kind::RunFailed => {
+                *cause = Cause { kind, why };
+                return;
+            }
+            Some(_) => return,
+            None if !news => return,
+            None => {}
         }
         let earliest_ns = self.written_ns.map_or(0, |at_ns| at_ns + LEAST_BETWEEN_NS);
         let due_ns = (now_ns + AFTERMATH_NS).max(earliest_ns);
@@ -164,6 +172,17 @@ mod tests {
         now_ns += FORGOTTEN_NS + SECOND;
         triggers.fault(now_ns, Kind::ServoLost, String::new());
         assert!(triggers.take_due(now_ns + SECOND).is_some(), "new after ten minutes");
+    }
+
+    /// A servo was killed in a run, and the record was named after the run that failed by it.
+    #[test]
+    fn a_record_is_named_after_what_the_run_failed_by() {
+        let mut triggers = Triggers::default();
+        triggers.fault(SECOND, Kind::RunFailed, "the arm's process was lost".to_owned());
+        triggers.fault(SECOND + 1, Kind::ServoLost, "killed".to_owned());
+        triggers.fault(SECOND + 2, Kind::ServoHeld, "not this".to_owned());
+        let cause = triggers.take_due(2 * SECOND).unwrap();
+        assert_eq!(cause, Cause { kind: Kind::ServoLost, why: "killed".to_owned() });
     }
 
     proptest! {

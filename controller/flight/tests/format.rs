@@ -309,7 +309,7 @@ proptest! {
     #[test]
     fn bytes_of_anybody_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = Flight::read(&bytes[..]);
-        let marked = [&mcap::MAGIC[..], &bytes].concat();
+        let marked = [mcap::MAGIC, &bytes].concat();
         prop_assert!(Flight::read(&marked[..]).is_err());
     }
 

@@ -21,7 +21,7 @@ const LEAST_SPEED_M_S: f64 = 0.02;
 const LEAST_DURATION_S: f64 = 0.5;
 /// Time between samples from which a line is broken \[s\].
 const BREAK_S: f64 = 0.1;
-/// Marks that are drawn with their words.
+/// Marks that are drawn with their words: the last ones.
 const MOST_WORDS: usize = 6;
 /// Characters of a mark's words that are drawn.
 const MOST_CHARS: usize = 110;
@@ -230,8 +230,8 @@ fn draw_bands(area: &Area<'_>, plot: &FlightPlot, end_s: f64) -> Result<(), Rend
     let mut limits: Vec<&str> = plot.limits.iter().map(|band| band.name.as_str()).collect();
     limits.sort_unstable();
     limits.dedup();
-    let words = plot.marks.len().min(MOST_WORDS);
-    let rows = (1 + limits.len() + words).max(4) as f64;
+    let said = &plot.marks[plot.marks.len().saturating_sub(MOST_WORDS)..];
+    let rows = (1 + limits.len() + said.len()).max(4) as f64;
     let mut chart = chart(&area, end_s, 0.0..rows)?;
     styled(&mut chart.configure_mesh())
         .x_desc("time [s]")
@@ -265,7 +265,7 @@ fn draw_bands(area: &Area<'_>, plot: &FlightPlot, end_s: f64) -> Result<(), Rend
         chart.draw_series([at + Text::new((*limit).to_owned(), (6, 3), text(17, INK))])?;
     }
     draw_marks(&mut chart, &plot.marks, 0.0..rows)?;
-    for (index, mark) in (1 + limits.len()..).zip(plot.marks.iter().take(MOST_WORDS)) {
+    for (index, mark) in (1 + limits.len()..).zip(said) {
         let short: String = mark.text.chars().take(MOST_CHARS).collect();
         // Words stay within the picture.
         let width = area.estimate_text_size(&short, &text(17, RED))?.0 as i32;

@@ -119,7 +119,7 @@ pub fn start(options: Options) -> std::io::Result<Recorder> {
     let statuses = recording.arm.follow();
     part::spawn(
         "flight-recorder",
-        move || recording.work(statuses, &inbox),
+        move || recording.work(statuses, inbox),
         move |panic| {
             board.set(PART, panic.map(|panic| format!("its thread panicked: {panic}")));
         },
@@ -202,6 +202,10 @@ impl Recorder {
 fn in_words(event: Event) -> Option<(String, What)> {
     let run = |what| Some(("run".to_owned(), what));
     match event {
+        // On the board it is one, for the arm cannot be used yet.
+        Event::Fault { part, fault: Some(doing) } if doing.starts_with("starting: ") => {
+            Some((part, What::News(doing)))
+        }
         Event::Fault { part, fault: Some(fault) } => Some((part, What::Fault(fault))),
         Event::Fault { part, fault: None } => Some((part, What::Works)),
         Event::Activity { now, why } => {
@@ -253,7 +257,7 @@ struct Recording {
 }
 
 impl Recording {
-    fn work(mut self, mut statuses: Receiver<ServoStatus>, orders: &Receiver<Order>) {
+    fn work(mut self, mut statuses: Receiver<ServoStatus>, orders: Receiver<Order>) {
         loop {
             select! {
                 recv(statuses) -> status => match status {
@@ -266,6 +270,8 @@ impl Recording {
                 recv(orders) -> order => match order {
                     Ok(Order::End(ended)) => {
                         self.write_last();
+                        // Whoever asks from now on is refused at once.
+                        drop(orders);
                         let _ = ended.send(());
                         return;
                     }
