@@ -4,17 +4,20 @@
 use crate::channel::{Channel, METADATA};
 use crate::message::{CommandMessage, FaultMessage, HealthMessage, StateMessage, StreamMessage};
 use mcap::records::{Metadata, Record, op};
-use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
-use mcap::{McapError, parse_record};
+use mcap::{MAGIC, parse_record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 
-/// The longest record of a file of ours, with room to spare.
-const MOST_RECORD_BYTES: usize = 4 << 20;
 /// Bytes of a file that are read; one of ours has a few million.
-const MOST_BYTES: u64 = 256 << 20;
+const MOST_BYTES: u64 = 64 << 20;
+/// Bytes in which a file says what it is.
+const ABOUT_BYTES: u64 = 64 << 10;
+/// Bytes of a length.
+const LENGTH_BYTES: usize = 8;
+/// What is wrong with a file that ends too soon.
+const CUT: &str = "it is cut there";
 /// Messages of a file that are read; one of ours has some ten thousand.
 const MOST_MESSAGES: usize = 200_000;
 
@@ -113,7 +116,7 @@ impl Flight {
     /// # Errors
     /// It tells nothing.
     pub fn read(input: impl Read) -> Result<Self, ReadError> {
-        Reading::new(input).until_end(|_| false)
+        Reading::default().until_end(&begin(input, MOST_BYTES)?, |_| false)
     }
 }
 
@@ -123,73 +126,141 @@ impl About {
     /// # Errors
     /// As [`Flight::read`].
     pub fn read(input: impl Read) -> Result<Self, ReadError> {
-        Ok(Reading::new(input).until_end(|reading| reading.known)?.about)
+        let bytes = begin(input, ABOUT_BYTES)?;
+        Ok(Reading::default().until_end(&bytes, |reading| reading.known)?.about)
     }
 }
 
-struct Reading<R> {
-    input: R,
-    read_bytes: u64,
+/// At most `most` bytes from the beginning.
+fn begin(input: impl Read, most: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    input.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A record: an opcode, a length and as many bytes; and what follows it. None where it is cut.
+fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (opcode, rest) = bytes.split_first()?;
+    let (len, rest) = rest.split_first_chunk::<LENGTH_BYTES>()?;
+    let (body, rest) = rest.split_at_checked(u64::from_le_bytes(*len).try_into().ok()?)?;
+    Some((*opcode, body, rest))
+}
+
+/// The records of a chunk.
+struct Chunk<'a> {
+    /// Their checksum; 0 if it has none.
+    crc: u32,
+    compression: &'a [u8],
+    records: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    /// None where it is cut within what comes before the records.
+    fn of(body: &'a [u8]) -> Option<Self> {
+        // Two times and a size.
+        let body = body.get(3 * LENGTH_BYTES..)?;
+        let (crc, body) = body.split_first_chunk::<4>()?;
+        let (len, body) = body.split_first_chunk::<4>()?;
+        let len = u32::from_le_bytes(*len).try_into().ok()?;
+        let (compression, body) = body.split_at_checked(len)?;
+        let records = body.get(LENGTH_BYTES..)?;
+        Some(Self { crc: u32::from_le_bytes(*crc), compression, records })
+    }
+}
+
+/// The framing is taken apart here, not by the library's reader: that one ends the program on a
+/// record that says it is longer than its chunk.
+#[derive(Default)]
+struct Reading {
     known: bool,
+    /// Whether there was a record that only comes after what ours say about themselves.
+    begun: bool,
     messages: usize,
     channels: HashMap<u16, Channel>,
     flight: Flight,
 }
 
-impl<R: Read> Reading<R> {
-    fn new(input: R) -> Self {
-        let (channels, flight) = (HashMap::new(), Flight::default());
-        Self { input, read_bytes: 0, known: false, messages: 0, channels, flight }
-    }
-
-    fn until_end(mut self, enough: impl Fn(&Self) -> bool) -> Result<Flight, ReadError> {
-        let options = LinearReaderOptions::default()
-            .with_record_length_limit(MOST_RECORD_BYTES)
-            .with_validate_chunk_crcs(true);
-        let mut reader = LinearReader::new_with_options(options);
-        while !enough(&self) {
-            let Some(event) = reader.next_event() else { break };
-            let wrong = match event {
-                Ok(LinearReadEvent::ReadRequest(_)) if self.read_bytes > MOST_BYTES => {
-                    Some("it is larger than any record".to_owned())
+impl Reading {
+    fn until_end(
+        mut self,
+        bytes: &[u8],
+        enough: impl Fn(&Self) -> bool,
+    ) -> Result<Flight, ReadError> {
+        let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
+            return Err(match bytes {
+                [] => ReadError::Empty,
+                _ if MAGIC.starts_with(bytes) => {
+                    ReadError::Broken { at_byte: bytes.len() as u64, why: CUT.to_owned() }
                 }
-                Ok(LinearReadEvent::ReadRequest(wanted)) => {
-                    let read = self.input.read(reader.insert(wanted))?;
-                    reader.notify_read(read);
-                    self.read_bytes += read as u64;
-                    None
-                }
-                Ok(LinearReadEvent::Record { opcode, data }) => self.take(opcode, data).err(),
-                Err(_) if self.read_bytes == 0 => return Err(ReadError::Empty),
-                Err(McapError::BadMagic) if self.channels.is_empty() && !self.known => {
-                    return Err(ReadError::NotMcap);
-                }
-                Err(error) => Some(in_words(&error)),
+                _ => ReadError::NotMcap,
+            });
+        };
+        let mut wrong = None;
+        while wrong.is_none() && !enough(&self) {
+            let Some((opcode, body, after)) = split(rest) else {
+                // What is whole in a chunk that is cut.
+                let chunk = rest.split_first().filter(|(opcode, _)| **opcode == op::CHUNK);
+                let chunk = chunk.and_then(|(_, rest)| Chunk::of(rest.get(LENGTH_BYTES..)?));
+                wrong = chunk.and_then(|chunk| self.records(chunk.records).err());
+                wrong = wrong.or(Some(CUT.to_owned()));
+                break;
             };
-            if let Some(why) = wrong {
-                let at_byte = self.read_bytes;
-                if !self.known && !self.channels.is_empty() {
-                    return Err(ReadError::Foreign);
-                }
+            wrong = self.take(opcode, body).err();
+            if wrong.is_none() {
+                rest = after;
+            }
+            if opcode == op::FOOTER {
+                wrong = wrong.or((rest != MAGIC).then(|| CUT.to_owned()));
+                break;
+            }
+        }
+        match wrong {
+            _ if !self.known && (self.begun || wrong.is_none()) => Err(ReadError::Foreign),
+            None => Ok(self.flight),
+            Some(why) => {
+                let at_byte = (bytes.len() - rest.len()) as u64;
                 if self.messages == 0 {
                     return Err(ReadError::Broken { at_byte, why });
                 }
                 self.flight.damage = Some(Damage { at_byte, why });
-                break;
+                Ok(self.flight)
             }
-        }
-        match self.known {
-            true => Ok(self.flight),
-            false => Err(ReadError::Foreign),
         }
     }
 
+    fn chunk(&mut self, body: &[u8]) -> Result<(), String> {
+        self.begun = true;
+        let Chunk { crc, compression, records } = Chunk::of(body).ok_or(CUT)?;
+        if !compression.is_empty() {
+            return Err("it is compressed, which no record is".to_owned());
+        }
+        if crc != 0 && crc32fast::hash(records) != crc {
+            return Err("a checksum does not fit what it is of".to_owned());
+        }
+        self.records(records)
+    }
+
+    fn records(&mut self, mut records: &[u8]) -> Result<(), String> {
+        while !records.is_empty() {
+            let (opcode, body, after) = split(records).ok_or(CUT)?;
+            if opcode != op::CHUNK {
+                self.take(opcode, body)?;
+            }
+            records = after;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, opcode: u8, data: &[u8]) -> Result<(), String> {
+        if opcode == op::CHUNK {
+            return self.chunk(data);
+        }
+        self.begun |= opcode == op::CHANNEL;
         // Nothing else is parsed: it is of no use here.
         if !matches!(opcode, op::METADATA | op::CHANNEL | op::MESSAGE) {
             return Ok(());
         }
-        match parse_record(opcode, data).map_err(|error| in_words(&error))? {
+        match parse_record(opcode, data).map_err(|error| error.to_string())? {
             Record::Metadata(Metadata { name, metadata }) if name == METADATA => {
                 self.known = true;
                 self.flight.about = about(metadata);
@@ -244,12 +315,4 @@ fn about(mut metadata: BTreeMap<String, String>) -> About {
     let written_unix_ns = number("written_unix_ns");
     let written_monotonic_ns = number("written_monotonic_ns");
     About { kind, why, written_unix_ns, written_monotonic_ns, more: metadata }
-}
-
-fn in_words(error: &McapError) -> String {
-    match error {
-        McapError::UnexpectedEof | McapError::UnexpectedEoc => "it is cut there".to_owned(),
-        McapError::BadMagic => "its end is not that of an MCAP file".to_owned(),
-        other => other.to_string(),
-    }
 }

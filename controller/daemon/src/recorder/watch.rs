@@ -20,9 +20,13 @@ pub fn found(before: &ServoStatus, now: &ServoStatus) -> Option<(Kind, String)> 
     }
     let by_itself = matches!(
         new.hold_reason,
-        HoldReason::CommanderSilent | HoldReason::StateOld | HoldReason::HomingFailed
+        HoldReason::CommanderSilent
+            | HoldReason::StateOld
+            | HoldReason::HomingFailed
+            | HoldReason::DoesNotFollow
     );
-    if entered(Mode::Idle) && by_itself {
+    let taken = new.hold_reason == HoldReason::ControlTaken;
+    if entered(Mode::Idle) && by_itself || entered(Mode::HandedOver) && taken {
         return Some((Kind::ServoHeld, new.hold_reason.to_string()));
     }
     let condition = now.conditions.iter().find(|condition| !before.conditions.holds(*condition));

@@ -40,6 +40,9 @@ pub struct Report {
     missed_ticks: u64,
     /// Statuses that were not heard: their ticks are not in the servo's percentiles.
     unheard_statuses: u64,
+    /// How long a tick's calls of the SDK's stand-in took: one that takes more than 10 ms makes the
+    /// next tick late.
+    calls: Digest,
     /// Points that the servo sent, a second.
     points_per_s: f64,
     /// Fewest and most points that reached the simulated arm in a second.
@@ -69,6 +72,7 @@ impl Report {
             late_ticks: found.late_ticks,
             missed_ticks: servo.missed_ticks,
             unheard_statuses: found.unheard,
+            calls: found.calls,
             points_per_s: found.points_per_s,
             points_at_arm_per_s,
             servo,
@@ -109,6 +113,7 @@ impl fmt::Display for Report {
             self.bare.missed_ticks,
             self.unheard_statuses
         )?;
+        writeln!(f, "calls of the SDK's stand-in in a tick: {}", self.calls)?;
         let granted = |granted| if granted { "granted" } else { "NOT granted" };
         write!(
             f,

@@ -4,7 +4,7 @@ use super::report::Punctuality;
 use super::stage::Stage;
 use anyhow::{Context, bail};
 use jaco_core::{Clock, Twist};
-use jaco_report::Latencies;
+use jaco_report::{Digest, Latencies};
 use jaco_servo::spawn::{ServoProcess, SpawnOptions, spawn};
 use jaco_servo::{Command, FromServo, ServoStatus};
 use nalgebra::Vector3;
@@ -31,6 +31,8 @@ pub struct Found {
     pub unheard: u64,
     /// Points that the SDK's stand-in took, a second.
     pub points_per_s: f64,
+    /// How long a tick's calls of the stand-in took.
+    pub calls: Digest,
 }
 
 /// A servo process that is listened to.
@@ -39,6 +41,7 @@ pub struct Measured {
     last: ServoStatus,
     begun: (u64, ServoStatus),
     lateness: Latencies,
+    calls: Latencies,
     heard: u64,
 }
 
@@ -49,6 +52,8 @@ impl Measured {
             environment: vec![("JACO_SIM_SOCKET".into(), stage.socket().into())],
             log_level: jaco_core::Level::Error,
             priority,
+            // Its own: that of an arm in use on this machine is left alone.
+            semaphore: format!("/jaco-bench-{}", std::process::id()),
             ..SpawnOptions::new(Stage::beside("jaco-servo")?, Stage::beside("libjaco_sim_sdk.so")?)
         };
         let process = spawn(&options).context("cannot start jaco-servo")?;
@@ -58,6 +63,7 @@ impl Measured {
             last: first,
             begun: (clock.now_ns(), first),
             lateness: Latencies::default(),
+            calls: Latencies::default(),
             heard: 0,
         })
     }
@@ -69,6 +75,7 @@ impl Measured {
         while clock.now_ns() < end_ns {
             let status = next(process)?;
             self.lateness.record_ns(status.lateness_ns);
+            self.calls.record_ns(status.send_ns + status.read_ns);
             self.heard += 1;
             self.last = status;
             if status.ticks.is_multiple_of(ORDER_EVERY) {
@@ -90,7 +97,7 @@ impl Measured {
     /// What was heard so far does not count.
     pub fn begin(&mut self, clock: &dyn Clock) {
         self.begun = (clock.now_ns(), self.last);
-        (self.lateness, self.heard) = (Latencies::default(), 0);
+        (self.lateness, self.calls, self.heard) = (Latencies::default(), Latencies::default(), 0);
     }
 
     /// Ends it; what was found.
@@ -110,6 +117,7 @@ impl Measured {
             ticks,
             late_ticks: last.late_ticks - first.late_ticks,
             unheard: ticks.saturating_sub(self.heard),
+            calls: self.calls.digest(),
             points_per_s: (last.points_sent - first.points_sent) as f64 / seconds,
         }
     }
