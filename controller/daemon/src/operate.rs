@@ -194,7 +194,7 @@ impl Daemon {
     /// Ends whatever is going on and leaves the arm to the joystick, or to another program.
     pub async fn release(&self) -> Result<String, No> {
         permit(self.mode(), Request::Release)?;
-        self.desk.end("the arm is released");
+        self.desk.end("the arm was released");
         self.arm.send(Command::Release);
         let left = |view: &ArmView| {
             let left = |status: &ServoStatus| {

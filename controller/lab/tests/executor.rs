@@ -11,7 +11,9 @@ use jaco_sim::{StartPose, World, WorldOptions};
 use nalgebra::Vector3;
 
 /// An arm that does not move below 0.03 m/s or 0.2 rad/s.
-const DEAD_ZONE: Vices = Vices { dead_zone_m_s: 0.03, dead_zone_rad_s: 0.2, retract_type: None };
+fn dead_zone() -> Vices {
+    Vices { dead_zone_m_s: 0.03, dead_zone_rad_s: 0.2, ..Vices::default() }
+}
 
 struct Rig {
     world: World,
@@ -85,7 +87,7 @@ fn assert_at(rig: &Rig, want_m: &Vector3<f64>, what: &str) {
 
 #[test]
 fn ten_units_of_5_mm_are_50_mm_although_the_arm_has_a_dead_zone() {
-    for vices in [DEAD_ZONE, Vices::default()] {
+    for vices in [dead_zone(), Vices::default()] {
         for way in ways() {
             let mut rig = Rig::new(Limits::default(), vices);
             rig.run(50);
@@ -102,7 +104,7 @@ fn ten_units_of_5_mm_are_50_mm_although_the_arm_has_a_dead_zone() {
 #[test]
 fn pauses_do_not_change_what_the_units_add_up_to() {
     for way in ways() {
-        let mut rig = Rig::new(Limits::default(), DEAD_ZONE);
+        let mut rig = Rig::new(Limits::default(), dead_zone());
         rig.run(50);
         let from_m = rig.at_m();
         rig.start(true);
@@ -118,7 +120,7 @@ fn pauses_do_not_change_what_the_units_add_up_to() {
 /// 2 mm a step is 0.02 m/s, in the middle of the dead zone.
 #[test]
 fn motion_slower_than_the_dead_zone_arrives_too() {
-    let mut rig = Rig::new(Limits::default(), DEAD_ZONE);
+    let mut rig = Rig::new(Limits::default(), dead_zone());
     rig.run(50);
     let from_m = rig.at_m();
     rig.start(false);
@@ -129,7 +131,7 @@ fn motion_slower_than_the_dead_zone_arrives_too() {
 
 #[test]
 fn an_arm_with_a_dead_zone_turns_as_far_as_asked() {
-    let mut rig = Rig::new(Limits::default(), DEAD_ZONE);
+    let mut rig = Rig::new(Limits::default(), dead_zone());
     rig.run(50);
     let from = rig.world.arm_state().pose;
     rig.start(false);
@@ -143,7 +145,7 @@ fn an_arm_with_a_dead_zone_turns_as_far_as_asked() {
 
 #[test]
 fn at_rest_the_bursts_end() {
-    let mut rig = Rig::new(Limits::default(), DEAD_ZONE);
+    let mut rig = Rig::new(Limits::default(), dead_zone());
     rig.start(false);
     rig.queue(0, &[shift(Vector3::new(0.004, -0.003, 0.002)); 6]);
     rig.run(6 * TICKS_PER_STEP + 150);

@@ -17,6 +17,7 @@ mod homing;
 mod joystick;
 mod line;
 mod lock;
+mod options;
 mod plausible;
 mod reads;
 mod schedule;
@@ -29,6 +30,7 @@ pub use convert::CLOSED_TICKS;
 pub use error::{CallError, ConnectError};
 pub use examine::Identity;
 pub use homing::{HomingEnd, Shortfall};
+pub use options::DriverOptions;
 pub use plausible::Jump;
 pub use schedule::is_too_slow;
 pub use semaphore::{SDK_SEMAPHORE, remove as remove_semaphore};
@@ -37,14 +39,13 @@ use crate::condition::{Condition, Conditions};
 use crate::report::Setpoint;
 use crate::telemetry::Telemetry;
 use homing::{Homing, Seen, Sends};
-use jaco_core::{AngularFrame, ArmState, Ethernet};
+use jaco_core::ArmState;
 use line::Line;
 use lock::ArmLock;
-use plausible::{PoseJudge, joints_are_possible};
+use plausible::{JointJudge, PoseJudge};
 use schedule::{Read, Schedule};
 use status::Status;
 use std::ffi::c_int;
-use std::time::Duration;
 
 /// GetControlType: Cartesian.
 const CARTESIAN: c_int = 0;
@@ -52,45 +53,6 @@ const CARTESIAN: c_int = 0;
 const CONFIRMED: u32 = 2;
 /// How long after control or Cartesian control was asked for its effect is looked for \[ns\].
 const EFFECT_NS: u64 = 500_000_000;
-
-/// How to reach an arm, and which one it must be.
-#[derive(Clone, Debug)]
-pub struct DriverOptions {
-    /// Serial number, or its beginning; `None` takes the only arm there is.
-    pub serial: Option<String>,
-    /// Addresses of an arm on a network; `None` for one on USB.
-    pub ethernet: Option<Ethernet>,
-    /// Frame of angular velocities.
-    pub angular_frame: AngularFrame,
-    /// Fingers of the hand: 2 or 3.
-    pub fingers: usize,
-    /// The speeds that it is going to be asked for \[m/s\], \[rad/s\].
-    pub linear_speed_m_s: f64,
-    /// See above.
-    pub angular_speed_rad_s: f64,
-    /// Name of the SDK's semaphore.
-    pub semaphore: String,
-    /// Pause between reads of the control type after a change of it, while connecting.
-    pub settle: Duration,
-    /// How long another process gets to give the arm back; `None` for what a servo takes to end.
-    pub lock_time: Option<Duration>,
-}
-
-impl Default for DriverOptions {
-    fn default() -> Self {
-        Self {
-            serial: None,
-            ethernet: None,
-            angular_frame: AngularFrame::Effector,
-            fingers: 3,
-            linear_speed_m_s: 0.0,
-            angular_speed_rad_s: 0.0,
-            semaphore: SDK_SEMAPHORE.to_owned(),
-            settle: Duration::from_millis(40),
-            lock_time: None,
-        }
-    }
-}
 
 /// What a read has told besides the state of the arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +102,7 @@ pub struct Driver<A: Api> {
     found: Conditions,
     readings: Readings,
     judge: PoseJudge,
+    joint_judge: JointJudge,
     state: ArmState,
     telemetry: Telemetry,
     schedule: Schedule,
@@ -151,6 +114,8 @@ pub struct Driver<A: Api> {
     asked_ns: Option<u64>,
     /// Readings in a row that show another's control, or an arm that was restarted.
     suspicious: u32,
+    /// Readings in a row that show Cartesian control lost.
+    doubtful: u32,
     has_joystick: bool,
     released: bool,
 }
@@ -189,6 +154,7 @@ impl<A: Api> Driver<A> {
                 found: connected.conditions,
                 readings: connected.readings,
                 judge: connected.judge,
+                joint_judge: JointJudge::default(),
                 state: connected.state,
                 telemetry: Telemetry::default(),
                 schedule: Schedule::default(),
@@ -197,6 +163,7 @@ impl<A: Api> Driver<A> {
                 control_ns: now_ns,
                 asked_ns: None,
                 suspicious: 0,
+                doubtful: 0,
                 has_joystick: true,
                 released: false,
             }),
@@ -307,11 +274,7 @@ impl<A: Api> Driver<A> {
             Read::Queue => News::Queue(reads::queue(&self.line)?),
             Read::Joystick => News::Joystick(self.read_joystick()),
             Read::Status => self.read_status(now_ns)?,
-            Read::ControlType => {
-                let cartesian = reads::control_type(&self.line)? == CARTESIAN;
-                self.readings.cartesian = Some((now_ns, cartesian));
-                News::Control
-            }
+            Read::ControlType => self.read_control_type(now_ns)?,
             Read::Sensors => {
                 reads::sensors(&self.line, &mut self.telemetry, now_ns)?;
                 News::State
@@ -330,12 +293,25 @@ impl<A: Api> Driver<A> {
 
     fn read_joints(&mut self, now_ns: u64) -> Result<(), CallError> {
         let joints_rad = reads::joints(&self.line)?;
-        let gap_ns = now_ns.saturating_sub(self.state.joints_ns);
-        if !joints_are_possible(&self.state.joints_rad, gap_ns, &joints_rad) {
+        let (taken_ns, taken_rad) = (self.state.joints_ns, &self.state.joints_rad);
+        if !self.joint_judge.takes(now_ns, &joints_rad, taken_ns, taken_rad) {
             return Err(CallError::JointJump { call: "GetAngularPosition" });
         }
         (self.state.joints_ns, self.state.joints_rad) = (now_ns, joints_rad);
         Ok(())
+    }
+
+    fn read_control_type(&mut self, now_ns: u64) -> Result<News, CallError> {
+        let cartesian = reads::control_type(&self.line)? == CARTESIAN;
+        let lost = self.is_cartesian() && !cartesian;
+        self.doubtful = if lost { self.doubtful + 1 } else { 0 };
+        if (1..CONFIRMED).contains(&self.doubtful) {
+            // One reply may be another command's.
+            self.schedule.urge(Read::ControlType);
+        } else {
+            self.readings.cartesian = Some((now_ns, cartesian));
+        }
+        Ok(News::Control)
     }
 
     fn read_status(&mut self, now_ns: u64) -> Result<News, CallError> {

@@ -117,12 +117,54 @@ fn jump_from((before_ns, before): &Seen, at_ns: u64, pose: &Pose) -> Jump {
     }
 }
 
-/// Whether joints \[rad\] read `gap_ns` after `before` can be there.
-pub fn joints_are_possible(
-    before: &[f64; JOINTS],
-    gap_ns: u64,
-    joints_rad: &[f64; JOINTS],
-) -> bool {
+/// Judges joint angles by those before, as [`PoseJudge`] judges poses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JointJudge {
+    refused: Option<RefusedJoints>,
+}
+
+/// Joint angles refused in a row: the newest, and since when they have agreed with each other.
+#[derive(Clone, Copy, Debug)]
+struct RefusedJoints {
+    last_ns: u64,
+    last_rad: [f64; JOINTS],
+    agreed_since_ns: u64,
+}
+
+impl JointJudge {
+    /// Whether joints \[rad\] read at `now_ns` can be the arm's, which last were `taken_rad` at
+    /// `taken_ns`.
+    pub fn takes(
+        &mut self,
+        now_ns: u64,
+        joints_rad: &[f64; JOINTS],
+        taken_ns: u64,
+        taken_rad: &[f64; JOINTS],
+    ) -> bool {
+        if joints_can_turn(taken_rad, now_ns.saturating_sub(taken_ns), joints_rad) {
+            self.refused = None;
+            return true;
+        }
+        let agreed_since_ns = match &self.refused {
+            Some(before)
+                if joints_can_turn(
+                    &before.last_rad,
+                    now_ns.saturating_sub(before.last_ns),
+                    joints_rad,
+                ) =>
+            {
+                before.agreed_since_ns
+            }
+            _ => now_ns,
+        };
+        let agreed = now_ns.saturating_sub(agreed_since_ns) > AGREED_NS;
+        let refused = RefusedJoints { last_ns: now_ns, last_rad: *joints_rad, agreed_since_ns };
+        self.refused = (!agreed).then_some(refused);
+        agreed
+    }
+}
+
+fn joints_can_turn(before: &[f64; JOINTS], gap_ns: u64, joints_rad: &[f64; JOINTS]) -> bool {
     let gap_s = gap_ns.min(LONGEST_GAP_NS) as f64 * 1e-9;
     let most_rad = JOINT_NOISE_RAD + JOINT_RAD_S * gap_s;
     before.iter().zip(joints_rad).all(|(before, after)| (after - before).abs() <= most_rad)
@@ -197,13 +239,16 @@ mod tests {
     }
 
     #[test]
-    fn joints_turn_as_fast_as_a_joint_can() {
-        let before = [1.0; JOINTS];
-        let mut after = before;
+    fn joints_turn_as_fast_as_a_joint_can_unless_they_stay_elsewhere() {
+        let (before, mut after) = ([1.0; JOINTS], [1.0; JOINTS]);
+        let mut judge = JointJudge::default();
         after[3] += 48.0_f64.to_radians() * 0.1;
-        assert!(joints_are_possible(&before, 100_000_000, &after));
-        after[3] = 5.0;
-        assert!(!joints_are_possible(&before, 100_000_000, &after));
+        assert!(judge.takes(100_000_000, &after, 0, &before));
+        // A turn more, as a base counts them that has been restarted.
+        after[3] = 1.0 + std::f64::consts::TAU;
+        let takes: Vec<bool> =
+            (1..8).map(|index| judge.takes(index * 100_000_000, &after, 0, &before)).collect();
+        assert_eq!(takes, [false, false, false, false, false, false, true]);
     }
 
     proptest! {

@@ -54,7 +54,10 @@ pub fn queue<A: Api>(line: &Line<A>) -> Result<u32, CallError> {
 pub fn control_type<A: Api>(line: &Line<A>) -> Result<c_int, CallError> {
     let mut control_type = -1;
     line.call("GetControlType", |api| api.get_control_type(&mut control_type))?;
-    Ok(control_type)
+    match control_type {
+        0 | 1 => Ok(control_type),
+        _ => Err(CallError::Implausible { call: "GetControlType" }),
+    }
 }
 
 /// Supply, acceleration and temperatures, read at `now_ns`, into `telemetry`.

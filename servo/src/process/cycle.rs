@@ -292,7 +292,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             self.core.end_motion(HoldReason::StateOld);
         }
         let silent_ns = now_ns.saturating_sub(self.driver.state().stamp_ns);
-        if silent_ns > UNREADABLE_NS {
+        // Another process would read the same poses that cannot be.
+        if silent_ns > UNREADABLE_NS && self.driver.pose_refused_for_ns(now_ns) == 0 {
             let (silent_ms, why) = (silent_ns / 1_000_000, self.last_failure.clone());
             return Err(Lost::Unreadable { silent_ms, why });
         }

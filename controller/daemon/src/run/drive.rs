@@ -13,7 +13,7 @@ use crate::policy::{Answered, PolicyHandle, Question};
 use crossbeam_channel::{Receiver, bounded, never, select};
 use jaco_api::Progress;
 use jaco_core::{ActionStream, Clock, Verdict};
-use jaco_servo::{Command, Mode, ServoStatus, StopReason};
+use jaco_servo::{Command, HoldReason, Mode, ServoStatus, StopReason};
 use std::time::Duration;
 
 /// Silence of the servo after which a run is given up.
@@ -256,10 +256,15 @@ impl Drive<'_> {
 
     fn outside_policy_mode(&self, status: &ServoStatus) -> Option<Verdict> {
         match (&self.phase, status.report.mode, status.report.stop_reason) {
-            (_, Mode::HandedOver, _) => Some(Verdict::unjudged(format!(
-                "{}: it is not jacod's until `jaco take`",
-                status.report.hold_reason
-            ))),
+            (_, Mode::HandedOver, _) => {
+                let reason = status.report.hold_reason;
+                let detail = format!("{reason}: it is not jacod's until `jaco take`");
+                // Whoever took the joystick or released the arm meant to; another program is a fault.
+                Some(match reason {
+                    HoldReason::ControlTaken => Verdict::failure(detail),
+                    _ => Verdict::unjudged(detail),
+                })
+            }
             (_, Mode::Stopped, Some(StopReason::Operator)) => {
                 Some(Verdict::unjudged("stopped by the operator"))
             }
