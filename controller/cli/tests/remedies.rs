@@ -13,14 +13,29 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const OTHER_OPTIONS: &[(&str, &[&str])] = &[
     ("jacod", &["config", "check"]),
     ("lerobot's converter", &["repo-id", "root", "push-to-hub"]),
-    ("jaco-sim", &["socket", "task", "seed", "homed", "timestep-ms", "angular-frame"]),
+    (
+        "jaco-sim",
+        &[
+            "socket",
+            "task",
+            "seed",
+            "homed",
+            "timestep-ms",
+            "angular-frame",
+            "faults",
+            "fault-schedule",
+        ],
+    ),
     (
         "jaco-servo",
         &[
             "socket-fd",
             "sdk",
             "transport",
+            "ethernet",
             "serial",
+            "fingers",
+            "semaphore",
             "angular-frame",
             "limits",
             "stopped",
