@@ -7,7 +7,8 @@ use jaco_config::{
     VideoDevice,
 };
 use jaco_core::{
-    AngularFrame, Decode, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word,
+    AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, LogFormat, Transport, View,
+    Word,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -81,15 +82,39 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn ethernet()(
+        addresses in any::<[[u8; 4]; 3]>(),
+        ports in prop::array::uniform3(1024..=65535_u16),
+        timeout_ms in 5..=1000_u32,
+    ) -> Ethernet {
+        let [local_ip, subnet_mask, robot_ip] = addresses.map(Into::into);
+        let [local_command_port, local_broadcast_port, robot_port] = ports;
+        Ethernet {
+            local_ip,
+            subnet_mask,
+            robot_ip,
+            local_command_port,
+            local_broadcast_port,
+            robot_port,
+            timeout_ms,
+        }
+    }
+}
+
+prop_compose! {
     fn arm()(
         sdk in path(),
-        transport in word::<Transport>(),
+        (transport, ethernet) in prop_oneof![
+            Just((Transport::Usb, None)),
+            prop::option::of(ethernet()).prop_map(|ethernet| (Transport::Ethernet, ethernet)),
+        ],
+        fingers in 2..=3_u8,
         serial in prop::option::of("[A-Z0-9]{1,12}"),
         angular_frame in word::<AngularFrame>(),
         home_on_start: bool,
         limits in limits(),
     ) -> Arm {
-        Arm { sdk, transport, serial, angular_frame, home_on_start, limits }
+        Arm { sdk, transport, serial, angular_frame, fingers, ethernet, home_on_start, limits }
     }
 }
 

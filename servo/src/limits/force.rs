@@ -70,10 +70,10 @@ mod tests {
     /// Readings of `force_n` for a second, at 10 Hz; the last was made at the time returned.
     fn pressing(force_n: Vector3<f64>) -> (ToolForce, u64) {
         let mut force = ToolForce::default();
-        let stamps = (1..=10).map(|reading| reading * READ_EVERY_NS);
-        let last_ns = stamps.clone().last().unwrap_or(0);
-        stamps.for_each(|stamp_ns| force.see(&Wrench { stamp_ns, force_n, ..Wrench::default() }));
-        (force, last_ns)
+        for stamp_ns in (1..=10).map(|reading| reading * READ_EVERY_NS) {
+            force.see(&Wrench { stamp_ns, force_n, ..Wrench::default() });
+        }
+        (force, 10 * READ_EVERY_NS)
     }
 
     #[test]
