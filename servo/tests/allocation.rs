@@ -203,12 +203,6 @@ fn soak(hours: u64) {
 }
 
 #[test]
-fn an_hour_leaves_nothing_behind() {
-    soak(1);
-}
-
-#[test]
-#[ignore = "the hour above, eight times; docs/performance.md has its figures"]
 fn eight_hours_leave_nothing_behind() {
     soak(8);
 }

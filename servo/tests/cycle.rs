@@ -98,6 +98,20 @@ fn a_pose_of_another_command_moves_nothing_and_poses_that_go_on_jumping_stop_the
     assert!(!bench.ticks(10).conditions.holds(Condition::PoseRefused));
 }
 
+/// The simulated arm is put home at once; a stop was latched for it.
+#[test]
+fn an_idle_arm_that_was_moved_by_hand_is_believed_after_a_while_and_not_commanded_before() {
+    let mut bench = Bench::new(MockArm::new());
+    bench.ticks(30);
+    bench.arm.inside().position.Coordinates.X = 0.3;
+    let status = bench.ticks(20);
+    assert_eq!((status.report.mode, status.report.ready), (Mode::Idle, false));
+    assert!(status.conditions.holds(Condition::PoseRefused));
+    let status = bench.ticks(60);
+    assert!((status.state.pose.position_m.x - 0.3).abs() < 1e-6 && status.report.ready);
+    assert!(!status.conditions.holds(Condition::PoseRefused));
+}
+
 /// NaN joints left the old ones in place with a note only.
 #[test]
 fn joints_that_cannot_be_read_end_motion_and_are_told() {

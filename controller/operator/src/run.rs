@@ -17,8 +17,9 @@ use std::time::Duration;
 /// How often the simulation's task test is asked for its verdict.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
 
-/// Ticks of 10 ms after which the servo's readings are all of the table laid anew.
-const SETTLE_TICKS: u64 = 20;
+/// Ticks until the servo takes the arm to be where it was put: readings that no arm can have
+/// reached must have agreed with each other for half a second.
+const SETTLE_TICKS: u64 = 100;
 
 /// How an attempt ended, for the caller and for `--json`.
 #[derive(Clone, Debug, Serialize)]

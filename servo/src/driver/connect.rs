@@ -120,7 +120,7 @@ pub(super) fn take<A: Api>(
     let (joints_rad, mut judge) = (reads::joints(line)?, PoseJudge::default());
     let nowhere = Pose::from_kinova(Vector3::zeros(), [0.0; 3]);
     let mut state = ArmState { joints_rad, ..ArmState::at(now_ns, nowhere) };
-    reads::pose(line, &mut judge, &mut state, now_ns)?;
+    reads::pose(line, options.fingers, &mut judge, &mut state, now_ns)?;
     let readings =
         Readings { status: Some((now_ns, status)), cartesian: Some((now_ns, cartesian)) };
     Ok(Connected { identity, lock, conditions, readings, judge, state })

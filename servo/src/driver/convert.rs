@@ -90,6 +90,13 @@ pub fn joints_rad(reading: &AngularPosition) -> Option<[f64; JOINTS]> {
     plausible.then(|| degrees.map(|angle| f64::from(angle).to_radians()))
 }
 
+/// The closures of a hand with so many fingers: the third of one with two goes with them, for the
+/// arm reports something for it all the same.
+pub fn of_hand(closure: [f64; FINGERS], fingers: usize) -> [f64; FINGERS] {
+    let [first, second, _] = closure;
+    if fingers == 2 { [first, second, (first + second) / 2.0] } else { closure }
+}
+
 /// The six joints' numbers of a reading, in its unit.
 pub fn joints(reading: &AngularInfo) -> [f32; JOINTS] {
     [
@@ -198,6 +205,12 @@ mod tests {
         let mut joints = AngularPosition::default();
         joints.Actuators.Actuator6 = 440.0;
         assert!((joints_rad(&joints).unwrap()[5] - 440.0_f64.to_radians()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_third_finger_of_a_hand_with_two_goes_with_them() {
+        assert_eq!(of_hand([1.0, 0.5, 0.1], 2), [1.0, 0.5, 0.75]);
+        assert_eq!(of_hand([1.0, 0.5, 0.1], 3), [1.0, 0.5, 0.1]);
     }
 
     #[test]

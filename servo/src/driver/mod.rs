@@ -262,7 +262,8 @@ impl<A: Api> Driver<A> {
         let read = if read == Read::Joystick && !self.has_joystick { Read::Joints } else { read };
         let news = match read {
             Read::Pose => {
-                reads::pose(&self.line, &mut self.judge, &mut self.state, now_ns)?;
+                let fingers = self.options.fingers;
+                reads::pose(&self.line, fingers, &mut self.judge, &mut self.state, now_ns)?;
                 News::Pose
             }
             Read::Joints => self.read_joints(now_ns).map(|()| News::State)?,

@@ -11,9 +11,11 @@ use jaco_core::{ArmState, Wrench};
 use kinova_sys::{AngularPosition, CartesianPosition, ForcesInfo, SensorsInfo, TrajectoryFIFO};
 use std::ffi::c_int;
 
-/// Reads pose and fingers, at `now_ns`, into `state`, which a failure leaves as it is.
+/// Reads pose and fingers, at `now_ns`, of an arm whose hand has so many `fingers`, into `state`,
+/// which a failure leaves as it is.
 pub fn pose<A: Api>(
     line: &Line<A>,
+    fingers: usize,
     judge: &mut PoseJudge,
     state: &mut ArmState,
     now_ns: u64,
@@ -24,6 +26,7 @@ pub fn pose<A: Api>(
     let (pose, closure) =
         convert::pose_and_closure(&reading).ok_or(CallError::EmptyReply { call: CALL })?;
     judge.judge(now_ns, &pose).map_err(|jump| CallError::Jump { call: CALL, jump })?;
+    let closure = convert::of_hand(closure, fingers);
     *state = ArmState { stamp_ns: now_ns, pose, closure, ..*state };
     Ok(())
 }

@@ -208,7 +208,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             self.homing_since_ns = now_ns;
             self.does_not_follow = false;
         }
-        self.core.set_ready(self.driver.is_ready());
+        let knows_pose = self.driver.pose_refused_for_ns(now_ns) <= JUMPING_NS;
+        self.core.set_ready(self.driver.is_ready() && knows_pose);
         Ok(self.status(lateness_ns))
     }
 
@@ -285,7 +286,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
 
     /// Readings that stay away, or that cannot be.
     fn watch_readings(&mut self, now_ns: u64) -> Result<(), Lost> {
-        if self.driver.pose_refused_for_ns(now_ns) > JUMPING_NS {
+        // One that rests and was moved by hand is believed after a while.
+        if self.driver.pose_refused_for_ns(now_ns) > JUMPING_NS && self.core.is_moving() {
             self.core.stop(StopReason::PoseJumped);
         }
         if now_ns.saturating_sub(self.driver.state().joints_ns) > OLD_JOINTS_NS {

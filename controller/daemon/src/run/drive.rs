@@ -396,10 +396,24 @@ mod tests {
     async fn a_hand_on_the_joystick_ends_the_run_and_is_named() {
         let bench = bench(still()).await;
         bench.fake.show(status_in(Mode::Policy));
-        bench.fake.show(status_in(Mode::HandedOver));
+        let mut taken = status_in(Mode::HandedOver);
+        taken.report.hold_reason = HoldReason::JoystickTaken;
+        bench.fake.show(taken);
         let verdict = bench.run.join().unwrap();
         assert_eq!(verdict.success, None);
         assert!(verdict.detail.contains("a person took the joystick"), "{}", verdict.detail);
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_arm_another_program_takes_has_failed() {
+        let bench = bench(still()).await;
+        bench.fake.show(status_in(Mode::Policy));
+        let mut taken = status_in(Mode::HandedOver);
+        taken.report.hold_reason = HoldReason::ControlTaken;
+        bench.fake.show(taken);
+        let verdict = bench.run.join().unwrap();
+        assert_eq!(verdict.success, Some(false));
+        assert!(verdict.detail.contains("`jaco take`"), "{}", verdict.detail);
     }
 
     #[tokio::test]
