@@ -1,9 +1,10 @@
 //! The command line of `jaco-servo`: written by [`crate::spawn`], read by the program.
 
-use crate::driver::SDK_SEMAPHORE;
+use crate::driver::{DriverOptions, SDK_SEMAPHORE};
 use crate::mode::StopReason;
 use clap::Parser;
 use jaco_core::{AngularFrame, Ethernet, Level, Limits, LogFormat, Transport, Word};
+use kinova_sys::{LoadError, Sdk};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ pub struct Args {
     /// Descriptor of the inherited SOCK_SEQPACKET socket to jacod.
     #[arg(long)]
     pub socket_fd: RawFd,
+    /// Do not take the arm: look at it, tell on the socket what was found, and end.
+    #[arg(long)]
+    pub look: bool,
     /// The SDK's command layer library.
     #[arg(long)]
     pub sdk: PathBuf,
@@ -73,9 +77,36 @@ impl Args {
             format!("--log-level={}", self.log_level).into(),
             format!("--log-format={}", self.log_format).into(),
         ];
+        arguments.extend(self.look.then(|| "--look".into()));
         arguments.extend(self.serial.iter().map(|serial| format!("--serial={serial}").into()));
         arguments.extend(self.stopped.iter().map(|why| format!("--stopped={}", why.name()).into()));
         arguments
+    }
+
+    /// What the driver is to be told of it.
+    pub fn driver_options(&self) -> DriverOptions {
+        DriverOptions {
+            serial: self.serial.clone(),
+            ethernet: (self.transport == Transport::Ethernet).then_some(self.ethernet),
+            angular_frame: self.angular_frame,
+            fingers: usize::from(self.fingers),
+            linear_speed_m_s: self.limits.linear_speed_m_s,
+            angular_speed_rad_s: self.limits.angular_speed_rad_s,
+            semaphore: self.semaphore.clone(),
+            ..DriverOptions::default()
+        }
+    }
+
+    /// Loads the SDK's library.
+    ///
+    /// # Errors
+    /// Why it cannot be loaded.
+    pub fn load_sdk(&self) -> Result<Sdk, LoadError> {
+        let transport = match self.transport {
+            Transport::Usb => kinova_sys::Transport::Usb,
+            Transport::Ethernet => kinova_sys::Transport::Ethernet,
+        };
+        Sdk::load(&self.sdk, transport)
     }
 }
 
@@ -111,6 +142,7 @@ mod tests {
     fn arguments_are_parsed_back() {
         let args = Args {
             socket_fd: 7,
+            look: true,
             sdk: "/opt/kinova/with space/layer.so".into(),
             transport: Transport::Ethernet,
             ethernet: Ethernet { robot_port: 55_001, ..Ethernet::default() },

@@ -18,6 +18,7 @@ pub mod executor;
 pub mod gripper;
 pub mod kinematics;
 pub mod limits;
+pub mod look;
 pub mod message;
 pub mod mode;
 pub mod process;

@@ -2,11 +2,13 @@
 //!
 //! What it is doing and why it ends it tells jacod; that and details go to standard error as well.
 //! Standard output is what the SDK prints, on either output: jacod reads and logs it. It exits with 0 when jacod ended
-//! it and the arm was given back, with 2 when its command line is wrong.
+//! it and the arm was given back, with 2 when its command line is wrong. With `--look` it commands
+//! nothing and tells what it saw ([`look`]).
 
 use jaco_core::{Clock, MonotonicClock};
 use jaco_servo::args::Args;
-use jaco_servo::driver::{Driver, DriverOptions};
+use jaco_servo::driver::Driver;
+use jaco_servo::look;
 use jaco_servo::message::Note;
 use jaco_servo::process::cycle::{Cycle, Grants};
 use jaco_servo::process::socket::PacketSocket;
@@ -34,6 +36,12 @@ fn main() -> ExitCode {
             return ExitCode::from(args::UNUSABLE);
         }
     };
+    if args.look {
+        return match look::answer(&args, &socket) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     tell_of_panics(&socket);
     let mut cycle = match connect(args, &socket) {
         Ok(cycle) => cycle,
@@ -77,21 +85,8 @@ fn connect(args: Args, socket: &PacketSocket) -> anyhow::Result<Cycle<Sdk, Monot
         core.stop(reason);
     }
     told("loading the SDK");
-    let transport = match args.transport {
-        jaco_core::Transport::Usb => kinova_sys::Transport::Usb,
-        jaco_core::Transport::Ethernet => kinova_sys::Transport::Ethernet,
-    };
-    let sdk = Sdk::load(&args.sdk, transport)?;
-    let options = DriverOptions {
-        serial: args.serial,
-        ethernet: (args.transport == jaco_core::Transport::Ethernet).then_some(args.ethernet),
-        angular_frame: args.angular_frame,
-        fingers: usize::from(args.fingers),
-        linear_speed_m_s: args.limits.linear_speed_m_s,
-        angular_speed_rad_s: args.limits.angular_speed_rad_s,
-        semaphore: args.semaphore,
-        ..DriverOptions::default()
-    };
+    let sdk = args.load_sdk()?;
+    let options = args.driver_options();
     let clock = MonotonicClock;
     let driver = Driver::connect(sdk, options, clock.now_ns(), &mut told)?;
     let grants = grants(args.priority);

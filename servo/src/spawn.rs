@@ -88,6 +88,18 @@ impl SpawnOptions {
             environment: Vec::new(),
         }
     }
+
+    /// For the simulated arm behind `socket`, whose stand-in for the SDK takes `semaphore` if one is
+    /// named.
+    #[must_use]
+    pub fn simulated(mut self, socket: &Path, semaphore: Option<&str>) -> Self {
+        self.environment.push(("JACO_SIM_SOCKET".into(), socket.into()));
+        if let Some(name) = semaphore {
+            self.environment.push(("JACO_SIM_SEMAPHORE".into(), name.into()));
+            self.semaphore = name.to_owned();
+        }
+        self
+    }
 }
 
 /// Starts a servo process. It logs where this process does, has no input, and gets the SDK's folder in
@@ -99,11 +111,35 @@ impl SpawnOptions {
 pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
     options.limits.validate().map_err(io::Error::other)?;
     let (ours, theirs) = PacketSocket::pair()?;
+    let (mut program, prints) = prepare(options, &theirs, false)?;
+    let mut child = program.spawn()?;
+    match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+        Ok(pidfd) => {
+            let (link, prints) = (ServoLink::new(ours), Some(prints));
+            Ok(ServoProcess { child, pidfd, link, prints, semaphore: options.semaphore.clone() })
+        }
+        Err(error) => {
+            // A child that cannot be watched must not have the arm.
+            child.kill()?;
+            child.wait()?;
+            Err(error.into())
+        }
+    }
+}
+
+/// The program with its command line, and what the SDK prints in it; it inherits `socket`. It may be
+/// told only to `look` at the arm.
+pub(crate) fn prepare(
+    options: &SpawnOptions,
+    socket: &PacketSocket,
+    look: bool,
+) -> io::Result<(Program, PipeReader)> {
     // With an absolute path the program and the loader mean the same file.
     let sdk = std::path::absolute(&options.sdk)?;
-    let socket_fd = theirs.number();
+    let socket_fd = socket.number();
     let args = Args {
         socket_fd,
+        look,
         transport: options.transport,
         ethernet: options.ethernet,
         serial: options.serial.clone(),
@@ -133,19 +169,7 @@ pub fn spawn(options: &SpawnOptions) -> io::Result<ServoProcess> {
             _ => Ok(()),
         })
     };
-    let mut child = program.spawn()?;
-    match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-        Ok(pidfd) => {
-            let (link, prints) = (ServoLink::new(ours), Some(prints));
-            Ok(ServoProcess { child, pidfd, link, prints, semaphore: options.semaphore.clone() })
-        }
-        Err(error) => {
-            // A child that cannot be watched must not have the arm.
-            child.kill()?;
-            child.wait()?;
-            Err(error.into())
-        }
-    }
+    Ok((program, prints))
 }
 
 /// A servo process and the link to it. Dropped, it ends by itself, and nobody waits for it.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// Options of the programs that are not `jaco`, and of the systems' own tools that texts name.
 const OTHER_OPTIONS: &[(&str, &[&str])] = &[
-    ("jacod", &["config", "check"]),
+    ("jacod", &["config", "check", "json", "cameras"]),
     ("lerobot's converter", &["repo-id", "root", "push-to-hub"]),
     (
         "jaco-sim",
@@ -30,6 +30,7 @@ const OTHER_OPTIONS: &[(&str, &[&str])] = &[
         "jaco-servo",
         &[
             "socket-fd",
+            "look",
             "sdk",
             "transport",
             "ethernet",
@@ -46,6 +47,8 @@ const OTHER_OPTIONS: &[(&str, &[&str])] = &[
     ),
     ("every program", &["help", "version"]),
     ("sysctl", &["system"]),
+    ("udevadm", &["reload"]),
+    ("v4l2-ctl", &["list-devices"]),
 ];
 /// Folders of this project that texts name files in.
 const FOLDERS: &[&str] = &["docs/", "deploy/", "config/"];

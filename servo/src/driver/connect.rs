@@ -15,7 +15,7 @@ use crate::condition::Conditions;
 use jaco_core::{ArmState, Ethernet, Pose};
 use kinova_sys::{API_VERSION_COUNT, EthernetCommConfig, KinovaDevice, MAX_KINOVA_DEVICE};
 use nalgebra::Vector3;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::{c_char, c_int};
 use std::net::Ipv4Addr;
 use std::thread;
@@ -41,7 +41,7 @@ pub(super) struct Connected {
 }
 
 /// An arm that was looked at.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
     /// What it is.
     pub identity: Identity,

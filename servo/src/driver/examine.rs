@@ -10,7 +10,7 @@ use super::status::{Status, read_status};
 use crate::condition::{Condition, Conditions};
 use jaco_core::state::JOINTS;
 use kinova_sys::{ClientConfigurations, GeneralInformations, Gripper};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::c_int;
 
 /// Readings of an arm that has just been found may fail; each is tried so often.
@@ -24,7 +24,7 @@ const TORQUE: c_int = 1;
 const TOLERANCE: f64 = 1e-3;
 
 /// What the arm is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Serial number.
     pub serial: String,

@@ -33,7 +33,7 @@ pub use homing::{HomingEnd, Shortfall};
 pub use options::DriverOptions;
 pub use plausible::Jump;
 pub use schedule::is_too_slow;
-pub use semaphore::{SDK_SEMAPHORE, remove as remove_semaphore};
+pub use semaphore::{SDK_SEMAPHORE, file as semaphore_file, remove as remove_semaphore};
 
 use crate::condition::{Condition, Conditions};
 use crate::report::Setpoint;

@@ -93,25 +93,20 @@ fn part_of(condition: Condition) -> String {
 pub fn options(config: &Config) -> anyhow::Result<SpawnOptions> {
     let program = std::env::current_exe()?.with_file_name("jaco-servo");
     let arm = &config.arm;
-    let mut environment = Vec::new();
-    let semaphore = config.sim.as_ref().and_then(|sim| sim.semaphore.clone());
-    if let Some(sim) = &config.sim {
-        environment.push(("JACO_SIM_SOCKET".into(), sim.socket.clone().into()));
-        environment
-            .extend(semaphore.clone().map(|name| ("JACO_SIM_SEMAPHORE".into(), name.into())));
-    }
     let spawn = SpawnOptions::new(program, std::path::absolute(&arm.sdk)?);
+    let spawn = match &config.sim {
+        Some(sim) => spawn.simulated(&sim.socket, sim.semaphore.as_deref()),
+        None => spawn,
+    };
     Ok(SpawnOptions {
         transport: arm.transport,
         ethernet: arm.ethernet.unwrap_or_default(),
         serial: arm.serial.clone(),
         fingers: arm.fingers,
-        semaphore: semaphore.unwrap_or(spawn.semaphore.clone()),
         angular_frame: arm.angular_frame,
         limits: arm.limits,
         log_level: config.log.level,
         log_format: config.log.format,
-        environment,
         ..spawn
     })
 }
