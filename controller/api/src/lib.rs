@@ -14,6 +14,7 @@
 //! What is refused and changed nothing is answered with [`Refused`] and status 409, or 400, 404 or
 //! 413 where the request cannot be understood; what was begun and failed with 500 and [`Failed`].
 
+pub mod check;
 pub mod client;
 
 pub use jaco_shell::say;

@@ -4,9 +4,11 @@
 //! at; nothing is opened for use, made or changed. What only comes when something is plugged in or
 //! started is noted, and is no fault.
 
-use crate::settings::{Settings, kind};
+use crate::settings::Settings;
+use jaco_api::check::{Finding, Said as How};
 use jaco_config::{Config, ConfigError, Problem, Source};
 use jaco_model::PolicyOptions;
+use jaco_shell::file::kind;
 use rustix::fs::{Access, access};
 use std::fs::File;
 use std::io::Read;
@@ -56,6 +58,22 @@ pub fn check(settings: &Settings) -> Result<Checked, ConfigError> {
     }
     problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
     Err(ConfigError { file: name.clone(), problems })
+}
+
+/// What is said of each key, for programs.
+pub fn findings(settings: &Settings) -> Vec<Finding> {
+    let finding = |(key, said): (String, Said)| {
+        let (said, what, line) = match said {
+            Ok(Found::Well(what)) => (How::Well, what, None),
+            Ok(Found::Note(what)) => (How::Note, what, None),
+            Err(reason) => {
+                let line = Problem::at(&settings.bytes, &key, reason.clone()).line;
+                (How::Wrong, reason, line)
+            }
+        };
+        Finding { key, said, what, line }
+    };
+    look_at_all(&settings.config).into_iter().map(finding).collect()
 }
 
 fn look_at_all(config: &Config) -> Vec<(String, Said)> {

@@ -17,6 +17,7 @@
 //! | [`mode`], [`status`], [`events`], [`faults`] | what is allowed, and what is told |
 //! | [`ending`] | the order in which everything ends |
 //! | [`settings`], [`check`] | the configuration file, and whether what it names is there |
+//! | [`look`] | whether its cameras give pictures, for those who only ask |
 //! | [`recorder`] | the flight recorder: the last 30 s, written when something goes wrong |
 //! | [`loading`], [`part`] | the policy read from its folder; threads that say when they end |
 
@@ -28,6 +29,7 @@ pub mod events;
 pub mod faults;
 pub mod latch;
 pub mod loading;
+pub mod look;
 pub mod mode;
 pub mod operate;
 pub mod part;

@@ -3,9 +3,10 @@
 
 use anyhow::bail;
 use clap::Parser;
+use jaco_api::check::{Checked, Said};
 use jaco_config::Config;
 use jaco_core::MonotonicClock;
-use jaco_daemon::{Daemon, check, server, settings};
+use jaco_daemon::{Daemon, check, look, server, settings};
 use jaco_shell::args::{self, UNUSABLE, Unusable};
 use jaco_shell::{log, say, variable};
 use sd_notify::NotifyState;
@@ -31,6 +32,12 @@ struct Args {
     /// Check the configuration file, and whether what it names is there for this user, and exit.
     #[arg(long)]
     check: bool,
+    /// With --check: print one JSON object.
+    #[arg(long, requires = "check")]
+    json: bool,
+    /// With --check --json: open each camera, too, and wait for pictures.
+    #[arg(long, requires = "json")]
+    cameras: bool,
 }
 
 /// Time that the arm gets to answer before the daemon reports itself ready without it.
@@ -51,7 +58,10 @@ fn main() -> ExitCode {
         }
     };
     if args.check {
-        return tell_checked(&settings);
+        return match args.json {
+            true => tell_findings(&settings, args.cameras),
+            false => tell_checked(&settings),
+        };
     }
     let config = settings.config;
     // Kept to the end: it catches what libraries print.
@@ -83,8 +93,22 @@ fn tell_checked(settings: &settings::Settings) -> ExitCode {
     let lines = std::iter::once(format!("{}: good", settings.name))
         .chain(checked.well.iter().map(|well| format!("  checked {well}")))
         .chain(checked.notes.iter().map(|note| format!("  note    {note}")));
-    match say::line(lines.collect::<Vec<_>>().join("\n")) {
-        Ok(_) => ExitCode::SUCCESS,
+    told(say::line(lines.collect::<Vec<_>>().join("\n")).map(drop), ExitCode::SUCCESS)
+}
+
+/// `--check --json`.
+fn tell_findings(settings: &settings::Settings, cameras: bool) -> ExitCode {
+    let findings = check::findings(settings);
+    let wrong = findings.iter().any(|finding| finding.said == Said::Wrong);
+    let cameras = if cameras { look::cameras(&settings.config) } else { Vec::new() };
+    let code = if wrong { ExitCode::from(UNUSABLE) } else { ExitCode::SUCCESS };
+    told(say::object(&Checked { findings, cameras }), code)
+}
+
+/// `code`, if what was to be said was taken.
+fn told(said: anyhow::Result<()>, code: ExitCode) -> ExitCode {
+    match said {
+        Ok(()) => code,
         Err(error) => {
             say::aside(format_args!("jacod: {}", say::in_full(&error)));
             ExitCode::FAILURE

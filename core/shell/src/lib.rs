@@ -6,6 +6,7 @@
 //! does.
 
 pub mod args;
+pub mod file;
 pub mod log;
 pub mod prints;
 pub mod say;
