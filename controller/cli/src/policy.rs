@@ -12,6 +12,8 @@ pub enum PolicyVerb {
     /// Show architecture, sizes, statistics keys and adapter of a checkpoint or adapter folder.
     /// Reads headers only.
     Inspect(InspectArgs),
+    /// Show libtorch's version, and the GPUs that it finds.
+    Devices,
     /// Ask a policy about one picture, and print the actions that it would take.
     Ask(AskArgs),
     /// Add an adapter into its base's weights, and write the result as a checkpoint.

@@ -3,6 +3,7 @@
 
 pub mod ask;
 pub mod bench;
+pub mod devices;
 pub mod folders;
 mod report;
 

@@ -6,7 +6,7 @@ use jaco_cli::helper;
 use jaco_cli::policy::{BenchVerb, PolicyVerb};
 use jaco_cli::{Cli, Verb, exit};
 use jaco_core::MonotonicClock;
-use jaco_policy::{ask, bench, folders};
+use jaco_policy::{ask, bench, devices, folders};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
 fn carry_out(cli: &Cli) -> anyhow::Result<()> {
     match &cli.verb {
         Verb::Policy(PolicyVerb::Inspect(args)) => print(cli.json, &folders::inspect(args)?),
+        Verb::Policy(PolicyVerb::Devices) => print(cli.json, &devices::devices()),
         Verb::Policy(PolicyVerb::Ask(args)) => print(cli.json, &ask::ask(args, &MonotonicClock)?),
         Verb::Policy(PolicyVerb::Merge(args)) => print(cli.json, &folders::merge(args)?),
         Verb::Policy(PolicyVerb::Synth(args)) => {
