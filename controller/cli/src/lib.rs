@@ -60,6 +60,10 @@ pub struct Cli {
 /// The verbs of `jaco`.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Look whether everything is in place, and say what to do where it is not: the first thing
+    /// when something does not work. Moves and changes nothing.
+    #[command(after_help = EXIT_CODES)]
+    Doctor(DoctorArgs),
     /// Show mode, pose, rates and faults of the daemon.
     #[command(after_help = EXIT_CODES)]
     Status,
@@ -107,6 +111,14 @@ pub enum Verb {
     /// Start a simulated arm and a daemon, and let the shipped policy place the blue cube.
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArgs),
+}
+
+/// Options of `jaco doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Configuration file of the daemon.
+    #[arg(long, default_value = "/etc/jacod/jacod.toml", value_parser = path())]
+    pub config: PathBuf,
 }
 
 /// Options of `jaco run`.

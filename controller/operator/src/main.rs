@@ -2,6 +2,7 @@
 //! programs, so that it itself needs neither libtorch nor MuJoCo.
 
 mod demo;
+mod doctor;
 mod operate;
 mod records;
 mod run;
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
 }
 
 async fn operate(cli: &Cli) -> anyhow::Result<bool> {
+    if let Verb::Doctor(args) = &cli.verb {
+        return doctor::doctor(args, cli).await;
+    }
     let client = Client::new(&cli.socket()?);
     match &cli.verb {
         Verb::Status => operate::status(&client, cli.json).await?,
@@ -66,7 +70,12 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         }
         Verb::Log(LogVerb::Save(args)) => records::save(&client, args, cli.json).await?,
         Verb::Log(_) => return records::list(&client, cli.json).await,
-        Verb::Record(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
+        Verb::Doctor(_)
+        | Verb::Record(_)
+        | Verb::Eval(_)
+        | Verb::Train(_)
+        | Verb::Policy(_)
+        | Verb::Bench(_) => {}
     }
     Ok(true)
 }
