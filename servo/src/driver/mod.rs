@@ -32,7 +32,6 @@ pub use examine::Identity;
 pub use homing::{HomingEnd, Shortfall};
 pub use options::DriverOptions;
 pub use plausible::Jump;
-pub use schedule::is_too_slow;
 pub use semaphore::{SDK_SEMAPHORE, file as semaphore_file, remove as remove_semaphore};
 
 use crate::condition::{Condition, Conditions};
@@ -232,7 +231,7 @@ impl<A: Api> Driver<A> {
                 && self.readings.cartesian.is_some_and(|(_, cartesian)| !cartesian);
             conditions.set(Condition::JointControl, joint_control);
         }
-        conditions.set(Condition::SlowCalls, is_too_slow(self.schedule.packet_ns()));
+        conditions.set(Condition::SlowCalls, self.schedule.is_too_slow());
         conditions
     }
 

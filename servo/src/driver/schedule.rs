@@ -110,6 +110,8 @@ const REACH_NS: u64 = 4_000_000;
 const OLD_NS: u64 = 60_000_000;
 /// Of the readings that are made though they do not fit, each so many is not of the pose.
 const OTHERS: u32 = 3;
+/// Calls in a row that are a while: one that takes long is nothing to tell of.
+const SLOW_CALLS: u32 = 100;
 /// Share by which a new measurement of a packet's time counts.
 const NEWEST: f64 = 0.2;
 
@@ -120,6 +122,8 @@ pub struct Schedule {
     beside: usize,
     urgent: Option<Read>,
     packet_ns: f64,
+    /// Calls in a row that found packets too slow.
+    slow_calls: u32,
     homing: bool,
     /// Readings made though they did not fit.
     forced: u32,
@@ -129,6 +133,14 @@ impl Schedule {
     /// A call of one packet took so long \[ns\].
     pub fn cost(&mut self, took_ns: u64) {
         self.packet_ns += (took_ns as f64 - self.packet_ns) * NEWEST;
+        let slow = self.packet_ns > (TICK_NS * 9 / 10) as f64;
+        self.slow_calls = if slow { self.slow_calls.saturating_add(1) } else { 0 };
+    }
+
+    /// Whether the arm gets less than 100 points a second, and has for a while: with packets this
+    /// slow, and something that must be read.
+    pub fn is_too_slow(&self) -> bool {
+        self.slow_calls >= SLOW_CALLS
     }
 
     /// What a packet takes, by the last calls \[ns\].
@@ -194,12 +206,6 @@ impl Schedule {
     }
 }
 
-/// Whether the arm gets less than 100 points a second, when a packet takes `packet_ns` \[ns\] and
-/// something must be read.
-pub fn is_too_slow(packet_ns: u64) -> bool {
-    packet_ns > TICK_NS * 9 / 10
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +265,13 @@ mod tests {
         let (reads, points, oldest_ns) = drive(12_000_000, 1000);
         assert!(reads.contains(&Read::Pose) && reads.contains(&Read::Status), "{reads:?}");
         assert!(points > 600 && oldest_ns < 200_000_000, "{points}, {oldest_ns}");
-        assert!(is_too_slow(12_000_000) && !is_too_slow(8_000_000));
+        let slow_after = |packet_ns, calls| {
+            let mut schedule = Schedule::default();
+            (0..calls).for_each(|_| schedule.cost(packet_ns));
+            schedule.is_too_slow()
+        };
+        assert!(slow_after(12_000_000, 200) && !slow_after(8_000_000, 200));
+        assert!(!slow_after(60_000_000, 50), "a few that take long are nothing to tell of");
     }
 
     #[test]
