@@ -365,3 +365,17 @@ fn an_arm_can_be_looked_at_without_being_commanded() {
     let error = look(arm, &options(None)).unwrap_err();
     assert!(matches!(error, ConnectError::Held { .. }), "{error}");
 }
+
+/// Flags that are all zero say, among other things, that force control is on.
+#[test]
+fn flags_of_another_kind_of_arm_are_no_flags() {
+    let arm = MockArm::new();
+    let mut driver = connect(&arm).unwrap();
+    arm.inside().robot_type = 0;
+    let news = reads(&mut driver, 40);
+    let implausible = |read: &&Result<_, CallError>| {
+        matches!(read, Err(CallError::Implausible { call: "GetQuickStatus" }))
+    };
+    assert_eq!(news.iter().filter(implausible).count(), 2, "{news:?}");
+    assert!(driver.is_ready());
+}

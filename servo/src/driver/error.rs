@@ -32,8 +32,8 @@ pub enum CallError {
     },
     /// The SDK said 1 and gave a pose that the arm cannot have reached.
     #[error(
-        "{call} gave a pose {:.3} m and {:.2} rad from the one {} ms before: no arm is that fast",
-        jump.moved_m, jump.turned_rad, jump.after_ns / 1_000_000
+        "{call} gave a pose {:.3} m and {:.2} rad from the last that was taken: no arm is that fast",
+        jump.moved_m, jump.turned_rad
     )]
     Jump {
         /// The SDK's function.

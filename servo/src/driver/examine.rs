@@ -30,6 +30,8 @@ pub struct Identity {
     pub serial: String,
     /// Model, in the arm's words.
     pub model: String,
+    /// ROBOT_TYPE.
+    pub robot_type: u8,
     /// Seconds since it was switched on, at the connection.
     pub uptime_s: f64,
     /// Version of the SDK's API; zero if it does not tell.
@@ -50,6 +52,7 @@ pub(super) fn examine<A: Api>(
     if !JACO2_SIX_JOINTS.contains(&status.robot_type) {
         return Err(ConnectError::WrongArm { found: robot(status.robot_type).to_owned() });
     }
+    identity.robot_type = status.robot_type;
     let mut general = GeneralInformations::default();
     again(|| {
         line.call("GetGeneralInformations", |api| api.get_general_informations(&mut general))

@@ -315,7 +315,7 @@ impl<A: Api> Driver<A> {
     }
 
     fn read_status(&mut self, now_ns: u64) -> Result<News, CallError> {
-        let status = status::read_status(&self.line)?;
+        let status = status::read_status_of(&self.line, self.identity.robot_type)?;
         let restarted = self.is_homed() && status.is_fresh();
         let settled = now_ns > self.control_ns + EFFECT_NS;
         let taken = settled && self.control == Control::Ours && !status.control;
@@ -441,7 +441,7 @@ impl<A: Api> Driver<A> {
     pub fn take_back(&mut self, now_ns: u64) -> Result<(), CallError> {
         self.schedule.pose_next();
         connect::start_control(&self.line)?;
-        let status = status::read_status(&self.line)?;
+        let status = status::read_status_of(&self.line, self.identity.robot_type)?;
         (self.control, self.control_ns, self.suspicious) = (Control::Ours, now_ns, 0);
         self.readings = Readings { status: Some((now_ns, status)), cartesian: None };
         if status.is_homed() { self.ask_for_cartesian_control(now_ns) } else { Ok(()) }

@@ -87,6 +87,16 @@ impl Status {
     }
 }
 
+/// As [`read_status`], of an arm of a known kind: flags of another kind are another command's reply,
+/// such as one that is all zero.
+pub(super) fn read_status_of<A: Api>(line: &Line<A>, robot_type: u8) -> Result<Status, CallError> {
+    let status = read_status(line)?;
+    match status.robot_type == robot_type {
+        true => Ok(status),
+        false => Err(CallError::Implausible { call: "GetQuickStatus" }),
+    }
+}
+
 pub(super) fn read_status<A: Api>(line: &Line<A>) -> Result<Status, CallError> {
     // What an arm cannot answer: an empty reply must not look like one.
     let mut reply = QuickStatus { RobotType: 200, ..QuickStatus::default() };
