@@ -81,7 +81,7 @@ impl fmt::Display for Condition {
             }
             Condition::NoControl => {
                 "another program, or the joystick, has control of the arm: every point is dropped; \
-                 end the other program, then `jaco take`"
+                 end the other program, then `jaco take`, or `jaco reset` after a stop"
             }
             Condition::JointControl => {
                 "in joint control, where it takes no Cartesian velocities: `jaco take` asks for \
@@ -97,7 +97,7 @@ impl fmt::Display for Condition {
             }
             Condition::TorqueControl => {
                 "in torque control, where it takes no velocities: switch it to position control in \
-                 Kinova's Development Center"
+                 Kinova's Development Center, then restart jacod"
             }
             Condition::DoesNotFollow => {
                 "was commanded to move and did not: it is blocked, near a singular pose, or out of \

@@ -5,7 +5,7 @@
 //! it and the arm was given back, with 2 when its command line is wrong. With `--look` it commands
 //! nothing and tells what it saw ([`look`]).
 
-use jaco_core::{Clock, MonotonicClock};
+use jaco_core::MonotonicClock;
 use jaco_servo::args::Args;
 use jaco_servo::driver::Driver;
 use jaco_servo::look;
@@ -88,7 +88,7 @@ fn connect(args: Args, socket: &PacketSocket) -> anyhow::Result<Cycle<Sdk, Monot
     let sdk = args.load_sdk()?;
     let options = args.driver_options();
     let clock = MonotonicClock;
-    let driver = Driver::connect(sdk, options, clock.now_ns(), &mut told)?;
+    let driver = Driver::connect(sdk, options, &clock, &mut told)?;
     let grants = grants(args.priority);
     let identity = driver.identity();
     tracing::info!(

@@ -164,3 +164,38 @@ fn a_homing_asked_for_while_another_is_being_broken_off_is_made() {
     assert_eq!(status.report.homing, HomingRecord { begun: 2, ended: 2, home: true });
     assert_eq!(status.report.setpoint.twist, Twist::zero());
 }
+
+/// "The arm is left to the joystick" was said while the base had heard nothing of it.
+#[test]
+fn an_arm_that_has_not_heard_that_it_is_left_is_told_again() {
+    let mut bench = Bench::new(MockArm::new());
+    bench.ticks(60);
+    // Button, queue and control: the whole of the first leaving is lost.
+    bench.command(&Command::Release);
+    bench.arm.inside().lost_sets = 4;
+    let status = bench.ticks(2);
+    assert_eq!((status.report.mode, status.in_control), (Mode::HandedOver, true));
+    let status = bench.ticks(60);
+    assert!(!status.in_control && !bench.arm.inside().control);
+    // What another program does with it later is its own affair.
+    bench.ticks(300);
+    bench.arm.take_log();
+    bench.arm.inside().control = true;
+    assert!(!bench.ticks(300).in_control);
+    assert_eq!(bench.count("StopControlAPI"), 0);
+}
+
+#[test]
+fn nothing_moves_the_arm_while_a_homing_is_being_broken_off() {
+    let arm = MockArm::new();
+    (arm.inside().retract_type, arm.inside().home_reads) = (5, 10_000);
+    let mut bench = Bench::new(arm);
+    bench.command(&Command::Home);
+    bench.until(|bench, _| bench.arm.inside().button_held);
+    bench.command(&Command::Hold);
+    bench.tick().unwrap();
+    bench.jog(0.2);
+    let status = bench.tick().unwrap();
+    assert_eq!((status.report.mode, status.report.ready), (Mode::Idle, false));
+    assert!(bench.until(|_, status| status.report.ready).at_rest);
+}

@@ -358,3 +358,16 @@ fn packets_that_are_no_commands_are_no_sign_of_life() {
     let report = silent(&mut bench, &[]).report;
     assert_eq!((report.mode, report.hold_reason), (Mode::Idle, HoldReason::CommanderSilent));
 }
+
+/// One false pose before the cable came off kept an arm that could not be read from being given up.
+#[test]
+fn an_arm_that_cannot_be_read_after_a_pose_that_cannot_be_is_given_up() {
+    let mut bench = Bench::new(MockArm::new());
+    bench.ticks(20);
+    let mut degrees = bench.arm.inside().position;
+    degrees.Coordinates.X = 275.3;
+    bench.arm.inside().false_poses = vec![degrees].into();
+    bench.ticks(2);
+    bench.arm.inside().read_codes = vec![1015; 400].into();
+    assert!((0..250).any(|_| matches!(bench.tick(), Err(Lost::Unreadable { .. }))));
+}

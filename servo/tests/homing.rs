@@ -169,3 +169,18 @@ fn a_hand_on_the_joystick_ends_homing_and_gets_the_arm() {
     assert_eq!(status.report.mode, Mode::HandedOver);
     assert!(!status.in_control && !bench.arm.inside().button_held);
 }
+
+/// The button was held on flags of any age, and takes an arm that has arrived further.
+#[test]
+fn the_button_is_not_held_on_old_flags() {
+    let arm = MockArm::new();
+    (arm.inside().retract_type, arm.inside().home_reads) = (6, 10_000);
+    let mut bench = Bench::new(arm);
+    bench.command(&Command::Home);
+    bench.ticks(20);
+    assert!(bench.arm.inside().button_held);
+    // All flags are another arm's from now on.
+    bench.arm.inside().robot_type = 0;
+    bench.ticks(60);
+    assert!(!bench.arm.inside().button_held);
+}

@@ -4,7 +4,7 @@
 #[path = "support/mock.rs"]
 mod mock;
 
-use jaco_core::{Clock, Limits, MonotonicClock, Twist};
+use jaco_core::{Limits, MonotonicClock, Twist};
 use jaco_servo::driver::{Driver, DriverOptions};
 use jaco_servo::process::cycle::{Cycle, Grants, Lost};
 use jaco_servo::process::socket::PacketSocket;
@@ -27,8 +27,7 @@ fn start(arm: &MockArm) -> (ServoLink, JoinHandle<Result<(), Lost>>) {
     let arm = arm.clone();
     let servo = std::thread::spawn(move || {
         let options = DriverOptions::default();
-        let now_ns = MonotonicClock.now_ns();
-        let driver = Driver::connect(arm, options, now_ns, &mut |_| {}).unwrap();
+        let driver = Driver::connect(arm, options, &MonotonicClock, &mut |_| {}).unwrap();
         let core = ServoCore::new(Limits::default()).unwrap();
         let mut cycle = Cycle::new(core, driver, MonotonicClock, Grants::default());
         run(&mut cycle, &theirs, &MonotonicClock)

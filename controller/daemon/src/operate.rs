@@ -5,7 +5,7 @@ use crate::Daemon;
 use crate::activity::ENTRY_TIME;
 use crate::arm::{ArmView, rests_since};
 use crate::mode::{Request, permit};
-use jaco_api::{Activity, Event, StopEvent};
+use jaco_api::{Activity, Event, Mode, StopEvent};
 use jaco_servo::{Command, Mode as ServoMode, ServoStatus, StopReason};
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +109,9 @@ impl Daemon {
     /// Ends whatever is going on; the arm holds.
     pub async fn hold(&self) -> Result<String, No> {
         permit(self.mode(), Request::Hold)?;
+        if self.mode() == Mode::HandedOver {
+            return Err("the arm is left to the joystick: `jaco take` takes it back".into());
+        }
         let asked_ns = self.clock.now_ns();
         self.desk.end("the operator asked to hold");
         if self.latch.stop().is_none() {
@@ -169,7 +172,7 @@ impl Daemon {
         let stands = |view: &ArmView| {
             let status = view.status.as_ref()?;
             let stopped = status.report.mode == ServoMode::Stopped;
-            (stopped && rests_since(status, asked_ns)).then_some(())
+            (stopped && status.in_control && rests_since(status, asked_ns)).then_some(())
         };
         if self.arm.until(STANDING_TIME, stands).await.is_some() {
             return Ok(());
@@ -179,6 +182,9 @@ impl Daemon {
             None => format!("no process has answered for the arm within {seconds} s"),
             Some(status) if status.report.mode != ServoMode::Stopped => {
                 format!("the arm's process has not taken up the stop within {seconds} s")
+            }
+            Some(status) if !status.in_control => {
+                "another program, or the joystick, has control of the arm".to_owned()
             }
             Some(status) if status.state.stamp_ns <= asked_ns => {
                 format!("the arm could not be read for {seconds} s")
@@ -262,7 +268,8 @@ impl Daemon {
             if in_hand && status.report.counters.refused > before.report.counters.refused {
                 return Some(Err(No::Failed(format!("the servo refused: {}", status.note))));
             }
-            let done = !matches!(status.report.mode, ServoMode::Stopped | ServoMode::HandedOver);
+            let left = matches!(status.report.mode, ServoMode::Stopped | ServoMode::HandedOver);
+            let done = !left && status.in_control;
             done.then_some(Ok(()))
         };
         self.arm.until(ANSWER_TIME, reset).await.unwrap_or_else(|| {

@@ -12,7 +12,7 @@ use super::semaphore;
 use super::status::{Status, read_status};
 use super::{CARTESIAN, DriverOptions, Readings, reads};
 use crate::condition::Conditions;
-use jaco_core::{ArmState, Ethernet, Pose};
+use jaco_core::{ArmState, Clock, Ethernet, Pose};
 use kinova_sys::{API_VERSION_COUNT, EthernetCommConfig, KinovaDevice, MAX_KINOVA_DEVICE};
 use nalgebra::Vector3;
 use serde::{Deserialize, Serialize};
@@ -94,12 +94,14 @@ pub(super) fn init<A: Api>(line: &Line<A>, options: &DriverOptions) -> Result<()
 }
 
 /// Takes the one arm that is meant into control, of the SDK that [`init`] opened; `told` hears what
-/// is being done. Fails with [`ConnectError::Held`] before anything is commanded if another process has it.
+/// is being done. `commanded` is set when the first order goes to the arm: one
+/// that is not the one that is meant, or that another process has, gets none.
 pub(super) fn take<A: Api>(
     line: &Line<A>,
     options: &DriverOptions,
-    now_ns: u64,
+    clock: &impl Clock,
     told: &mut dyn FnMut(&str),
+    commanded: &mut bool,
 ) -> Result<Connected, ConnectError> {
     told("looking for the arm");
     let device = find_device(line, options.serial.as_deref())?;
@@ -110,6 +112,7 @@ pub(super) fn take<A: Api>(
     let identity = Identity { serial, model: text(&device.Model), ..Identity::default() };
     let (identity, _, conditions) = examine(line, options, identity)?;
     told("taking the arm into control");
+    *commanded = true;
     // Whoever had the arm before may have been killed with the home button held.
     line.order(|api| api.send_joystick_command(home_button(false)));
     line.order(|api| api.erase_all_trajectories());
@@ -118,6 +121,8 @@ pub(super) fn take<A: Api>(
     let (status, cartesian) = make_ready(line, options.settle)?;
     told("reading the arm");
     let (joints_rad, mut judge) = (reads::joints(line)?, PoseJudge::default());
+    // Waiting for the arm may have taken seconds.
+    let now_ns = clock.now_ns();
     let nowhere = Pose::from_kinova(Vector3::zeros(), [0.0; 3]);
     let mut state = ArmState { joints_rad, ..ArmState::at(now_ns, nowhere) };
     reads::pose(line, options.fingers, &mut judge, &mut state, now_ns)?;

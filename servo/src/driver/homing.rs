@@ -13,6 +13,8 @@ use std::fmt;
 
 /// The button must have been let go for so many ticks before anything else is asked.
 const LET_GO_TICKS: u32 = 10;
+/// Flags older than this do not say that the arm is still on its way \[ns\].
+const OLD_NS: u64 = 300_000_000;
 /// An arm that rests for so long with the button held, and is not at home, does not go there \[ns\].
 const NO_MOTION_NS: u64 = 5_000_000_000;
 /// Fingers get so long to find their zero \[ns\].
@@ -150,6 +152,10 @@ impl Homing {
                     if seen.at_rest {
                         self.enter(now_ns, Phase::LettingGo { ticks: 0 });
                     }
+                    Sends::Button(false)
+                }
+                // It may have arrived meanwhile.
+                Some(_) if seen.status.is_some_and(|(read_ns, _)| read_ns + OLD_NS < now_ns) => {
                     Sends::Button(false)
                 }
                 Some(_) => {

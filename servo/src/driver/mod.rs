@@ -38,7 +38,7 @@ use crate::condition::{Condition, Conditions};
 use crate::report::Setpoint;
 use crate::telemetry::Telemetry;
 use homing::{Homing, Seen, Sends};
-use jaco_core::ArmState;
+use jaco_core::{ArmState, Clock};
 use line::Line;
 use lock::ArmLock;
 use plausible::{JointJudge, PoseJudge};
@@ -50,6 +50,8 @@ use std::ffi::c_int;
 const CARTESIAN: c_int = 0;
 /// Readings in a row that must show that control is lost, or that the arm was restarted.
 const CONFIRMED: u32 = 2;
+/// How long after the arm was left its base must be seen to have heard it \[ns\].
+const HEARD_NS: u64 = 2_000_000_000;
 /// How long after control or Cartesian control was asked for its effect is looked for \[ns\].
 const EFFECT_NS: u64 = 500_000_000;
 
@@ -66,6 +68,8 @@ pub enum News {
     Control,
     /// Somebody else has taken control.
     ControlTaken,
+    /// The arm was left, and its base has not heard it.
+    StillOurs,
     /// The arm was switched off and on: it must be homed again.
     Restarted,
     /// Whether a person holds the joystick; `None` if it could not be read, which is no failure.
@@ -123,26 +127,26 @@ impl<A: Api> Driver<A> {
     /// Takes an arm into control: checks the semaphore, opens the SDK, finds the arm, makes sure
     /// that no other process has it, looks whether it is the arm that is meant, drops what an earlier
     /// process may have left in its queue, takes control, asks for Cartesian control, reads the
-    /// state at `now_ns`. On any failure control is given back and the SDK closed.
+    /// state. On any failure control is given back and the SDK closed.
     ///
     /// An arm that is not homed, or refuses Cartesian control, is no failure: see
     /// [`conditions`](Self::conditions). `told` hears what is being done.
     pub fn connect(
         api: A,
         options: DriverOptions,
-        now_ns: u64,
+        clock: &impl Clock,
         told: &mut dyn FnMut(&str),
     ) -> Result<Self, ConnectError> {
         if options.ethernet.is_none() {
             semaphore::check_access(&options.semaphore)?;
         }
         told("opening the SDK");
-        let mut line = Line::new(api);
+        let (mut line, mut commanded) = (Line::new(api), false);
         let connected = connect::init(&line, &options).and_then(|()| {
             if options.ethernet.is_none() {
                 line.keep_semaphore(&options.semaphore);
             }
-            connect::take(&line, &options, now_ns, told)
+            connect::take(&line, &options, clock, told, &mut commanded)
         });
         match connected {
             Ok(connected) => Ok(Self {
@@ -159,7 +163,7 @@ impl<A: Api> Driver<A> {
                 schedule: Schedule::default(),
                 homing: None,
                 control: Control::Ours,
-                control_ns: now_ns,
+                control_ns: clock.now_ns(),
                 asked_ns: None,
                 suspicious: 0,
                 doubtful: 0,
@@ -167,9 +171,8 @@ impl<A: Api> Driver<A> {
                 released: false,
             }),
             Err(error) => {
-                // An arm that another process has is left to it.
-                let untouched = matches!(error, ConnectError::Init(_) | ConnectError::Held { .. });
-                if !untouched {
+                // Without an arm of ours the SDK would tell another one.
+                if commanded {
                     line.order(|api| api.stop_control_api());
                 }
                 // After a failed InitAPI too: without it the next one would claim success.
@@ -199,9 +202,7 @@ impl<A: Api> Driver<A> {
         let status = self.readings.status.map(|(_, status)| status);
         self.control == Control::Ours
             && self.is_cartesian()
-            && status.is_some_and(|status| {
-                status.is_homed() && !status.cartesian_fault && !status.force_control
-            })
+            && status.is_some_and(|status| status.is_fit())
             && !self.found.holds(Condition::TorqueControl)
     }
 
@@ -212,6 +213,18 @@ impl<A: Api> Driver<A> {
 
     fn is_cartesian(&self) -> bool {
         self.readings.cartesian.is_some_and(|(_, cartesian)| cartesian)
+    }
+
+    /// Whether the arm is in our control: one that was left is until a reading shows that it is not.
+    pub fn is_in_control(&self) -> bool {
+        match self.control {
+            Control::Ours => true,
+            Control::Taken => false,
+            Control::Left => self.readings.status.is_none_or(|(read_ns, status)| {
+                read_ns < self.control_ns + HEARD_NS
+                    && (read_ns < self.control_ns || status.control)
+            }),
+        }
     }
 
     /// Who has the arm.
@@ -238,6 +251,11 @@ impl<A: Api> Driver<A> {
     /// For how long only poses that cannot be have been read \[ns\].
     pub fn pose_refused_for_ns(&self, now_ns: u64) -> u64 {
         self.judge.refused_for_ns(now_ns)
+    }
+
+    /// How long ago such a pose was last read \[ns\]; `None` if it was a good one.
+    pub fn pose_refused_ago_ns(&self, now_ns: u64) -> Option<u64> {
+        self.judge.refused_ago_ns(now_ns)
     }
 
     /// Sends one tick of motion.
@@ -319,7 +337,9 @@ impl<A: Api> Driver<A> {
         let restarted = self.is_homed() && status.is_fresh();
         let settled = now_ns > self.control_ns + EFFECT_NS;
         let taken = settled && self.control == Control::Ours && !status.control;
-        self.suspicious = if restarted || taken { self.suspicious + 1 } else { 0 };
+        let unready = self.is_ready() && !status.is_fit();
+        let doubtful = restarted || taken || unready;
+        self.suspicious = if doubtful { self.suspicious + 1 } else { 0 };
         if (1..CONFIRMED).contains(&self.suspicious) {
             // One reply may be another command's.
             self.schedule.urge(Read::Status);
@@ -333,10 +353,14 @@ impl<A: Api> Driver<A> {
             // A base that was restarted has given the arm to the joystick.
             self.control = if restarted { Control::Left } else { Control::Taken };
         }
-        Ok(match (restarted, taken) {
-            (true, _) => News::Restarted,
-            (false, true) => News::ControlTaken,
-            (false, false) => News::Control,
+        // Later the control that a reading shows is another program's.
+        let since_ns = now_ns.saturating_sub(self.control_ns);
+        let unheard = self.control == Control::Left && status.control && since_ns < HEARD_NS;
+        Ok(match (restarted, taken, unheard) {
+            (true, _, _) => News::Restarted,
+            (false, true, _) => News::ControlTaken,
+            (false, false, true) => News::StillOurs,
+            (false, false, false) => News::Control,
         })
     }
 
@@ -413,7 +437,7 @@ impl<A: Api> Driver<A> {
             Sends::Erase => self.erase(),
             Sends::StopControl => {
                 line.order(|api| api.stop_control_api());
-                self.control = Control::Left;
+                (self.control, self.control_ns) = (Control::Left, now_ns);
             }
             Sends::AskCartesian => self.ask_for_cartesian_control(now_ns)?,
             Sends::Nothing => {}
@@ -421,9 +445,13 @@ impl<A: Api> Driver<A> {
         Ok(end)
     }
 
-    /// Drops what is queued and leaves the arm to the joystick, which moves it only then.
-    pub fn leave(&mut self) {
-        self.control = Control::Left;
+    /// Drops what is queued and leaves the arm to the joystick, which moves it only then. A later
+    /// reading tells whether it was heard: see [`News::StillOurs`].
+    pub fn leave(&mut self, now_ns: u64) {
+        if self.control != Control::Left {
+            (self.control, self.control_ns) = (Control::Left, now_ns);
+        }
+        self.schedule.urge(Read::Status);
         self.insist_on_rest();
         // A return code would prove nothing.
         self.line.order(|api| api.stop_control_api());
@@ -453,7 +481,7 @@ impl<A: Api> Driver<A> {
             self.released = true;
             // An arm that somebody else moves is not disturbed.
             if self.control == Control::Ours {
-                self.leave();
+                self.leave(self.state.stamp_ns);
             }
             self.line.order(|api| api.close_api());
         }

@@ -94,6 +94,11 @@ impl PoseJudge {
         self.refused.map_or(0, |refused| now_ns.saturating_sub(refused.since_ns))
     }
 
+    /// How long ago the newest of them came \[ns\]; `None` if there are none.
+    pub fn refused_ago_ns(&self, now_ns: u64) -> Option<u64> {
+        self.refused.map(|refused| now_ns.saturating_sub(refused.last.0))
+    }
+
     fn take(&mut self, now_ns: u64, pose: &Pose) {
         (self.taken, self.refused) = (Some((now_ns, *pose)), None);
     }

@@ -62,6 +62,11 @@ impl Status {
         self.retract_type <= NORMAL_STANDBY
     }
 
+    /// Whether nothing in them keeps the arm from taking Cartesian velocities.
+    pub fn is_fit(&self) -> bool {
+        self.is_homed() && !self.cartesian_fault && !self.force_control
+    }
+
     /// Whether the base says that it has not been homed since it was switched on.
     pub fn is_fresh(&self) -> bool {
         self.retract_type == NOT_INITIALISED

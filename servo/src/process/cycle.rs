@@ -209,7 +209,9 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             self.does_not_follow = false;
         }
         let knows_pose = self.driver.pose_refused_for_ns(now_ns) <= JUMPING_NS;
-        self.core.set_ready(self.driver.is_ready() && knows_pose);
+        // While a homing is being broken off no point would reach the arm.
+        let free = knows_pose && !self.driver.is_homing();
+        self.core.set_ready(self.driver.is_ready() && free);
         Ok(self.status(lateness_ns))
     }
 
@@ -269,6 +271,11 @@ impl<A: Api, C: Clock> Cycle<A, C> {
                 self.note = Note::of(HoldReason::ControlTaken);
                 self.core.control_taken();
             }
+            Ok(Some(News::StillOurs)) => {
+                if self.core.mode() == Mode::HandedOver {
+                    self.driver.leave(now_ns);
+                }
+            }
             Ok(Some(News::Restarted)) => {
                 self.note = Note::of(StopReason::Restarted);
                 if self.core.is_moving() {
@@ -295,7 +302,8 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         }
         let silent_ns = now_ns.saturating_sub(self.driver.state().stamp_ns);
         // Another process would read the same poses that cannot be.
-        if silent_ns > UNREADABLE_NS && self.driver.pose_refused_for_ns(now_ns) == 0 {
+        let jumping = self.driver.pose_refused_ago_ns(now_ns).is_some_and(|ns| ns < UNREADABLE_NS);
+        if silent_ns > UNREADABLE_NS && !jumping {
             let (silent_ms, why) = (silent_ns / 1_000_000, self.last_failure.clone());
             return Err(Lost::Unreadable { silent_ms, why });
         }
@@ -362,7 +370,7 @@ impl<A: Api, C: Clock> Cycle<A, C> {
         let control = self.driver.control();
         if self.core.mode() == Mode::HandedOver {
             if self.core.wants_hand_over() && control == Control::Ours {
-                self.driver.leave();
+                self.driver.leave(now_ns);
             }
             return;
         }
@@ -413,7 +421,7 @@ impl<A: Api, C: Clock> Cycle<A, C> {
             at_rest: self.rest.is_at_rest(sent_ns),
             still: self.rest.is_still(sent_ns),
             joystick_held: health.joystick_held,
-            in_control: self.driver.control() == Control::Ours,
+            in_control: self.driver.is_in_control(),
             conditions: self.conditions(sent_ns),
             telemetry: *self.driver.telemetry(),
             note: self.note,

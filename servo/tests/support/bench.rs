@@ -26,7 +26,7 @@ impl Bench {
     /// A servo that is stopped from birth, if so told.
     pub fn born(arm: MockArm, stopped: Option<StopReason>) -> Self {
         let options = DriverOptions { settle: Duration::ZERO, ..DriverOptions::default() };
-        let driver = Driver::connect(arm.clone(), options, 0, &mut |_| {}).unwrap();
+        let driver = Driver::connect(arm.clone(), options, &*arm.clock, &mut |_| {}).unwrap();
         let mut core = ServoCore::new(Limits::default()).unwrap();
         if let Some(reason) = stopped {
             core.stop(reason);
