@@ -8,12 +8,13 @@
 use crate::args::Args;
 use crate::driver::{self, CallError, ConnectError, Look, remove_semaphore, semaphore_file};
 use crate::process::socket::{PacketSocket, Received};
-use crate::spawn::{SpawnOptions, prepare};
+use crate::spawn::{SpawnOptions, is_gone_within, prepare};
 use jaco_core::Transport;
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use std::io::{self, PipeReader, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -22,8 +23,6 @@ use std::time::{Duration, Instant};
 const MAX_LEN: usize = 1 << 16;
 /// What a killed process gets to be gone.
 const KILL_TIME: Duration = Duration::from_secs(1);
-/// Pause between two looks whether it is.
-const KILL_PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of what the library printed last that are told.
 const MAX_PRINTED: usize = 400;
 
@@ -233,10 +232,19 @@ pub fn ask(options: &SpawnOptions, limit: Duration) -> Result<Looked, LookError>
     let was_there = semaphore.exists();
     let (ours, theirs) = PacketSocket::pair().map_err(unstarted)?;
     let (mut program, prints) = prepare(options, &theirs, true).map_err(unstarted)?;
-    let child = program.stderr(Stdio::null()).spawn().map_err(unstarted)?;
+    let mut child = program.stderr(Stdio::null()).spawn().map_err(unstarted)?;
+    let pidfd = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(error) => {
+            // A child that cannot be watched must not go on.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(unstarted(error.into()));
+        }
+    };
     // The child has its own; the end of the last one is the end of the socket and of the pipe.
     drop((theirs, program));
-    let looked = hear(child, &ours, prints, limit);
+    let looked = hear(child, &pidfd, &ours, prints, limit);
     if !was_there {
         // Left by whoever only looked, it would keep the daemon's user out.
         let _ = remove_semaphore(&options.semaphore);
@@ -246,6 +254,7 @@ pub fn ask(options: &SpawnOptions, limit: Duration) -> Result<Looked, LookError>
 
 fn hear(
     mut child: Child,
+    pidfd: &OwnedFd,
     socket: &PacketSocket,
     prints: PipeReader,
     limit: Duration,
@@ -260,7 +269,7 @@ fn hear(
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     let _ = child.kill();
-                    end(&mut child);
+                    end(&mut child, pidfd);
                     return Err(LookError::Hangs { doing, limit });
                 }
                 let _ = socket.wait(left);
@@ -271,11 +280,11 @@ fn hear(
         match heard {
             Some(Told::Doing(next)) => doing = next,
             Some(Told::Looked(looked)) => {
-                end(&mut child);
+                end(&mut child, pidfd);
                 return Ok(*looked);
             }
             None => {
-                return Err(match end(&mut child) {
+                return Err(match end(&mut child, pidfd) {
                     Some(status) => LookError::Crashed { doing, status, printed: tail(prints) },
                     None => LookError::Hangs { doing, limit },
                 });
@@ -286,20 +295,14 @@ fn hear(
 
 /// Waits for a process that has nothing more to do, and kills it if it does not end; none if even
 /// that does not end it.
-fn end(child: &mut Child) -> Option<ExitStatus> {
-    for kill in [false, true] {
-        if kill {
-            let _ = child.kill();
-        }
-        let deadline = Instant::now() + KILL_TIME;
-        while Instant::now() < deadline {
-            if let Ok(Some(status)) = child.try_wait() {
-                return Some(status);
-            }
-            std::thread::sleep(KILL_PAUSE);
+fn end(child: &mut Child, pidfd: &OwnedFd) -> Option<ExitStatus> {
+    if !is_gone_within(pidfd, KILL_TIME) {
+        let _ = child.kill();
+        if !is_gone_within(pidfd, KILL_TIME) {
+            return None;
         }
     }
-    None
+    child.wait().ok()
 }
 
 /// The end of what was printed, in one line.

@@ -257,7 +257,7 @@ fn reap(mut child: Child, killed: bool, semaphore: &str) -> Ended {
     Ended { status, killed }
 }
 
-fn is_gone_within(pidfd: &OwnedFd, time: Duration) -> bool {
+pub(crate) fn is_gone_within(pidfd: &OwnedFd, time: Duration) -> bool {
     let deadline = Instant::now() + time;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

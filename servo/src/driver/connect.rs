@@ -54,29 +54,26 @@ pub struct Look {
 /// Looks at an arm and commands nothing: as [`super::Driver::connect`] up to the point where control
 /// would be taken. Refuses while another process has the arm.
 pub fn look<A: Api>(api: A, options: &DriverOptions) -> Result<Look, ConnectError> {
-    if options.ethernet.is_none() {
-        semaphore::check_access(&options.semaphore)?;
-    }
     let mut line = Line::new(api);
-    let looked = init(&line, options).and_then(|()| {
-        if options.ethernet.is_none() {
-            line.keep_semaphore(&options.semaphore);
-        }
-        let device = find_device(&line, options.serial.as_deref())?;
-        let serial = text(&device.SerialNumber);
-        let _lock = lock(&serial, Duration::ZERO, &mut |_| {})?;
-        line.call("SetActiveDevice", |api| api.set_active_device(device))?;
-        let identity = Identity { serial, model: text(&device.Model), ..Identity::default() };
-        let (identity, status, mut conditions) = examine(&line, options, identity)?;
+    let looked = open(&mut line, options).and_then(|api_version| {
+        let found = find(&line, options, api_version, Duration::ZERO, &mut |_| {})?;
+        let Found { identity, status, mut conditions, .. } = found;
         status.note(options.fingers, &mut conditions);
         Ok(Look { identity, homed: status.is_homed(), conditions })
     });
-    line.order(|api| api.close_api());
+    close(&line, looked.as_ref().err());
     looked
 }
 
-/// Opens the SDK. It must be closed whatever comes of it.
-pub(super) fn init<A: Api>(line: &Line<A>, options: &DriverOptions) -> Result<(), ConnectError> {
+/// Opens the SDK and takes hold of its semaphore. It must be [`close`]d whatever comes of it.
+/// Returns the version of its API, zero if it does not tell.
+pub(super) fn open<A: Api>(
+    line: &mut Line<A>,
+    options: &DriverOptions,
+) -> Result<[c_int; API_VERSION_COUNT], ConnectError> {
+    if options.ethernet.is_none() {
+        semaphore::check_access(&options.semaphore)?;
+    }
     let mut version = [0; API_VERSION_COUNT];
     match line.call("GetAPIVersion", |api| api.get_api_version(&mut version)) {
         Ok(()) if version < OLDEST_API => return Err(ConnectError::OldApi { version }),
@@ -90,27 +87,63 @@ pub(super) fn init<A: Api>(line: &Line<A>, options: &DriverOptions) -> Result<()
             line.call("InitEthernetAPI", |api| api.init_ethernet_api(&mut config))
         }
     }
-    .map_err(ConnectError::Init)
+    .map_err(ConnectError::Init)?;
+    if options.ethernet.is_none() {
+        line.keep_semaphore(&options.semaphore);
+    }
+    Ok(version)
 }
 
-/// Takes the one arm that is meant into control, of the SDK that [`init`] opened; `told` hears what
-/// is being done. `commanded` is set when the first order goes to the arm: one
-/// that is not the one that is meant, or that another process has, gets none.
+/// Closes the SDK, also after a failed InitAPI: without it the next one would claim success. One that
+/// would have crashed is not called at all.
+pub(super) fn close<A: Api>(line: &Line<A>, failed: Option<&ConnectError>) {
+    if !matches!(failed, Some(ConnectError::Semaphore { .. })) {
+        line.order(|api| api.close_api());
+    }
+}
+
+/// The arm that is meant, which no other process has.
+struct Found {
+    identity: Identity,
+    lock: ArmLock,
+    status: Status,
+    conditions: Conditions,
+}
+
+/// Finds that arm, waiting so long for another process to give it back, and looks at it.
+fn find<A: Api>(
+    line: &Line<A>,
+    options: &DriverOptions,
+    api_version: [c_int; API_VERSION_COUNT],
+    lock_time: Duration,
+    told: &mut dyn FnMut(&str),
+) -> Result<Found, ConnectError> {
+    told("looking for the arm");
+    let device = find_device(line, options.serial.as_deref())?;
+    let serial = text(&device.SerialNumber);
+    let lock = lock(&serial, lock_time, told)?;
+    line.call("SetActiveDevice", |api| api.set_active_device(device))?;
+    told("looking at the arm");
+    let model = text(&device.Model);
+    let identity = Identity { serial, model, api_version, ..Identity::default() };
+    let (identity, status, conditions) = examine(line, options, identity)?;
+    Ok(Found { identity, lock, status, conditions })
+}
+
+/// Takes the one arm that is meant into control, of the SDK that [`open`] opened; `told` hears what
+/// is being done. `commanded` is set when the first order goes to the arm: one that is not the one
+/// that is meant, or that another process has, gets none.
 pub(super) fn take<A: Api>(
     line: &Line<A>,
     options: &DriverOptions,
+    api_version: [c_int; API_VERSION_COUNT],
     clock: &impl Clock,
     told: &mut dyn FnMut(&str),
     commanded: &mut bool,
 ) -> Result<Connected, ConnectError> {
-    told("looking for the arm");
-    let device = find_device(line, options.serial.as_deref())?;
-    let serial = text(&device.SerialNumber);
-    let lock = lock(&serial, options.lock_time.unwrap_or(LOCK_TIME), told)?;
-    line.call("SetActiveDevice", |api| api.set_active_device(device))?;
-    told("looking at the arm");
-    let identity = Identity { serial, model: text(&device.Model), ..Identity::default() };
-    let (identity, _, conditions) = examine(line, options, identity)?;
+    let lock_time = options.lock_time.unwrap_or(LOCK_TIME);
+    let found = find(line, options, api_version, lock_time, told)?;
+    let Found { identity, lock, conditions, .. } = found;
     told("taking the arm into control");
     *commanded = true;
     // Whoever had the arm before may have been killed with the home button held.

@@ -57,8 +57,6 @@ pub(super) fn examine<A: Api>(
     again(|| {
         line.call("GetGeneralInformations", |api| api.get_general_informations(&mut general))
     })?;
-    // Told before; an SDK that does not is no fault of the arm.
-    let _ = line.call("GetAPIVersion", |api| api.get_api_version(&mut identity.api_version));
     identity.uptime_s = general.TimeFromStartup;
     let joints = usize::from(general.ConnectedActuatorCount);
     if joints != JOINTS {

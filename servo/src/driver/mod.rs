@@ -137,16 +137,10 @@ impl<A: Api> Driver<A> {
         clock: &impl Clock,
         told: &mut dyn FnMut(&str),
     ) -> Result<Self, ConnectError> {
-        if options.ethernet.is_none() {
-            semaphore::check_access(&options.semaphore)?;
-        }
         told("opening the SDK");
         let (mut line, mut commanded) = (Line::new(api), false);
-        let connected = connect::init(&line, &options).and_then(|()| {
-            if options.ethernet.is_none() {
-                line.keep_semaphore(&options.semaphore);
-            }
-            connect::take(&line, &options, clock, told, &mut commanded)
+        let connected = connect::open(&mut line, &options).and_then(|api_version| {
+            connect::take(&line, &options, api_version, clock, told, &mut commanded)
         });
         match connected {
             Ok(connected) => Ok(Self {
@@ -175,8 +169,7 @@ impl<A: Api> Driver<A> {
                 if commanded {
                     line.order(|api| api.stop_control_api());
                 }
-                // After a failed InitAPI too: without it the next one would claim success.
-                line.order(|api| api.close_api());
+                connect::close(&line, Some(&error));
                 Err(error)
             }
         }

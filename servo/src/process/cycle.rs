@@ -234,12 +234,12 @@ impl<A: Api, C: Clock> Cycle<A, C> {
 
     fn go_home(&mut self, now_ns: u64) {
         let too_long = now_ns.saturating_sub(self.homing_since_ns) > HOMING_NS;
-        if self.core.report().mode == Mode::Homing && too_long {
+        if self.core.mode() == Mode::Homing && too_long {
             let seconds = HOMING_NS / 1_000_000_000;
             self.note = Note::of(format_args!("homing has not ended after {seconds} s"));
             self.core.homing_ended(false);
         }
-        if self.core.report().mode != Mode::Homing {
+        if self.core.mode() != Mode::Homing {
             self.driver.break_off_homing(now_ns);
         }
         match self.driver.tick_homing(now_ns, self.rest.is_at_rest(now_ns)) {

@@ -56,9 +56,7 @@ impl RestWatch {
         }
         spanned && within(newest_ns, FRESH_NS)
     }
-}
 
-impl RestWatch {
     /// Whether the newest readings, of the last 40 to 80 ms, show a tool slower than 5 mm/s and
     /// 0.05 rad/s. No readings show nothing.
     pub fn is_still(&self, now_ns: u64) -> bool {
