@@ -16,6 +16,9 @@ pub struct Frame {
     pub height: u32,
     /// `height * width * 3` bytes: rows from the top, red green blue.
     pub rgb: Arc<[u8]>,
+    /// The same picture as the camera compressed it; none where it gave pixels, or where they were
+    /// changed since.
+    pub jpeg: Option<Arc<[u8]>>,
 }
 
 /// The newest picture and the newest arm state at a step boundary.

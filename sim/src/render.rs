@@ -99,6 +99,7 @@ impl Renderer {
         }
         let rgb = self.inner.rgb_flat().expect("the renderer was built with colour enabled");
         Ok(Frame {
+            jpeg: None,
             camera: self.camera.clone(),
             captured_ns,
             width: self.width,

@@ -34,6 +34,7 @@ fn step(step: u64) -> StepRecord {
         ..ArmState::at(step_ns, pose)
     };
     let frame = Frame {
+        jpeg: None,
         camera: "front".into(),
         captured_ns: step_ns - 20_000_000,
         width: 8,

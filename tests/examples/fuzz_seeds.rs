@@ -171,6 +171,7 @@ fn link_streams() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         call.encode().write(&mut calls)?;
     }
     let frame = jaco_core::Frame {
+        jpeg: None,
         camera: "front".into(),
         captured_ns: 77,
         width: 4,

@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("jaco-cli", 5),
     ("jaco-flight", 5),
     ("jaco-daemon", 6),
+    ("jaco-data", 6),
     ("jaco-diagnose", 6),
     ("jaco-operator", 6),
     ("jaco-lab", 6),
@@ -41,7 +42,8 @@ const DEVICES: &[&str] = &["nokhwa", "v4l", "gilrs"];
 const PHYSICS: &[&str] = &["mujoco-rs"];
 const SIMULATION: &[&str] = &["jaco-sim", "jaco-sim-link"];
 const ARM: &[&str] = &["kinova-sys"];
-const TRAINER: &[&str] = &["jaco-training", "jaco-dataset"];
+const TRAINER: &[&str] = &["jaco-training"];
+const DATASETS: &[&str] = &["jaco-dataset"];
 const PLOTS: &[&str] = &["plotters"];
 
 /// What a package must not link, directly or through others.
@@ -55,18 +57,19 @@ const NEVER: &[(&str, &[&[&str]])] = &[
     ("jaco-sim-link", &[TORCH, ASYNC, DEVICES, PHYSICS]),
     ("jaco-sim-sdk", &[TORCH, ASYNC, DEVICES, PHYSICS]),
     ("jaco-servo", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION]),
-    ("jaco-model", &[ASYNC, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER]),
+    ("jaco-model", &[ASYNC, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, DATASETS]),
     ("jaco-training", &[ASYNC, DEVICES, PHYSICS, SIMULATION, ARM]),
     ("jaco-teleop", &[TORCH, ASYNC, PHYSICS, SIMULATION, ARM]),
-    ("jaco-api", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
-    ("jaco-camera", &[TORCH, ASYNC, PHYSICS, TRAINER, PLOTS]),
-    ("jaco-report", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER]),
-    ("jaco-flight", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION, TRAINER]),
-    ("jaco-cli", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
+    ("jaco-api", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, DATASETS, PLOTS]),
+    ("jaco-camera", &[TORCH, ASYNC, PHYSICS, TRAINER, DATASETS, PLOTS]),
+    ("jaco-report", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, DATASETS]),
+    ("jaco-flight", &[TORCH, ASYNC, DEVICES, PHYSICS, SIMULATION, TRAINER, DATASETS]),
+    ("jaco-cli", &[TORCH, DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, DATASETS, PLOTS]),
     ("jaco-daemon", &[PHYSICS, TRAINER, &["jaco-sim", "jaco-cli"]]),
-    ("jaco-operator", &[TORCH, DEVICES, PHYSICS, TRAINER, PLOTS, &["jaco-sim"]]),
-    ("jaco-diagnose", &[TORCH, DEVICES, PHYSICS, TRAINER, &["jaco-sim"]]),
-    ("jaco-policy", &[DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, PLOTS]),
+    ("jaco-data", &[TORCH, DEVICES, PHYSICS, TRAINER, &["jaco-sim"]]),
+    ("jaco-operator", &[TORCH, DEVICES, PHYSICS, TRAINER, DATASETS, PLOTS, &["jaco-sim"]]),
+    ("jaco-diagnose", &[TORCH, PHYSICS, TRAINER, DATASETS, &["jaco-sim"]]),
+    ("jaco-policy", &[DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, DATASETS, PLOTS]),
     ("jaco-train", &[DEVICES, PHYSICS, SIMULATION, ARM, PLOTS]),
 ];
 

@@ -9,6 +9,7 @@
 //! | `POST /v1/stop` | a [`StopEvent`] a line: at once, then when the arm stands or does not |
 //! | `POST /v1/log/save` | [`Saved`], when the flight record is on the disk |
 //! | `POST /v1/run` with [`RunRequest`] | a [`RunEvent`] a line, until the run ends |
+//! | `POST /v1/replay` with [`ReplayRequest`] | a [`ReplayEvent`] a line, until it ends |
 //! | `POST /v1/run/finish` with [`Verdict`] | [`Done`] |
 //!
 //! What is refused and changed nothing is answered with [`Refused`] and status 409, or 400, 404 or
@@ -16,8 +17,11 @@
 
 pub mod check;
 pub mod client;
+mod replay;
 
+pub use jaco_core::Pose;
 pub use jaco_shell::say;
+pub use replay::{ReplayEvent, ReplayRequest};
 
 use jaco_core::{Execution, Verdict};
 use serde::{Deserialize, Serialize};

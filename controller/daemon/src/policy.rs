@@ -237,6 +237,7 @@ pub(crate) mod tests {
 
     pub fn frame(captured_ns: u64) -> Frame {
         Frame {
+            jpeg: None,
             camera: "front".into(),
             captured_ns,
             width: 1,

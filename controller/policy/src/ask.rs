@@ -140,6 +140,7 @@ fn read_png(path: &Path) -> anyhow::Result<Frame> {
         })
         .collect();
     Ok(Frame {
+        jpeg: None,
         camera: name.to_string().into(),
         captured_ns: 0,
         width: info.width,

@@ -178,6 +178,7 @@ mod tests {
     fn frame(step: u64, width: u32, height: u32) -> KeptFrame {
         let rgb = std::iter::repeat_n([step as u8, 200, 90], (width * height) as usize).flatten();
         let frame = Frame {
+            jpeg: None,
             camera: "front".into(),
             captured_ns: step * 100_000_000,
             width,
@@ -269,7 +270,7 @@ mod tests {
         let (width, height) = (2 * TILE_WIDTH, 2);
         let rgb = (0..width * height).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]);
         let mut kept = frame(0, 1, 1);
-        kept.frame = Frame { width, height, rgb: rgb.collect(), ..kept.frame };
+        kept.frame = Frame { jpeg: None, width, height, rgb: rgb.collect(), ..kept.frame };
         let (sheet_width, _, rgb) = decode(&contact_sheet(&heading(), &[kept]).unwrap());
         let tile = ((84 + 14) * sheet_width + 14 + 50) as usize * 3;
         assert_eq!(rgb[tile..tile + 3], [100, 100, 100]);

@@ -55,6 +55,7 @@ impl LiberoView {
 
 fn like(frame: &Frame, picture: Picture) -> Frame {
     Frame {
+        jpeg: None,
         camera: frame.camera.clone(),
         captured_ns: frame.captured_ns,
         width: picture.width as u32,

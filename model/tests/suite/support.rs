@@ -189,6 +189,7 @@ pub fn assert_scores_match(
 pub fn picture(width: u32, height: u32, seed: u32) -> Frame {
     let byte = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 977) >> 13) as u8;
     Frame {
+        jpeg: None,
         camera: "test".into(),
         captured_ns: 0,
         width,

@@ -402,6 +402,7 @@ mod tests {
             let rgb = Vec::<u8>::try_from(maker.store.images.get(4).flatten(0, -1)).unwrap();
             let side = SIDE as u32;
             let frame = Frame {
+                jpeg: None,
                 camera: "front".into(),
                 captured_ns: 0,
                 width: side,

@@ -88,7 +88,7 @@ fn decode_frame(message: &Message, camera: &Arc<str>) -> Result<Frame, LinkError
         return Err(malformed(format!("{} bytes for {width} x {height} pixels", rgb.len())));
     }
     let captured_ns = u64::from_le_bytes(stamp.try_into().expect("eight bytes"));
-    Ok(Frame { camera: camera.clone(), captured_ns, width, height, rgb: rgb.into() })
+    Ok(Frame { jpeg: None, camera: camera.clone(), captured_ns, width, height, rgb: rgb.into() })
 }
 
 /// A client that is sent the frames of one camera.
@@ -137,7 +137,7 @@ mod tests {
 
     fn frame(width: u32, height: u32, captured_ns: u64) -> Frame {
         let rgb = (0..width * height * 3).map(|i| i as u8).collect();
-        Frame { camera: "front".into(), captured_ns, width, height, rgb }
+        Frame { jpeg: None, camera: "front".into(), captured_ns, width, height, rgb }
     }
 
     proptest! {

@@ -156,6 +156,7 @@ impl Source for V4lCamera {
             width: self.layout.width,
             height: self.layout.height,
             rgb: rgb.into(),
+            jpeg: None,
         }))
     }
 

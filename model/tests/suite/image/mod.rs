@@ -23,7 +23,7 @@ fn png(name: &str) -> Frame {
 }
 
 fn frame(width: u32, height: u32, rgb: Vec<u8>) -> Frame {
-    Frame { camera: "test".into(), captured_ns: 0, width, height, rgb: rgb.into() }
+    Frame { jpeg: None, camera: "test".into(), captured_ns: 0, width, height, rgb: rgb.into() }
 }
 
 fn one_colour(width: u32, height: u32, colour: [u8; 3]) -> Frame {

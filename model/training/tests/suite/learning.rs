@@ -35,6 +35,7 @@ fn overfits_a_small_dataset_and_the_checkpoint_decodes_what_was_taught() {
         let bright = |x: u32, y: u32| y < SIDE / 2 && (x >= SIDE / 2) == (corner == 1);
         let pixel = |i: u32| if bright(i % SIDE, i / SIDE) { [230; 3] } else { [60; 3] };
         let frame = Frame {
+            jpeg: None,
             camera: "front".into(),
             captured_ns: 0,
             width: SIDE,
