@@ -149,6 +149,7 @@ mod tests {
             match self.life {
                 Life::OnlyBad => Ok(Next::Dropped(BadBuffer::Empty)),
                 _ if self.buffers == 1 => Ok(Next::Picture(Frame {
+                    jpeg: None,
                     camera: "front".into(),
                     captured_ns: self.clock.now_ns(),
                     width: 1,
