@@ -1,6 +1,7 @@
 //! The resolved configuration: every key has a value, the values fit together, and names carry
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
+use crate::record::Record;
 use jaco_core::given::as_given;
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, Limits, LogFormat, Transport,
@@ -28,6 +29,8 @@ pub struct Config {
     pub sim: Option<Sim>,
     /// Autonomous runs.
     pub run: Run,
+    /// Recording.
+    pub record: Record,
     /// The log.
     pub log: Log,
 }

@@ -13,9 +13,11 @@ mod encoding;
 mod limits;
 mod place;
 mod problem;
+mod record;
 mod resolve;
 mod section;
 
 pub use config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
 pub use jaco_core::{KeepOut, KeepOuts, Limits};
 pub use problem::{ConfigError, Fault, Problem};
+pub use record::{Pictures, Record};

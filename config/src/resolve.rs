@@ -5,6 +5,7 @@ use crate::config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Sour
 use crate::encoding;
 use crate::limits;
 use crate::problem::ConfigError;
+use crate::record;
 use crate::section::{Document, NumberOrPath, Section};
 use jaco_core::given::Variables;
 use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Transport, View, Word};
@@ -62,6 +63,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
     let cameras = cameras(&mut root, sim.is_some());
     let policy = policy(root.section("policy"), &paths, &cameras);
     let run = run(root.section("run"));
+    let record = record::read(root.section("record"), &cameras);
     let log = log(root.section("log"));
     root.finish();
     Some(Config {
@@ -75,6 +77,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
             None => None,
         },
         run,
+        record,
         log,
     })
 }

@@ -226,6 +226,18 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// The texts of the list `key`, if it is there.
+    pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.take(key, |value, _| {
+            let wrong = || Fault::WrongType("a list of texts, such as [\"front\", \"wrist\"]");
+            let items = value.as_array().ok_or_else(wrong)?;
+            items
+                .iter()
+                .map(|item| Ok(item.get_ref().as_str().ok_or_else(wrong)?.to_owned()))
+                .collect()
+        })
+    }
+
     /// The word `key`, if it is there and known.
     pub(crate) fn word<W: Word>(&mut self, key: &'static str) -> Option<W> {
         self.take(key, |value, _| {

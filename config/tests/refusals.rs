@@ -112,6 +112,21 @@ fn a_number_out_of_range_says_the_range() {
 }
 
 #[test]
+fn a_camera_that_is_not_there_cannot_be_recorded() {
+    for (cameras, reason) in [
+        ("[\"nose\"]", "no [[camera]] has the name \"nose\"; there is \"front\""),
+        ("[\"front\", \"front\"]", "\"front\" is named twice"),
+        ("[]", "must name at least one camera"),
+        ("\"front\"", "must be a list of texts, such as [\"front\", \"wrist\"]"),
+    ] {
+        assert_eq!(
+            message_with(&format!("[record]\ncameras = {cameras}")),
+            format!("j.toml:2: record.cameras = {cameras}: {reason}")
+        );
+    }
+}
+
+#[test]
 fn an_unknown_word_lists_the_words() {
     assert_eq!(
         message_with("[log]\nlevel = \"loud\""),

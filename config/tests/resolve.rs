@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_config::{
-    Api, Arm, Camera, Config, KeepOut, KeepOuts, Limits, Log, Paths, Policy, Run, Sim, Source,
-    VideoDevice,
+    Api, Arm, Camera, Config, KeepOut, KeepOuts, Limits, Log, Paths, Pictures, Policy, Record, Run,
+    Sim, Source, VideoDevice,
 };
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, LogFormat, Transport, View,
@@ -187,6 +187,18 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn record()(
+        pictures in word::<Pictures>(),
+        jpeg_quality in 1..=100_u8,
+        (pre_roll_s, max_s, reset_s) in (0.0..=10.0, 1.0..=3600.0, 0.0..=600.0),
+        min_free_gib in 0.1..=1000.0,
+    ) -> Record {
+        let cameras = Vec::new();
+        Record { cameras, pictures, jpeg_quality, pre_roll_s, max_s, reset_s, min_free_gib }
+    }
+}
+
+prop_compose! {
     fn config()(
         data_dir in path(),
         (api, sim) in (path(), path()).prop_filter("one socket", |(api, sim)| api != sim),
@@ -194,10 +206,13 @@ prop_compose! {
         cameras in (1..4_usize).prop_flat_map(|n| (0..n).map(camera).collect::<Vec<_>>()),
         seen_through in any::<prop::sample::Index>(),
         policy in policy(),
+        record in record(),
         max_steps in 1..=100_000_u64,
         (level, format) in (word::<Level>(), word::<LogFormat>()),
     ) -> Config {
         let camera = cameras[seen_through.index(cameras.len())].name.clone();
+        let recorded = cameras.iter().skip(1).map(|camera| camera.name.clone()).collect::<Vec<_>>();
+        let recorded = if recorded.is_empty() { vec![camera.clone()] } else { recorded };
         Config {
             paths: Paths { data_dir },
             api: Api { socket: api },
@@ -205,6 +220,7 @@ prop_compose! {
             cameras,
             policy: Policy { camera, ..policy },
             sim: Some(Sim { socket: sim, semaphore: None }),
+            record: Record { cameras: recorded, ..record },
             run: Run { max_steps },
             log: Log { level, format },
         }

@@ -80,8 +80,16 @@ fn the_reference_comments_state_the_defaults_too() {
     });
     let mut checked = 0;
     for (key, value, stated) in stated {
-        let described =
-            ["serial", "checkpoint", "statistics", "adapter", "camera", "max_entropy", "semaphore"];
+        let described = [
+            "serial",
+            "checkpoint",
+            "statistics",
+            "adapter",
+            "camera",
+            "max_entropy",
+            "semaphore",
+            "cameras",
+        ];
         if described.contains(&key.as_str()) {
             continue; // Their defaults are described, not values.
         }
@@ -91,7 +99,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 61);
+    assert_eq!(checked, 67);
 }
 
 #[test]
@@ -153,7 +161,7 @@ fn the_documented_ranges_are_the_ranges() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 46);
+    assert_eq!(checked, 51);
 }
 
 /// Asserts that the line is refused with exactly the documented range.

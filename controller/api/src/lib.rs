@@ -10,6 +10,8 @@
 //! | `POST /v1/log/save` | [`Saved`], when the flight record is on the disk |
 //! | `POST /v1/run` with [`RunRequest`] | a [`RunEvent`] a line, until the run ends |
 //! | `POST /v1/replay` with [`ReplayRequest`] | a [`ReplayEvent`] a line, until it ends |
+//! | `POST /v1/session` with [`SessionRequest`] | a [`SessionEvent`] a line, until it ends |
+//! | `POST /v1/session/order` with [`Order`], `/v1/session/steer` with [`Steer`] | [`Done`] |
 //! | `POST /v1/run/finish` with [`Verdict`] | [`Done`] |
 //!
 //! What is refused and changed nothing is answered with [`Refused`] and status 409, or 400, 404 or
@@ -18,10 +20,15 @@
 pub mod check;
 pub mod client;
 mod replay;
+mod session;
 
 pub use jaco_core::Pose;
 pub use jaco_shell::say;
 pub use replay::{ReplayEvent, ReplayRequest};
+pub use session::{
+    KeptEpisode, Label, Order, Phase, Recording, SessionEvent, SessionProgress, SessionRequest,
+    SpeedMode, Steer, Steering,
+};
 
 use jaco_core::{Execution, Verdict};
 use serde::{Deserialize, Serialize};
