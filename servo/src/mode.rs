@@ -5,12 +5,15 @@
 //! | from \ command       | Hold | StartPolicy | StartMotion | Jog | Home   | Stop    | Reset  | Release    | Take   |
 //! |----------------------|------|-------------|-------------|-----|--------|---------|--------|------------|--------|
 //! | Idle                 | Idle | Policy      | Motion      | Jog | Homing | Stopped | Idle   | HandedOver | Idle   |
-//! | Policy (Stream)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   | HandedOver | -      |
+//! | Policy (Stream)      | Idle | Policy      | Motion      | Jog | -      | Stopped | same   | HandedOver | -      |
 //! | Motion (Motion)      | Idle | Policy      | Motion      | -   | -      | Stopped | same   | HandedOver | -      |
 //! | Jog                  | Idle | Policy      | Motion      | Jog | Homing | Stopped | same   | HandedOver | -      |
 //! | Homing               | Idle | -           | -           | -   | -      | Stopped | same   | HandedOver | -      |
 //! | HandedOver (latched) | -    | -           | -           | -   | -      | Stopped | Idle * | HandedOver | Idle * |
 //! | Stopped (latched)    | -    | -           | -           | -   | -      | Stopped | Idle   | -          | -      |
+//!
+//! A jog during a policy's run is a person who takes over: the reference is then the measured pose,
+//! and the twist changes within its limits.
 //!
 //! \* refused while the joystick is still held.
 //!

@@ -83,7 +83,7 @@ fn the_transition_table_is_what_happens() {
                 Some(Idle),
                 Some(Policy),
                 Some(Motion),
-                None,
+                Some(Jog),
                 None,
                 Some(Stopped),
                 Some(Policy),

@@ -94,6 +94,15 @@ impl Acted {
         self.0 & (1 << limit as u16) != 0
     }
 
+    /// Whether one of them keeps the arm from going where it is sent, rather than only from going
+    /// there faster.
+    pub fn holds_back(self) -> bool {
+        use Limit::{Force, JointMargin, KeepOut, Leash, Singularity, Workspace};
+        [Leash, Workspace, KeepOut, Force, Singularity, JointMargin]
+            .into_iter()
+            .any(|limit| self.holds(limit))
+    }
+
     /// Those in the set, in order.
     pub fn iter(self) -> impl Iterator<Item = Limit> {
         Limit::ALL.iter().copied().filter(move |limit| self.holds(*limit))
