@@ -33,6 +33,11 @@ impl Task {
         }
     }
 
+    /// The task that `words` name, or ask for.
+    pub fn meant(words: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| [task.name(), task.instruction()].contains(&words))
+    }
+
     /// The instruction given to the policy.
     pub fn instruction(self) -> &'static str {
         match self {

@@ -138,6 +138,8 @@ pub struct Status {
     pub servo_restarts: u64,
     /// The cameras.
     pub cameras: Vec<CameraStatus>,
+    /// The gamepad.
+    pub pad: PadStatus,
     /// The policy, if one is loaded.
     pub policy: Option<PolicyStatus>,
     /// Socket of the simulation, if the arm is simulated.
@@ -160,6 +162,17 @@ pub struct CameraStatus {
     /// Pictures dropped because they were damaged.
     pub dropped: u64,
     /// What is wrong with it; empty when it works.
+    pub fault: String,
+}
+
+/// The gamepad in [`Status`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PadStatus {
+    /// All that are plugged in, by name.
+    pub pads: Vec<String>,
+    /// The one that steers; none if there is none that can.
+    pub chosen: Option<String>,
+    /// Why there is none, or what is wrong with it; empty when it works.
     pub fault: String,
 }
 
@@ -214,6 +227,11 @@ pub enum Event {
         /// What it says.
         run: RunEvent,
     },
+    /// A session goes on.
+    Session {
+        /// What it says.
+        session: SessionEvent,
+    },
     /// What the flight recorder remembers of the last 30 s was written.
     Recorded {
         /// The file.
@@ -264,6 +282,8 @@ pub struct RunRequest {
     pub placement: Option<Placement>,
     /// Append to this run's report instead of beginning a new one.
     pub run_id: Option<String>,
+    /// Name of a dataset below the daemon's datasets/ that the run becomes an episode of.
+    pub record: Option<String>,
 }
 
 /// A simulated placement.
@@ -286,6 +306,18 @@ pub enum RunEvent {
     },
     /// A step began.
     Progress(Progress),
+    /// A person takes over, or gives the arm back to the policy.
+    ChangesHands {
+        /// Whether a person drives now.
+        by_person: bool,
+    },
+    /// The run is an episode of a dataset, or could not be made one.
+    Recorded {
+        /// What became of it, in words.
+        what: String,
+        /// Whether it is kept.
+        kept: bool,
+    },
     /// The arm holds again; the report is being written.
     Held {
         /// How the run ended.

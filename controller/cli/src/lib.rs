@@ -7,14 +7,16 @@
 pub mod helper;
 pub mod log;
 pub mod policy;
+pub mod record;
 pub mod shipped;
 pub mod train;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use jaco_core::{Decode, Execution, Task, View};
 use jaco_shell::args::{Unusable, path, path_given};
 use log::LogVerb;
 use policy::{BenchVerb, PolicyVerb};
+pub use record::{RecordArgs, Source};
 use std::path::PathBuf;
 use train::TrainVerb;
 
@@ -90,8 +92,9 @@ pub enum Verb {
     /// Let the policy carry out an instruction; ends at success, at --max-steps or at Ctrl-C.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Record demonstrations into a LeRobotDataset v3.
-    #[command(after_help = EXIT_CODES)]
+    /// Record demonstrations into a LeRobotDataset v3: with the gamepad through the daemon, or in
+    /// simulation.
+    #[command(after_help = record::after_help())]
     Record(RecordArgs),
     /// Measure a policy's success in lockstep simulation. No daemon is needed.
     #[command(after_help = EXIT_CODES)]
@@ -144,61 +147,10 @@ pub struct RunArgs {
     /// Simulated arm only: seed of the placement.
     #[arg(long, requires = "task", default_value_t = 0)]
     pub seed: u64,
-}
-
-/// Where recorded actions come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Source {
-    /// The scripted expert, which knows where the objects are.
-    Expert,
-    /// A policy drives; the expert labels every state on the policy's path.
-    Policy,
-}
-
-/// Options of `jaco record`.
-#[derive(Debug, Args)]
-pub struct RecordArgs {
-    /// Record in lockstep simulation (no daemon), faster than real time.
-    #[arg(long, required = true)]
-    pub sim: bool,
-    /// Who acts.
-    #[arg(long, value_enum, default_value_t = Source::Expert)]
-    pub source: Source,
-    /// The task to demonstrate.
-    #[arg(long)]
-    pub task: Task,
-    /// Successful episodes to record (with --source policy: episodes, successful or not).
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub episodes: u32,
-    /// Seed of placements, perturbations and noise; recorded with each episode.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Dataset folder; created, or appended to if it holds a dataset of the same features.
-    #[arg(long, value_parser = path())]
-    pub out: PathBuf,
-    /// Share of episodes in which bursts of noise push the arm off the expert's path (0..1).
-    /// The label stays the expert's clean command.
-    #[arg(long, default_value_t = 0.0, value_parser = share)]
-    pub perturbed: f64,
-    /// Share of episodes that start from a random hand pose instead of home (0..1).
-    #[arg(long, default_value_t = 0.0, value_parser = share)]
-    pub random_start: f64,
-    /// Policy to follow with --source policy.
-    #[arg(long, required_if_eq("source", "policy"), value_parser = path())]
-    pub checkpoint: Option<PathBuf>,
-    /// With --source policy: horizons to draw from, episode by episode.
-    #[arg(long, value_delimiter = ',', default_values_t = [1u8, 2, 4, 8],
-          value_parser = clap::value_parser!(u8).range(1..=28))]
-    pub horizons: Vec<u8>,
-    /// Give up an episode after this many steps of 100 ms.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub max_steps: u32,
-    /// Width and height of the recorded picture [pixels].
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=1024))]
-    pub image_size: u32,
-    /// Worlds that are simulated at the same time [default: the machine's cores].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: Option<u16>,
+    /// Record the run as an episode of this dataset below datasets/ in the daemon's data folder;
+    /// what a person with the pad corrects on the way is marked in it.
+    #[arg(long, value_name = "NAME")]
+    pub record: Option<String>,
 }
 
 /// Options of `jaco eval`.
@@ -298,7 +250,7 @@ impl Cli {
     }
 }
 
-fn instruction(text: &str) -> Result<String, String> {
+pub(crate) fn instruction(text: &str) -> Result<String, String> {
     match text.chars().count() {
         _ if text.trim().is_empty() => Err("it is empty: say what to do, in words".to_owned()),
         _ if text.contains(char::is_control) => {
@@ -316,7 +268,7 @@ pub(crate) fn nats(text: &str) -> Result<f32, String> {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
         _ => Err("must be a number from 0 to 1".to_owned()),

@@ -4,8 +4,8 @@
 //! |---|---|---|---|
 //! | homing | `jaco home`, or the daemon at its start | 3 s | the arm holds |
 //! | a run | `jaco run`, `jaco demo` | 3 s | the arm holds, the report is written |
-//! | teleoperation | not offered yet | 3 s | the arm holds |
-//! | a replay | not offered yet | 3 s | the arm holds |
+//! | teleoperation | `jaco teleop`, `jaco record` | 3 s | the arm holds, the episode under way is kept |
+//! | a replay | `jaco replay` | 3 s | the arm holds |
 //!
 //! An activity begins only when nobody else's is under way and the mode table allows it, and ends
 //! when its [`Guard`] goes, however the thread or task that holds it ends. The guard's end first

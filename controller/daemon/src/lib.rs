@@ -12,6 +12,8 @@
 //! | [`arm`] | the servo process, and what is known of the arm |
 //! | [`operate`] | home, hold, stop, reset, release, take |
 //! | [`run`] | autonomous runs |
+//! | [`session`], [`replay`] | teleoperation with recording; recordings played back |
+//! | `teleoperate` | who may steer, record or replay, and with what |
 //! | [`policy`] | the policy's thread |
 //! | [`server`] | the API's socket |
 //! | [`mode`], [`status`], [`events`], [`faults`] | what is allowed, and what is told |
@@ -35,21 +37,25 @@ pub mod operate;
 pub mod part;
 pub mod policy;
 pub mod recorder;
+pub mod replay;
 pub mod run;
 pub mod server;
+pub mod session;
 pub mod settings;
 pub mod status;
+mod teleoperate;
 
 use activity::Desk;
 use arm::Arm;
 use arm::supervisor::{self, Supervisor};
 use events::Events;
 use faults::FaultBoard;
-use jaco_api::{Activity, Mode, RunEvent, RunRequest};
+use jaco_api::{Activity, Mode, Recording, RunEvent, RunRequest};
 use jaco_camera::CameraHandle;
 use jaco_config::Config;
 use jaco_core::{Clock, Verdict};
 use jaco_shell::args::Unusable;
+use jaco_teleop::pad::PadHandle;
 use latch::StopLatch;
 use loading::PolicyLoader;
 use mode::{Request, mode_of, permit};
@@ -57,7 +63,11 @@ use operate::No;
 use policy::PolicyState;
 use recorder::Recorder;
 use run::folder::{LoadedAs, RunFolder};
+use run::hand::Takeover;
+use run::tape::Tape;
 use run::{Run, RunControl, RunPlan};
+use session::SessionControl;
+use session::steer::Hand;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -84,6 +94,8 @@ pub struct Daemon {
     reports: run::ReportLock,
     recorder: Recorder,
     running: Mutex<Option<RunControl>>,
+    pad: PadHandle,
+    steered: Mutex<Option<SessionControl>>,
 }
 
 /// Starts all parts. A policy that cannot be loaded leaves a daemon that refuses to run one.
@@ -121,6 +133,7 @@ pub fn start(
         .iter()
         .map(|camera| Ok(jaco_camera::start(camera, sim_socket.clone(), Arc::clone(&clock))?))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let pad = jaco_teleop::pad::start(&config.teleop, Arc::clone(&clock))?;
     let recorder = recorder::start(recorder::Options {
         folder: data.join(recorder::FOLDER),
         arm: arm.clone(),
@@ -147,6 +160,8 @@ pub fn start(
         reports: run::ReportLock::default(),
         recorder,
         running: Mutex::default(),
+        pad,
+        steered: Mutex::default(),
     };
     Ok((Arc::new(daemon), supervisor))
 }
@@ -169,6 +184,13 @@ fn about(config: &Config) -> BTreeMap<String, String> {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// What a run's episode says of the simulated table.
+fn placed(request: &RunRequest) -> serde_json::Map<String, serde_json::Value> {
+    let Some(placement) = &request.placement else { return serde_json::Map::new() };
+    let entries = [("task", placement.task.clone().into()), ("seed", placement.seed.into())];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 impl Daemon {
     /// Begins a run. Returns what tells of it, until its report is written; dropped before, the run
     /// ends. Opens the run's folder, so not for a thread that must not wait for a disk.
@@ -188,6 +210,28 @@ impl Daemon {
         let opened = RunFolder::open_or_create(&runs, request.run_id.as_deref(), loaded_as, &plan);
         drop(alone);
         let folder = opened.map_err(|error| refused(jaco_api::say::in_full(&error)))?;
+        let tape = match &request.record {
+            None => None,
+            Some(dataset) => {
+                let asked = Recording {
+                    task: plan.instruction.to_string(),
+                    dataset: dataset.clone(),
+                    episodes: 1,
+                    max_s: None,
+                    reset_s: None,
+                    notes: placed(request),
+                };
+                let clock = Arc::clone(&self.clock);
+                let recorder = session::plan::Recorder::open(
+                    &asked,
+                    &self.config,
+                    &self.cameras,
+                    "policy",
+                    clock,
+                );
+                Some(Tape::begin(recorder.map_err(refused)?, self.cameras.clone()))
+            }
+        };
         permit(self.mode(), Request::Run)?;
         let guard = self
             .desk
@@ -204,11 +248,24 @@ impl Daemon {
             events: self.events.clone(),
             reports: self.reports.clone(),
             recorder: self.recorder.clone(),
+            takeover: Takeover::new(Hand::Pad {
+                pad: self.pad.clone(),
+                steering: Box::new(jaco_teleop::Steering::new(&self.config.teleop)),
+            }),
+            tape,
+            eye: self.policy_eye(),
         };
         let (control, outbox) =
             run::begin(run).map_err(|error| refused(format!("cannot start a thread: {error}")))?;
         *self.running() = Some(control);
         Ok(outbox)
+    }
+
+    /// The policy's camera, and how long a run goes on without its pictures \[ns\].
+    fn policy_eye(&self) -> Option<(CameraHandle, u64)> {
+        let name = &self.config.policy.camera;
+        let eye = self.cameras.iter().find(|eye| *eye.name == **name)?;
+        Some((eye.clone(), self.config.camera(name)?.stale_after_ms * 1_000_000))
     }
 
     /// Ends the run under way with the operator's verdict.
@@ -279,6 +336,10 @@ impl Daemon {
     fn mode(&self) -> Mode {
         let view = self.arm.view();
         mode_of(self.latch.stop().is_some(), view.status.as_ref(), self.desk.now())
+    }
+
+    fn steered(&self) -> std::sync::MutexGuard<'_, Option<SessionControl>> {
+        self.steered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Option<RunControl>> {

@@ -7,6 +7,7 @@
 //! |---|---|---|---|---|---|---|---|
 //! | home | - | yes | yes | - | - | - | - |
 //! | run | - | - | yes | - | - | - | - |
+//! | steer | - | - | yes | - | - | - | - |
 //! | hold | yes | yes | yes | yes | yes | yes | yes |
 //! | stop | yes | yes | yes | yes | yes | yes | yes |
 //! | reset | - | yes | yes | - | - | yes | yes |
@@ -21,8 +22,10 @@ use jaco_servo::{Mode as ServoMode, ServoStatus};
 pub enum Request {
     /// Move to the home pose.
     Home,
-    /// Let the policy drive.
+    /// Let the policy drive, or replay a recording.
     Run,
+    /// Let a person drive.
+    Steer,
     /// End what is going on and hold.
     Hold,
     /// Stop and latch.
@@ -61,14 +64,17 @@ pub fn permit(mode: Mode, request: Request) -> Result<(), &'static str> {
         (Request::Reset, NeedsHome | Idle | HandedOver | Stopped) => Ok(()),
         (Request::Release, NeedsHome | Idle | Homing | Running | HandedOver) => Ok(()),
         (Request::Take, NeedsHome | Idle | HandedOver) => Ok(()),
-        (Request::Home, NeedsHome | Idle) | (Request::Run, Idle) => Ok(()),
-        (Request::Run, NeedsHome) => {
+        (Request::Home, NeedsHome | Idle) | (Request::Run | Request::Steer, Idle) => Ok(()),
+        (Request::Run | Request::Steer, NeedsHome) => {
             Err("the arm was not homed since its power-up: `jaco home` first")
         }
         (_, Stopped) => Err("a stop is latched: `jaco reset` releases it"),
         (_, HandedOver) => Err("the arm is left to the joystick: `jaco take` takes it back"),
         (_, Homing) => Err("the arm is moving to its home pose: wait, or `jaco stop`"),
-        (_, Running) => Err("a run is under way: wait for its end, or `jaco stop`"),
+        (_, Running) => Err(
+            "the arm is being moved already (`jaco status` says by whom): wait for its end, or \
+                              `jaco stop`",
+        ),
     }
 }
 
@@ -86,6 +92,7 @@ mod tests {
         for (name, request) in [
             ("home", Request::Home),
             ("run", Request::Run),
+            ("steer", Request::Steer),
             ("hold", Request::Hold),
             ("stop", Request::Stop),
             ("reset", Request::Reset),
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn motion_is_never_allowed_while_a_stop_is_latched() {
-        for request in [Request::Home, Request::Run] {
+        for request in [Request::Home, Request::Run, Request::Steer] {
             assert!(permit(Stopped, request).is_err());
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::Daemon;
 use crate::policy::PolicyState;
-use jaco_api::{CameraStatus, Status};
+use jaco_api::{CameraStatus, PadStatus, Status};
 use std::time::Duration;
 
 /// How often the cameras' health is looked at.
@@ -47,6 +47,14 @@ impl Daemon {
                     }
                 })
                 .collect(),
+            pad: {
+                let health = self.pad.health();
+                PadStatus {
+                    pads: health.pads,
+                    chosen: health.chosen,
+                    fault: health.fault.unwrap_or_default(),
+                }
+            },
             policy: match &*self.policy.borrow() {
                 PolicyState::Ready(policy) => Some(policy.facts.clone()),
                 PolicyState::Loading | PolicyState::Failed(_) => None,

@@ -11,7 +11,7 @@ use anyhow::Context;
 use jaco_cli::shipped;
 use jaco_core::{Decode, TICK_S, TICKS_PER_STEP, Task, Twist};
 use jaco_lab::lockstep::Lockstep;
-use jaco_lab::seeds::{Purpose, episode_seed};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
 use jaco_model::{Decoding, Policy, PolicyOptions};
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use nalgebra::Vector3;

@@ -6,7 +6,7 @@
 
 use crate::jobs;
 use crate::lockstep::Lockstep;
-use crate::seeds::{Purpose, episode_seed};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
 use indicatif::ProgressBar;
 use jaco_cli::EvalArgs;
 use jaco_cli::shipped;

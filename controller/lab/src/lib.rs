@@ -8,4 +8,3 @@ pub mod eval;
 pub mod jobs;
 pub mod lockstep;
 pub mod record;
-pub mod seeds;

@@ -18,7 +18,7 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
     let bar = progress_bar()?;
     match &cli.verb {
         Verb::Record(args) => {
-            let recorded = record::record(args, jobs(args.jobs), &bar)?;
+            let recorded = record::record(&args.in_lockstep()?, jobs(args.lockstep.jobs), &bar)?;
             bar.finish_and_clear();
             print(cli.json, &recorded)
         }

@@ -7,9 +7,9 @@
 
 use crate::jobs;
 use crate::lockstep::{CAMERA, Lockstep};
-use crate::seeds::{Purpose, episode_seed};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
 use indicatif::ProgressBar;
-use jaco_cli::{RecordArgs, Source};
+use jaco_cli::record::{LockstepRecording, Source};
 use jaco_core::Action;
 use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use jaco_shell::args::{Unusable, blames_path};
@@ -58,7 +58,7 @@ struct Episode {
 }
 
 /// Carries out `jaco record --sim`.
-pub fn record(args: &RecordArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Recorded> {
+pub fn record(args: &LockstepRecording, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Recorded> {
     let on_policy = args.source == Source::Policy;
     let mut session = RecordingSession::create_or_append(
         &args.out,
@@ -118,7 +118,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(args: &RecordArgs) -> anyhow::Result<Self> {
+    fn new(args: &LockstepRecording) -> anyhow::Result<Self> {
         let policy: Option<Box<dyn Policy>> = match (&args.checkpoint, args.source) {
             (Some(folder), Source::Policy) => {
                 Some(Box::new(OpenVlaPolicy::load(folder, Device::Cpu)?))
@@ -128,9 +128,9 @@ impl Stage {
         Ok(Self { lockstep: Lockstep::new(args.image_size)?, policy })
     }
 
-    fn episode(&mut self, args: &RecordArgs, number: u64) -> anyhow::Result<Episode> {
+    fn episode(&mut self, args: &LockstepRecording, number: u64) -> anyhow::Result<Episode> {
         let purpose = match args.source {
-            Source::Expert => Purpose::Demonstration,
+            Source::Expert | Source::Pad | Source::Keys => Purpose::Demonstration,
             Source::Policy => Purpose::OnPolicy,
         };
         let seed = episode_seed(purpose, args.seed, number);
@@ -162,7 +162,7 @@ impl Stage {
 /// The expert acts until the task is done.
 fn demonstrate(
     lockstep: &mut Lockstep,
-    args: &RecordArgs,
+    args: &LockstepRecording,
     seed: u64,
     perturbed: bool,
     mut notes: Map<String, Value>,
@@ -203,7 +203,7 @@ fn demonstrate(
 fn follow(
     lockstep: &mut Lockstep,
     policy: &dyn Policy,
-    args: &RecordArgs,
+    args: &LockstepRecording,
     seed: u64,
     horizon: usize,
     mut notes: Map<String, Value>,

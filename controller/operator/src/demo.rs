@@ -84,6 +84,7 @@ async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
             max_steps: None,
             placement: Some(Placement { task: TASK.to_string(), seed }),
             run_id: outcomes.last().map(|outcome| outcome.run_id.clone()),
+            record: None,
         };
         let outcome = attempt(&stage.client, &request, Some(&stage.sim_socket)).await?;
         say::aside(format_args!("  {}", outcome.summary));

@@ -6,6 +6,7 @@ mod doctor;
 mod operate;
 mod records;
 mod run;
+mod session;
 
 use anyhow::Context;
 use jaco_api::client::Client;
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let done = match &cli.verb {
-        Verb::Record(_) | Verb::Eval(_) => hand_to("jaco-lab"),
+        Verb::Record(args) if args.sim => hand_to("jaco-lab"),
+        Verb::Eval(_) => hand_to("jaco-lab"),
         Verb::Train(_) => hand_to("jaco-train"),
         Verb::Bench(BenchVerb::Servo(_) | BenchVerb::Bare(_)) => hand_to("jaco-diagnose"),
         Verb::Log(LogVerb::Show(_) | LogVerb::List(ListArgs { dir: Some(_) })) => {
@@ -70,12 +72,8 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         }
         Verb::Log(LogVerb::Save(args)) => records::save(&client, args, cli.json).await?,
         Verb::Log(_) => return records::list(&client, cli.json).await,
-        Verb::Doctor(_)
-        | Verb::Record(_)
-        | Verb::Eval(_)
-        | Verb::Train(_)
-        | Verb::Policy(_)
-        | Verb::Bench(_) => {}
+        Verb::Record(args) => return session::record(&client, args, cli.json).await,
+        Verb::Doctor(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
     }
     Ok(true)
 }

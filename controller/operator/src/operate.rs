@@ -5,7 +5,7 @@
 
 use anyhow::Context;
 use jaco_api::client::{Client, ClientError};
-use jaco_api::{CameraStatus, Done, Event, RunEvent, Status, StopEvent};
+use jaco_api::{CameraStatus, Done, Event, RunEvent, SessionEvent, Status, StopEvent};
 use jaco_cli::exit;
 use jaco_shell::args::Unusable;
 use jaco_shell::say;
@@ -63,12 +63,34 @@ fn told(event: &Event) -> String {
         Event::Fault { part, fault: None } => format!("{part}: works"),
         Event::Recorded { file, why } => format!("recorded in {}: {why}", file.display()),
         Event::Missed { count } => format!("({count} events were missed here)"),
+        Event::Session { session } => in_session(session),
         Event::Run { run } => match run {
             RunEvent::Started { run_id } => format!("run {run_id} began"),
             RunEvent::Progress(progress) => format!("step {}", progress.step),
+            RunEvent::ChangesHands { by_person: true } => "a person drives".to_owned(),
+            RunEvent::ChangesHands { by_person: false } => "the policy drives again".to_owned(),
+            RunEvent::Recorded { what, .. } => what.clone(),
             RunEvent::Held { verdict } => format!("the arm holds: {}", verdict.detail),
             RunEvent::Ended { summary, .. } => summary.clone(),
         },
+    }
+}
+
+fn in_session(event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::Began { dataset: Some(root), .. } => {
+            format!("a session records into {}", root.display())
+        }
+        SessionEvent::Began { dataset: None, .. } => "a session begins".to_owned(),
+        SessionEvent::Progress(progress) => format!("step {}", progress.steps),
+        SessionEvent::Step { step } => format!("step {step}"),
+        SessionEvent::Told { what } => what.clone(),
+        SessionEvent::Still { why: Some(why) } => format!("nothing moves: {why}"),
+        SessionEvent::Still { why: None } => "the arm is steered".to_owned(),
+        SessionEvent::Recording { episode } => format!("episode {episode} begins"),
+        SessionEvent::Kept(kept) => format!("episode {} is kept", kept.episode),
+        SessionEvent::Discarded { steps } => format!("an episode of {steps} steps is discarded"),
+        SessionEvent::Ended { why, .. } => format!("the session is over: {why}"),
     }
 }
 
@@ -169,6 +191,11 @@ fn in_words(status: &Status) -> String {
     );
     for camera in &status.cameras {
         line("camera", camera_in_words(camera));
+    }
+    if let Some(pad) = status.pad.chosen.as_ref().filter(|_| status.pad.fault.is_empty()) {
+        line("gamepad", pad.clone());
+    } else if !status.pad.pads.is_empty() {
+        line("gamepad", status.pad.fault.clone());
     }
     if let Some(policy) = &status.policy {
         line("policy", format!("{} (H <= {})", policy.checkpoint.display(), policy.horizon));

@@ -33,7 +33,7 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// One line for people.
     pub summary: String,
-    /// Why the report is not on disk; none when it is.
+    /// Why the report, or the recorded episode, is not on disk; none when all is.
     pub unsaved: Option<String>,
 }
 
@@ -47,6 +47,7 @@ pub async fn run(client: &Client, args: &RunArgs, json: bool) -> anyhow::Result<
         max_steps: args.max_steps.map(u64::from),
         placement: args.task.map(|task| Placement { task: task.to_string(), seed: args.seed }),
         run_id: None,
+        record: args.record.clone(),
     };
     let judge = match (&status.sim_socket, args.task) {
         (Some(socket), Some(task)) => {
@@ -95,6 +96,7 @@ pub async fn attempt(
     let bar = progress_line();
     let mut events = client.post_lines("/v1/run", request).await?;
     let mut run_id = String::new();
+    let mut unrecorded = None;
     let mut judging = judge.map(|socket| tokio::spawn(wait_for_success(socket.to_owned())));
     loop {
         let event = tokio::select! {
@@ -113,6 +115,13 @@ pub async fn attempt(
         match event.context("the daemon ended the run without a report: see its log")? {
             RunEvent::Started { run_id: id } => run_id = id,
             RunEvent::Progress(progress) => bar.set_message(line(&progress)),
+            RunEvent::ChangesHands { by_person } => bar.suspend(|| {
+                say::aside(if by_person { "a person drives" } else { "the policy drives again" });
+            }),
+            RunEvent::Recorded { what, kept } => {
+                bar.suspend(|| say::aside(&what));
+                unrecorded = (!kept).then_some(what);
+            }
             RunEvent::Held { .. } => {
                 bar.set_message("the arm holds; writing the report");
                 if let Some(judging) = judging.take() {
@@ -127,6 +136,7 @@ pub async fn attempt(
                 if let Some(why) = &unsaved {
                     say::aside(why);
                 }
+                let unsaved = unsaved.or(unrecorded);
                 return Ok(Outcome { run_id, folder, verdict, summary, unsaved });
             }
         }

@@ -20,6 +20,7 @@ mod faults;
 mod json;
 mod plain;
 pub mod sdk;
+pub mod seeds;
 mod wire;
 
 pub use camera::CameraClient;

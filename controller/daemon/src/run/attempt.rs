@@ -7,7 +7,7 @@ use jaco_core::{Frame, STEP_NS, TICK_NS, Verdict};
 use jaco_report::{
     Attempt, FrameKeeper, InferenceDigest, KeptFrame, Latencies, PathSample, StepTiming,
 };
-use jaco_servo::ServoStatus;
+use jaco_servo::{Counters, ServoStatus};
 use nalgebra::Vector3;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ const PATH_STRIDE: u64 = 5;
 pub struct AttemptRecorder {
     first: Option<ServoStatus>,
     last: Option<ServoStatus>,
+    /// Counts from before the arm changed hands, when the servo began to count anew.
+    before: Counters,
     lateness_10hz: Latencies,
     lateness_100hz: Latencies,
     total: Latencies,
@@ -44,6 +46,7 @@ impl Default for AttemptRecorder {
         Self {
             first: None,
             last: None,
+            before: Counters::default(),
             lateness_10hz: Latencies::default(),
             lateness_100hz: Latencies::default(),
             total: Latencies::default(),
@@ -93,6 +96,14 @@ impl AttemptRecorder {
         }
     }
 
+    /// The arm changes hands: the servo counts anew from here on.
+    pub fn begins_anew(&mut self) {
+        if let Some(last) = &mut self.last {
+            self.before = sum(&self.before, &last.report.counters);
+            last.report.counters = Counters::default();
+        }
+    }
+
     /// Takes in an inference that began with `frame` of age `frame_age_ns`.
     pub fn inference(
         &mut self,
@@ -120,7 +131,7 @@ impl AttemptRecorder {
         Progress {
             step,
             queued: report.map_or(0, |report| report.queued as u64),
-            starved_steps: report.map_or(0, |report| report.counters.starved),
+            starved_steps: self.before.starved + report.map_or(0, |report| report.counters.starved),
             inference_ms: self.last_inference_ms,
             frame_age_ms: self.last_frame_age_ms,
             moved_m: self.moved_m,
@@ -142,7 +153,7 @@ impl AttemptRecorder {
             (Some(first), Some(last)) => (first, last),
             _ => return Attempt { seed, ..nothing(verdict) },
         };
-        let counters = last.report.counters;
+        let counters = sum(&self.before, &last.report.counters);
         let duration_s = last.sent_ns.saturating_sub(first.sent_ns) as f64 * 1e-9;
         let paused_s = (counters.paused_ticks * TICK_NS) as f64 * 1e-9;
         let steps = (counters.executed + counters.starved) as f64;
@@ -172,6 +183,17 @@ impl AttemptRecorder {
             distance_moved_m: self.moved_m,
             duration_s,
         }
+    }
+}
+
+/// The counts of two stretches of a run together, as far as its report tells them.
+fn sum(a: &Counters, b: &Counters) -> Counters {
+    Counters {
+        executed: a.executed + b.executed,
+        starved: a.starved + b.starved,
+        paused_ticks: a.paused_ticks + b.paused_ticks,
+        late_units: a.late_units + b.late_units,
+        ..*b
     }
 }
 

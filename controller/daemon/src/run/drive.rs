@@ -6,13 +6,15 @@
 
 use super::RunPlan;
 use super::attempt::AttemptRecorder;
+use super::hand::{Takeover, Turn};
 use super::pacer::{Pace, Pacer, Plan, StepClock};
+use super::tape::{Proposals, Tape};
 use crate::activity::{ENTRY_TIME, Guard};
 use crate::arm::Arm;
 use crate::policy::{Answered, PolicyHandle, Question};
 use crossbeam_channel::{Receiver, bounded, never, select};
 use jaco_api::Progress;
-use jaco_core::{ActionStream, Clock, Verdict};
+use jaco_core::{Action, ActionCodec, ActionStatistics, ActionStream, Chunk, Clock, Verdict};
 use jaco_servo::{Command, HoldReason, Mode, ServoStatus, StopReason};
 use std::time::Duration;
 
@@ -46,6 +48,22 @@ pub struct Driving<'a> {
     pub watched: &'a dyn Fn() -> bool,
     /// Hears of each stream that goes to the servo.
     pub streamed: &'a dyn Fn(&ActionStream),
+    /// What is wrong with the camera that the policy sees through.
+    pub blind: &'a dyn Fn() -> Option<String>,
+    /// Hears that a person takes over (true) or gives back (false).
+    pub changes_hands: &'a dyn Fn(bool),
+}
+
+/// What a run changes on its way.
+pub struct Changing<'a> {
+    /// The record of the attempt.
+    pub recorder: &'a mut AttemptRecorder,
+    /// A person's hand.
+    pub takeover: &'a mut Takeover,
+    /// Where the run is recorded; none = nowhere.
+    pub tape: Option<&'a mut Tape>,
+    /// Hears how it goes.
+    pub progress: &'a mut dyn FnMut(Progress),
 }
 
 /// Drives until success, failure or somebody's word. Whoever holds the guard lets the arm hold
@@ -53,16 +71,12 @@ pub struct Driving<'a> {
 pub fn drive(
     driving: &Driving<'_>,
     operator: &Receiver<Verdict>,
-    recorder: &mut AttemptRecorder,
-    progress: &mut dyn FnMut(Progress),
+    changing: Changing<'_>,
 ) -> Verdict {
-    let Driving { arm, policy, clock, plan, .. } = driving;
+    let Driving { arm, clock, plan, .. } = driving;
     let statuses = arm.follow();
     let refused_before = arm.view().status.map_or(0, |status| status.report.counters.refused);
-    arm.send(Command::StartPolicy {
-        statistics: policy.statistics,
-        pause_when_empty: plan.pace == Pace::Sync,
-    });
+    arm.send(start(driving));
     let mut drive = Drive {
         driving,
         pacer: Pacer::new(plan.pace, plan.horizon),
@@ -71,10 +85,18 @@ pub fn drive(
         refused_before,
         step_began: None,
         waiting: None,
-        recorder,
-        progress,
+        steps_before: 0,
+        changing,
     };
     drive.until_verdict(&statuses, operator)
+}
+
+/// The order by which the policy drives.
+fn start(driving: &Driving<'_>) -> Command {
+    Command::StartPolicy {
+        statistics: driving.policy.statistics,
+        pause_when_empty: driving.plan.pace == Pace::Sync,
+    }
 }
 
 /// Whether the servo has begun.
@@ -88,6 +110,18 @@ struct Thinking {
     plan: Plan,
     since_ns: u64,
     answers: Receiver<Result<Answered, String>>,
+    use_of: Use,
+}
+
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Use {
+    /// The arm.
+    Motion,
+    /// The record of what the policy would do while a person drives, from this row on.
+    Proposal { row: u64 },
+    /// Nothing any more: the arm changed hands since.
+    Nothing,
 }
 
 /// The servo waits for units, its step clock standing.
@@ -106,8 +140,9 @@ struct Drive<'a> {
     refused_before: u64,
     step_began: Option<u64>,
     waiting: Option<Waiting>,
-    recorder: &'a mut AttemptRecorder,
-    progress: &'a mut dyn FnMut(Progress),
+    /// Steps from before the arm changed hands last.
+    steps_before: u64,
+    changing: Changing<'a>,
 }
 
 impl Drive<'_> {
@@ -148,6 +183,9 @@ impl Drive<'_> {
         if let Some(why) = self.driving.guard.told_to_end() {
             return Some(Verdict::unjudged(why));
         }
+        if let Some(fault) = (self.driving.blind)() {
+            return Some(Verdict::failure(format!("the policy's camera: {fault}")));
+        }
         if !(self.driving.watched)() {
             return Some(Verdict::unjudged("the client of the run went away"));
         }
@@ -169,23 +207,81 @@ impl Drive<'_> {
         if report.counters.refused > self.refused_before {
             return Some(Verdict::failure(format!("the servo refused: {}", status.note)));
         }
-        if report.mode != Mode::Policy {
-            return self.outside_policy_mode(status);
+        self.look_at_hand(status);
+        let by_person = self.changing.takeover.by_person();
+        if report.mode != if by_person { Mode::Jog } else { Mode::Policy } {
+            return self.outside_mode(status);
         }
         self.phase = Phase::Entered;
+        if let Some(tape) = &mut self.changing.tape {
+            tape.on_status(status);
+        }
         let step_began = report.step.filter(|_| report.step != self.step_began);
         if step_began.is_some() {
             self.step_began = report.step;
         }
-        self.recorder.tick(status, step_began.is_some());
+        self.changing.recorder.tick(status, step_began.is_some());
         if let Some(step) = step_began {
-            (self.progress)(self.recorder.progress(step));
+            let step = self.steps_before + step;
+            (self.changing.progress)(self.changing.recorder.progress(step));
         }
         let max_steps = self.driving.plan.max_steps;
-        if report.completed.is_some_and(|completed| completed.step + 1 >= max_steps) {
+        let done = report.completed.map(|completed| self.steps_before + completed.step + 1);
+        if done.is_some_and(|done| done >= max_steps) {
             return Some(Verdict::failure(format!("{GAVE_UP} after {max_steps} steps")));
         }
-        self.look_when_due(status, step_began.is_some())
+        match by_person {
+            true => self.propose(step_began.is_some()),
+            false => self.look_when_due(status, step_began.is_some()),
+        }
+    }
+
+    /// Lets a person take over or give back, and the arm follow who drives.
+    fn look_at_hand(&mut self, status: &ServoStatus) {
+        let now_ns = self.driving.clock.now_ns();
+        match self.changing.takeover.look(now_ns, status.report.gripper) {
+            Turn::Policy => {}
+            Turn::Person(jog) => self.driving.arm.send(jog),
+            Turn::Taken(jog) => {
+                self.driving.arm.send(jog);
+                self.change_hands(status, true);
+            }
+            Turn::GivenBack => {
+                self.driving.arm.send(start(self.driving));
+                self.change_hands(status, false);
+            }
+        }
+    }
+
+    /// The arm is somebody else's from here on: the servo counts its steps anew, and what the policy
+    /// says of the state before is void.
+    fn change_hands(&mut self, status: &ServoStatus, by_person: bool) {
+        let begun = status.report.completed.map_or(0, |completed| completed.step + 1);
+        self.steps_before += begun;
+        self.changing.recorder.begins_anew();
+        let plan = self.driving.plan;
+        self.pacer = Pacer::new(plan.pace, plan.horizon);
+        self.phase = Phase::Entering { since_ns: self.driving.clock.now_ns() };
+        (self.step_began, self.waiting) = (None, None);
+        if let Some(thinking) = &mut self.thinking {
+            thinking.use_of = Use::Nothing;
+        }
+        if let Some(tape) = &mut self.changing.tape {
+            tape.changes_hands(by_person);
+        }
+        (self.driving.changes_hands)(by_person);
+    }
+
+    /// Asks what the policy would do, where a recorded correction wants to know it.
+    fn propose(&mut self, step_began: bool) -> Option<Verdict> {
+        let row = self.changing.tape.as_ref()?.row();
+        if !step_began || self.thinking.is_some() {
+            return None;
+        }
+        let now_ns = self.driving.clock.now_ns();
+        let plan = Plan { first_step: row, forced: Vec::new() };
+        let not_before_ns = now_ns.saturating_sub(2 * jaco_core::STEP_NS);
+        self.think(plan, not_before_ns, now_ns, Use::Proposal { row })
     }
 
     fn look_when_due(&mut self, status: &ServoStatus, step_began: bool) -> Option<Verdict> {
@@ -217,12 +313,21 @@ impl Drive<'_> {
             Some(step) => step + 1,
             None => report.next_needed_step,
         };
+        if self.thinking.is_some() {
+            return None;
+        }
         let clock = StepClock { next_step, step_began, waiting: self.waiting.is_some() };
         let plan = self.pacer.plan(clock)?;
-        self.think(plan, frame_not_before_ns, now_ns)
+        self.think(plan, frame_not_before_ns, now_ns, Use::Motion)
     }
 
-    fn think(&mut self, plan: Plan, frame_not_before_ns: u64, since_ns: u64) -> Option<Verdict> {
+    fn think(
+        &mut self,
+        plan: Plan,
+        frame_not_before_ns: u64,
+        since_ns: u64,
+        use_of: Use,
+    ) -> Option<Verdict> {
         let (answer, answers) = bounded(1);
         let asked = self.driving.policy.ask(Question {
             instruction: self.driving.plan.instruction.clone(),
@@ -231,16 +336,28 @@ impl Drive<'_> {
             frame_not_before_ns,
             answer,
         });
-        self.thinking = Some(Thinking { plan, since_ns, answers });
+        self.thinking = Some(Thinking { plan, since_ns, answers, use_of });
         asked.err().map(Verdict::failure)
     }
 
     fn on_answer(&mut self, answered: Answered) -> Option<Verdict> {
-        let Thinking { plan, .. } = self.thinking.take()?;
+        let Thinking { plan, use_of, .. } = self.thinking.take()?;
         let Answered { answer, frame, began_ns } = answered;
+        match use_of {
+            Use::Motion => {}
+            Use::Nothing => return None,
+            Use::Proposal { row } => {
+                if let Some(tape) = &mut self.changing.tape {
+                    let statistics = self.driving.policy.statistics;
+                    tape.proposals =
+                        Proposals { first_row: row, actions: actions(answer.chunk, statistics) };
+                }
+                return None;
+            }
+        }
         let from_frame_ns = frame.captured_ns;
         let stream = self.pacer.answered(&plan, answer.chunk, from_frame_ns);
-        self.recorder.inference(
+        self.changing.recorder.inference(
             &frame,
             plan.first_step,
             began_ns.saturating_sub(from_frame_ns),
@@ -254,7 +371,7 @@ impl Drive<'_> {
         None
     }
 
-    fn outside_policy_mode(&self, status: &ServoStatus) -> Option<Verdict> {
+    fn outside_mode(&self, status: &ServoStatus) -> Option<Verdict> {
         match (&self.phase, status.report.mode, status.report.stop_reason) {
             (_, Mode::HandedOver, _) => {
                 let reason = status.report.hold_reason;
@@ -287,168 +404,12 @@ impl Drive<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::activity::Desk;
-    use crate::arm::tests::{FakeArm, status_in};
-    use crate::events::Events;
-    use crate::policy::Loaded;
-    use crate::policy::tests::{FakePolicy, facts, frame, ready, started};
-    use jaco_api::Activity;
-    use jaco_core::slot::Slot;
-    use jaco_core::{Action, Ask, Chunk, ManualClock, PolicyError};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    type Behave = Box<dyn FnMut(&Ask<'_>) -> Result<Chunk, PolicyError> + Send>;
-
-    /// A run on a fake arm, told by the test what the servo says.
-    struct Bench {
-        fake: Arc<FakeArm>,
-        clock: Arc<ManualClock>,
-        run: std::thread::JoinHandle<Verdict>,
-        desk: Desk,
-        left: Arc<AtomicBool>,
-    }
-
-    async fn bench(behave: Behave) -> Bench {
-        let frames = Slot::default();
-        frames.put(frame(u64::MAX));
-        let load = move || Ok(Loaded { policy: Box::new(FakePolicy(behave)), facts: facts() });
-        let (_, now, _) = started(load, frames).await;
-        let policy = ready(now);
-        let fake = Arc::new(FakeArm::new());
-        fake.show(status_in(Mode::Idle));
-        let desk = Desk::new(fake.arm.clone(), fake.latch(), Events::default());
-        let guard = desk.claim(Activity::Run, "a test").unwrap();
-        let clock = Arc::new(ManualClock::default());
-        let (arm, time) = (fake.arm.clone(), Arc::clone(&clock));
-        let left = Arc::new(AtomicBool::new(false));
-        let gone = Arc::clone(&left);
-        let run = std::thread::spawn(move || {
-            let plan =
-                RunPlan { instruction: "push".into(), horizon: 2, pace: Pace::Sync, max_steps: 10 };
-            let driving = Driving {
-                arm: &arm,
-                policy: &policy,
-                clock: &*time,
-                plan: &plan,
-                guard: &guard,
-                watched: &|| !gone.load(Ordering::SeqCst),
-                streamed: &|_| {},
-            };
-            let (_operator, says) = bounded(1);
-            drive(&driving, &says, &mut AttemptRecorder::default(), &mut |_| {})
-        });
-        assert_eq!(fake.next().name(), "StartPolicy", "the run listens from now on");
-        Bench { fake, clock, run, desk, left }
-    }
-
-    fn still() -> Behave {
-        Box::new(|_| Ok(Chunk::Actions(heapless::Vec::from_slice(&[Action::still(1.0)]).unwrap())))
-    }
-
-    /// It waited for ever.
-    #[tokio::test]
-    async fn a_run_that_cannot_begin_ends_with_the_servos_words() {
-        let bench = bench(still()).await;
-        let mut status = status_in(Mode::Idle);
-        status.report.counters.refused += 1;
-        status.note = jaco_servo::message::Note::of("StartPolicy: refuses Cartesian control");
-        bench.fake.show(status);
-        let verdict = bench.run.join().unwrap();
-        assert_eq!(verdict.success, Some(false));
-        assert!(verdict.detail.contains("refuses Cartesian control"), "{}", verdict.detail);
-    }
-
-    #[tokio::test]
-    async fn a_run_that_does_not_begin_in_time_ends() {
-        let bench = bench(still()).await;
-        bench.fake.show(status_in(Mode::Idle));
-        bench.clock.advance_ns(ENTRY_TIME.as_nanos() as u64 + 1);
-        bench.fake.show(status_in(Mode::Idle));
-        assert!(bench.run.join().unwrap().detail.contains("did not begin within 3 s"));
-    }
-
-    /// A hung decode in sync never ended the run.
-    #[tokio::test]
-    async fn a_policy_that_hangs_ends_the_run() {
-        let (hang, hung) = bounded::<()>(0);
-        let (asked, asks) = bounded(1);
-        let hangs = Box::new(move |_: &Ask<'_>| {
-            asked.send(()).unwrap();
-            let _ = hung.recv();
-            Err(PolicyError("woken".to_owned()))
-        });
-        let bench = bench(hangs).await;
-        bench.fake.show(status_in(Mode::Policy));
-        asks.recv().unwrap();
-        bench.clock.advance_ns(2_000_000_000);
-        bench.fake.show(status_in(Mode::Policy));
-        let verdict = bench.run.join().unwrap();
-        assert!(verdict.detail.contains("has not answered within 1 s"), "{}", verdict.detail);
-        drop(hang);
-    }
-
-    #[tokio::test]
-    async fn a_hand_on_the_joystick_ends_the_run_and_is_named() {
-        let bench = bench(still()).await;
-        bench.fake.show(status_in(Mode::Policy));
-        let mut taken = status_in(Mode::HandedOver);
-        taken.report.hold_reason = HoldReason::JoystickTaken;
-        bench.fake.show(taken);
-        let verdict = bench.run.join().unwrap();
-        assert_eq!(verdict.success, None);
-        assert!(verdict.detail.contains("a person took the joystick"), "{}", verdict.detail);
-    }
-
-    #[tokio::test]
-    async fn a_run_whose_arm_another_program_takes_has_failed() {
-        let bench = bench(still()).await;
-        bench.fake.show(status_in(Mode::Policy));
-        let mut taken = status_in(Mode::HandedOver);
-        taken.report.hold_reason = HoldReason::ControlTaken;
-        bench.fake.show(taken);
-        let verdict = bench.run.join().unwrap();
-        assert_eq!(verdict.success, Some(false));
-        assert!(verdict.detail.contains("`jaco take`"), "{}", verdict.detail);
-    }
-
-    #[tokio::test]
-    async fn a_run_that_is_told_to_end_ends() {
-        let bench = bench(still()).await;
-        bench.fake.show(status_in(Mode::Policy));
-        bench.desk.end("stopped by the operator");
-        bench.fake.show(status_in(Mode::Policy));
-        assert_eq!(bench.run.join().unwrap().detail, "stopped by the operator");
-    }
-
-    /// Its client could go away before it had been told of the run: the arm drove on to the end.
-    #[tokio::test]
-    async fn a_run_that_nobody_watches_ends() {
-        let bench = bench(still()).await;
-        bench.left.store(true, Ordering::SeqCst);
-        bench.fake.show(status_in(Mode::Policy));
-        assert_eq!(bench.run.join().unwrap().detail, "the client of the run went away");
-    }
-
-    /// Frames of sync execution may predate standstill.
-    #[tokio::test]
-    async fn no_look_is_taken_before_the_arm_stands() {
-        let (asked, asks) = bounded(1);
-        let tells = Box::new(move |ask: &Ask<'_>| {
-            asked.send(ask.number).unwrap();
-            Err(PolicyError("enough".to_owned()))
-        });
-        let bench = bench(tells).await;
-        for _ in 0..3 {
-            bench.fake.show(jaco_servo::ServoStatus { still: false, ..status_in(Mode::Policy) });
-        }
-        assert!(asks.is_empty());
-        bench.fake.show(status_in(Mode::Policy));
-        assert_eq!(asks.recv().unwrap(), 0);
-        assert!(bench.run.join().unwrap().detail.contains("enough"));
-    }
+/// The actions of a chunk; none of one that cannot be decoded.
+fn actions(chunk: Chunk, statistics: Option<ActionStatistics>) -> Vec<Action> {
+    let codec = statistics.and_then(|statistics| ActionCodec::new(statistics).ok());
+    let stream = ActionStream { first_step: 0, chunk, from_frame_ns: 0 };
+    jaco_servo::stream::actions(&stream, codec.as_ref()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,18 @@
 //! Autonomous runs: what is asked is checked, a thread drives the arm until there is a verdict,
 //! the arm holds, and the report is written.
 //!
-//! [`pacer`] is the rule of when to think, [`drive`] the loop around it, [`attempt`] what is
-//! gathered meanwhile, [`folder`] what is left on the disk. The right to move the arm goes back
+//! [`pacer`] is the rule of when to think, [`drive`] the loop around it, [`hand`] a person's who
+//! takes over, [`attempt`] what is gathered meanwhile, [`folder`] what is left on the disk, [`tape`]
+//! the recording of the run as an episode. The right to move the arm goes back
 //! before anything is drawn or written, whatever becomes of that. A run that nobody watches any
 //! more ends.
 
 pub mod attempt;
 pub mod drive;
 pub mod folder;
+pub mod hand;
 pub mod pacer;
+pub mod tape;
 
 use crate::activity::Guard;
 use crate::arm::Arm;
@@ -19,13 +22,16 @@ use crate::policy::PolicyHandle;
 use crate::recorder::Recorder;
 use attempt::AttemptRecorder;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use drive::{Driving, drive};
+use drive::{Changing, Driving, drive};
 use folder::RunFolder;
+use hand::Takeover;
 use jaco_api::{Event, Placement, RunEvent, RunRequest};
+use jaco_camera::CameraHandle;
 use jaco_config::Config;
 use jaco_core::{Clock, Execution, Verdict};
 use pacer::Pace;
 use std::sync::{Arc, Mutex, PoisonError};
+use tape::Tape;
 use tokio::sync::mpsc;
 
 /// Events that may wait for the one who asked for the run.
@@ -131,6 +137,12 @@ pub struct Run {
     pub reports: ReportLock,
     /// The flight recorder.
     pub recorder: Recorder,
+    /// A person's hand.
+    pub takeover: Takeover,
+    /// The recording of the run; none = it is not recorded.
+    pub tape: Option<Tape>,
+    /// The camera that the policy sees through, and how long it may have a fault \[ns\].
+    pub eye: Option<(CameraHandle, u64)>,
 }
 
 /// Begins the run on a thread of its own. Returns what ends it and what tells of it, until its
@@ -156,6 +168,7 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
     let Run {
         guard, arm, policy, clock, plan, folder, placement, reports, recorder: flight, ..
     } = run;
+    let (mut takeover, mut tape, eye) = (run.takeover, run.tape, run.eye);
     let id: Arc<str> = folder.id().into();
     let name: Arc<str> = policy.facts.checkpoint.display().to_string().into();
     teller.tell(RunEvent::Started { run_id: folder.id().to_owned() });
@@ -169,17 +182,30 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
         guard: &guard,
         watched: &watched,
         streamed: &|stream| flight.stream(&id, &name, stream),
+        blind: &|| eye.as_ref().and_then(|(eye, patience_ns)| blind(eye, *patience_ns, &*clock)),
+        changes_hands: &|by_person| teller.tell(RunEvent::ChangesHands { by_person }),
     };
     let feeding = part::feed();
-    let verdict = drive(&driving, operator, &mut recorder, &mut |progress| {
-        teller.tell(RunEvent::Progress(progress));
-    });
+    let changing = Changing {
+        recorder: &mut recorder,
+        takeover: &mut takeover,
+        tape: tape.as_mut(),
+        progress: &mut |progress| teller.tell(RunEvent::Progress(progress)),
+    };
+    let verdict = drive(&driving, operator, changing);
     drop(feeding);
     guard.finish(&verdict.detail);
     if drive::is_fault(&verdict) {
         flight.run_failed(&verdict.detail);
     }
     teller.tell(RunEvent::Held { verdict: verdict.clone() });
+    if let Some(tape) = tape {
+        let (what, kept) = match tape.end(&verdict) {
+            Ok(what) => (what, true),
+            Err(why) => (format!("the run is not recorded: {why}"), false),
+        };
+        teller.tell(RunEvent::Recorded { what, kept });
+    }
     let path = folder.path().to_owned();
     let alone = reports.alone();
     let written = folder.write(&recorder, placement.as_ref(), &verdict);
@@ -193,6 +219,13 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
         }
     };
     teller.tell(RunEvent::Ended { verdict, folder: path, summary, unsaved });
+}
+
+/// What has been wrong with the camera for longer than it may be.
+fn blind(eye: &CameraHandle, patience_ns: u64, clock: &dyn Clock) -> Option<String> {
+    let health = eye.health();
+    let since_ns = health.fault_since_ns?;
+    health.fault.filter(|_| clock.now_ns().saturating_sub(since_ns) >= patience_ns)
 }
 
 /// Tells the one who asked, and all who listen.

@@ -9,12 +9,14 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jaco_api::{Done, Failed, RunRequest, Saved};
+use jaco_api::{Done, Failed, Order, ReplayRequest, RunRequest, Saved, SessionRequest, Steer};
 use jaco_core::Verdict;
 use std::sync::Arc;
 
 /// Longest body of a request: far beyond any instruction.
 const MOST_BODY_BYTES: usize = 64 * 1024;
+/// Longest body of a replay: an hour of actions.
+const MOST_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 
 type Shared = State<Arc<Daemon>>;
 
@@ -31,6 +33,10 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/release", post(async |State(daemon): Shared| answer(daemon.release().await)))
         .route("/v1/take", post(async |State(daemon): Shared| answer(daemon.take().await)))
         .route("/v1/log/save", post(save_log))
+        .route("/v1/session", post(session))
+        .route("/v1/session/order", post(order))
+        .route("/v1/session/steer", post(steer))
+        .route("/v1/replay", post(replay).layer(DefaultBodyLimit::max(MOST_REPLAY_BYTES)))
         .route("/v1/run", post(run))
         .route("/v1/run/finish", post(finish))
         .fallback(no_such_request)
@@ -62,6 +68,31 @@ async fn run(State(daemon): Shared, Body(request): Body<RunRequest>) -> Response
         Ok(Ok(outbox)) => stream(outbox),
         Ok(Err(no)) => answer(Err(no)),
         Err(error) => answer(Err(No::Failed(format!("the run could not begin: {error}")))),
+    }
+}
+
+async fn session(State(daemon): Shared, Body(request): Body<SessionRequest>) -> Response {
+    // It opens a dataset: a slow disk must not delay the others.
+    let begun = tokio::task::spawn_blocking(move || daemon.session(&request)).await;
+    match begun {
+        Ok(Ok(outbox)) => stream(outbox),
+        Ok(Err(no)) => answer(Err(no)),
+        Err(error) => answer(Err(No::Failed(format!("the session could not begin: {error}")))),
+    }
+}
+
+async fn order(State(daemon): Shared, Body(order): Body<Order>) -> Response {
+    answer(daemon.order(order))
+}
+
+async fn steer(State(daemon): Shared, Body(steer): Body<Steer>) -> Response {
+    answer(daemon.steer(steer))
+}
+
+async fn replay(State(daemon): Shared, Body(request): Body<ReplayRequest>) -> Response {
+    match daemon.replay(request) {
+        Ok(outbox) => stream(outbox),
+        Err(no) => answer(Err(no)),
     }
 }
 

@@ -1,0 +1,217 @@
+//! The recording side of a session: the course of its episodes, what is known of the one that runs,
+//! and what the writer answers. It never waits for the writer.
+
+use super::flow::{Act, Flow};
+use super::plan::Recorder;
+use super::sampler::Sample;
+use super::store::Answer;
+use super::tally::Tally;
+use jaco_api::{KeptEpisode, Label, Phase, SessionEvent, SessionProgress};
+use jaco_core::STEP_NS;
+use std::collections::VecDeque;
+
+/// What is still to be written when the arm holds already.
+#[derive(Default)]
+pub struct Rest {
+    /// The recording; none where nothing is recorded.
+    pub taping: Option<Taping>,
+}
+
+impl Rest {
+    /// Waits until it is written. Returns how many episodes were kept and discarded.
+    pub fn finish(self, tell: &dyn Fn(SessionEvent)) -> (u32, u32) {
+        let Some(mut taping) = self.taping else { return (0, 0) };
+        let counts = taping.flow.counts();
+        let mut failed = 0;
+        let recorder = taping.recorder.store.take();
+        for answer in recorder.map(|store| store.finish()).unwrap_or_default() {
+            failed += u32::from(matches!(answer, Answer::Failed(_)));
+            taping.on_answer(answer, tell);
+        }
+        let unkept = u32::try_from(taping.keeping.len()).unwrap_or(u32::MAX).min(failed);
+        (counts.0.saturating_sub(unkept), counts.1)
+    }
+}
+
+/// The recording side of a session.
+pub struct Taping {
+    /// What is recorded, and where.
+    pub recorder: Recorder,
+    /// The course of its episodes.
+    pub flow: Flow,
+    tally: Tally,
+    /// Steps from before an episode, the newest last.
+    pre_roll: VecDeque<Sample>,
+    /// What is told of the episodes that are being kept.
+    keeping: VecDeque<(Tally, Option<Label>)>,
+    last_kept: Option<usize>,
+    /// Steps written so far, for the estimate of room.
+    written: u64,
+}
+
+impl Taping {
+    /// A recording that is ready for its first episode.
+    pub fn new(recorder: Recorder, now_ns: u64) -> Self {
+        Self {
+            flow: Flow::new(recorder.course, now_ns),
+            recorder,
+            tally: Tally::default(),
+            pre_roll: VecDeque::new(),
+            keeping: VecDeque::new(),
+            last_kept: None,
+            written: 0,
+        }
+    }
+
+    /// Takes in the step that ended, if one did.
+    pub fn take(&mut self, sample: Option<Sample>, missed: u64) {
+        let recording = self.flow.phase() == Phase::Recording;
+        if recording {
+            self.tally.lost += missed;
+        }
+        let Some(sample) = sample else { return };
+        if recording {
+            self.write(sample);
+        } else if self.flow.phase() != Phase::Deciding {
+            self.pre_roll.push_back(sample);
+            while self.pre_roll.len() as u64 > self.recorder.pre_roll_steps {
+                self.pre_roll.pop_front();
+            }
+        }
+    }
+
+    fn write(&mut self, sample: Sample) {
+        let Some(store) = &self.recorder.store else { return };
+        let stale = self.recorder.is_stale(&sample);
+        let Some(record) = self.recorder.record(&sample, self.tally.steps, stale) else {
+            self.tally.lost += 1;
+            return;
+        };
+        if store.step(record) {
+            self.tally.take(&sample, stale);
+            self.written += 1;
+        } else {
+            self.tally.lost += 1;
+        }
+    }
+
+    /// Begins an episode, with what came just before it.
+    pub fn begin(&mut self) {
+        self.tally = Tally::default();
+        if let Some(store) = &self.recorder.store {
+            store.begin(&self.recorder.task, self.recorder.notes.clone());
+        }
+        for sample in std::mem::take(&mut self.pre_roll) {
+            self.write(sample);
+        }
+    }
+
+    /// Keeps the episode.
+    pub fn keep(&mut self, label: Option<Label>, interrupted: Option<String>) {
+        let Some(store) = &self.recorder.store else { return };
+        let tally = std::mem::take(&mut self.tally);
+        if tally.steps == 0 {
+            store.discard();
+            return;
+        }
+        let mut notes = self.recorder.notes.clone();
+        let mut note = |key: &str, value: serde_json::Value| {
+            notes.insert(key.to_owned(), value);
+        };
+        if let Some(label) = label {
+            note("success", (label == Label::Success).into());
+        }
+        if let Some(why) = interrupted {
+            note("interrupted", why.into());
+        }
+        note("late_steps", tally.late.into());
+        note("stale_steps", tally.stale.into());
+        note("lost_steps", tally.lost.into());
+        note("doubts", tally.doubts().into());
+        store.keep(notes);
+        self.keeping.push_back((tally, label));
+    }
+
+    /// Forgets the episode.
+    pub fn discard(&mut self) {
+        self.tally = Tally::default();
+        if let Some(store) = &self.recorder.store {
+            store.discard();
+        }
+    }
+
+    /// Labels the episode that was kept last.
+    pub fn label_last(&mut self, label: Label) {
+        if let (Some(store), Some(episode)) = (&self.recorder.store, self.last_kept) {
+            store.label(episode, label);
+        }
+    }
+
+    /// Ends recording before the disk is full.
+    pub fn disk_is_full(&mut self) -> Vec<Act> {
+        let free = self.recorder.store.as_ref().map(|store| store.free_bytes());
+        match free {
+            Some(free) if free < self.recorder.least_free_bytes => {
+                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+                let why = format!(
+                    "the disk of {} has {:.2} GiB left, less than the {} GiB that min_free_gib in \
+                     [record] keeps free: make room",
+                    self.recorder.root.display(),
+                    gib(free),
+                    gib(self.recorder.least_free_bytes)
+                );
+                self.flow.end(&why, false)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes in what the writer answers.
+    pub fn on_answer(&mut self, answer: Answer, tell: &dyn Fn(SessionEvent)) {
+        match answer {
+            Answer::Begun(episode) => tell(SessionEvent::Recording { episode }),
+            Answer::Kept { episode, steps, achieved_hz, took_ns } => {
+                self.last_kept = Some(episode);
+                let (tally, label) = self.keeping.pop_front().unwrap_or_default();
+                tell(SessionEvent::Kept(KeptEpisode {
+                    episode,
+                    steps,
+                    label,
+                    achieved_hz,
+                    late_steps: tally.late,
+                    stale_steps: tally.stale,
+                    lost_steps: tally.lost,
+                    keep_ms: took_ns as f64 * 1e-6,
+                    doubts: tally.doubts(),
+                }));
+            }
+            Answer::Discarded(steps) => tell(SessionEvent::Discarded { steps }),
+            Answer::Labelled(episode, label) => {
+                let word = jaco_core::Word::name(label);
+                let what = format!("episode {episode} is labelled as {word}");
+                tell(SessionEvent::Told { what });
+            }
+            Answer::Failed(what) => tell(SessionEvent::Told { what }),
+        }
+    }
+
+    /// Adds what is recorded to how the session goes.
+    pub fn progress(&self, now_ns: u64, progress: &mut SessionProgress) {
+        progress.phase = self.flow.phase();
+        progress.kept = self.flow.counts().0;
+        progress.wanted = self.recorder.course.wanted;
+        progress.steps = self.tally.steps;
+        progress.achieved_hz = self.tally.achieved_hz().unwrap_or(0.0);
+        progress.flagged = self.tally.flagged();
+        progress.left_s = self.flow.left_ns(now_ns).map(|left_ns| left_ns as f64 * 1e-9);
+        let Some(store) = &self.recorder.store else { return };
+        let free = store.free_bytes();
+        progress.disk_left_gib = Some(free as f64 / f64::from(1 << 30));
+        let per_step = store.written_bytes().checked_div(self.written);
+        progress.room_min = per_step.filter(|bytes| *bytes > 0).map(|bytes| {
+            let room = free.saturating_sub(self.recorder.least_free_bytes);
+            let steps_per_min = 60_000_000_000 / STEP_NS;
+            room as f64 / (bytes * steps_per_min) as f64
+        });
+    }
+}
