@@ -2,6 +2,7 @@
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
 use crate::record::Record;
+use crate::teleop::Teleop;
 use jaco_core::given::as_given;
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, Limits, LogFormat, Transport,
@@ -29,6 +30,8 @@ pub struct Config {
     pub sim: Option<Sim>,
     /// Autonomous runs.
     pub run: Run,
+    /// Steering by hand.
+    pub teleop: Teleop,
     /// Recording.
     pub record: Record,
     /// The log.

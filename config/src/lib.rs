@@ -16,8 +16,10 @@ mod problem;
 mod record;
 mod resolve;
 mod section;
+pub mod teleop;
 
 pub use config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
 pub use jaco_core::{KeepOut, KeepOuts, Limits};
 pub use problem::{ConfigError, Fault, Problem};
 pub use record::{Pictures, Record};
+pub use teleop::Teleop;

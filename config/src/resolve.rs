@@ -7,6 +7,7 @@ use crate::limits;
 use crate::problem::ConfigError;
 use crate::record;
 use crate::section::{Document, NumberOrPath, Section};
+use crate::teleop;
 use jaco_core::given::Variables;
 use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Transport, View, Word};
 use std::net::Ipv4Addr;
@@ -63,6 +64,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
     let cameras = cameras(&mut root, sim.is_some());
     let policy = policy(root.section("policy"), &paths, &cameras);
     let run = run(root.section("run"));
+    let teleop = teleop::read(root.section("teleop"));
     let record = record::read(root.section("record"), &cameras);
     let log = log(root.section("log"));
     root.finish();
@@ -77,6 +79,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
             None => None,
         },
         run,
+        teleop,
         record,
         log,
     })

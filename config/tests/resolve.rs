@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use jaco_config::teleop::{AxisBinding, Bindings, Chord, PadAxis, PadButton};
 use jaco_config::{
     Api, Arm, Camera, Config, KeepOut, KeepOuts, Limits, Log, Paths, Pictures, Policy, Record, Run,
-    Sim, Source, VideoDevice,
+    Sim, Source, Teleop, VideoDevice,
 };
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, LogFormat, Transport, View,
@@ -199,6 +200,70 @@ prop_compose! {
 }
 
 prop_compose! {
+    /// No control twice: buttons are dealt out, and the axes keep their places.
+    fn bindings()(
+        buttons in Just(PadButton::ALL[..15].to_vec()).prop_shuffle(),
+        kept in proptest::collection::vec(any::<bool>(), 15),
+        inverted in proptest::collection::vec(any::<bool>(), 6),
+        axes in Just(PadAxis::ALL.to_vec()).prop_shuffle(),
+        has_x in any::<bool>(),
+    ) -> Bindings {
+        let axis = |i: usize| AxisBinding { axis: axes[i], inverted: inverted[i] };
+        let button = |i: usize| kept[i].then_some(buttons[i]);
+        Bindings {
+            dead_man: buttons[0],
+            x: has_x.then(|| axis(0)),
+            y: Some(axis(1)),
+            z: Some(axis(2)),
+            roll: Some(axis(3)),
+            pitch: Some(axis(4)),
+            yaw: Some(axis(5)),
+            open: button(1),
+            close: button(2),
+            faster: button(3),
+            slower: button(4),
+            start_keep: button(5),
+            discard: button(6),
+            re_record: button(7),
+            success: button(8),
+            failure: button(9),
+            stop: button(10),
+            stop_chord: Some(Chord(buttons[11], buttons[12])),
+        }
+    }
+}
+
+prop_compose! {
+    fn teleop()(
+        (pad, operator_yaw_deg) in (proptest::option::of("[a-zA-Z ]{1,9}"), -180.0..=180.0),
+        (slow_m_s, normal_m_s, fast_m_s) in (0.005..=0.2, 0.005..=0.2, 0.005..=0.2),
+        (slow_rad_s, normal_rad_s, fast_rad_s) in (0.02..=1.07, 0.02..=1.07, 0.02..=1.07),
+        (gripper_per_s, dead_zone, curve, rumble) in (0.1..=3.0, 0.0..=0.5, 1.0..=4.0, 0.0..=1.0),
+        (engage_ramp_ms, silent_after_ms) in (0..=2000_u64, 300..=60_000_u64),
+        bindings in bindings(),
+    ) -> Teleop {
+        Teleop {
+            pad,
+            mapping: Some(format!("{},Pad,a:b0,", "0".repeat(32))),
+            operator_yaw_deg,
+            slow_m_s,
+            normal_m_s,
+            fast_m_s,
+            slow_rad_s,
+            normal_rad_s,
+            fast_rad_s,
+            gripper_per_s,
+            dead_zone,
+            curve,
+            engage_ramp_ms,
+            silent_after_ms,
+            rumble,
+            bindings,
+        }
+    }
+}
+
+prop_compose! {
     fn config()(
         data_dir in path(),
         (api, sim) in (path(), path()).prop_filter("one socket", |(api, sim)| api != sim),
@@ -207,6 +272,7 @@ prop_compose! {
         seen_through in any::<prop::sample::Index>(),
         policy in policy(),
         record in record(),
+        teleop in teleop(),
         max_steps in 1..=100_000_u64,
         (level, format) in (word::<Level>(), word::<LogFormat>()),
     ) -> Config {
@@ -222,6 +288,7 @@ prop_compose! {
             sim: Some(Sim { socket: sim, semaphore: None }),
             record: Record { cameras: recorded, ..record },
             run: Run { max_steps },
+            teleop,
             log: Log { level, format },
         }
     }

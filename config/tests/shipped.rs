@@ -89,6 +89,8 @@ fn the_reference_comments_state_the_defaults_too() {
             "max_entropy",
             "semaphore",
             "cameras",
+            "pad",
+            "mapping",
         ];
         if described.contains(&key.as_str()) {
             continue; // Their defaults are described, not values.
@@ -99,7 +101,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 67);
+    assert_eq!(checked, 98);
 }
 
 #[test]
@@ -114,6 +116,8 @@ fn the_reference_mentions_every_key() {
     config.policy.statistics = Some("dataset".to_owned());
     config.policy.adapter = Some("adapter".into());
     config.policy.max_entropy = Some(1.0);
+    config.teleop.pad = Some("pad".to_owned());
+    config.teleop.mapping = Some("mapping".to_owned());
     config.arm.limits.keep_out = vec![KeepOut::default()].try_into().unwrap();
     config.cameras[0].source = Source::V4l { device: VideoDevice::Number(0) };
     let mut keys = Vec::new();
@@ -161,7 +165,7 @@ fn the_documented_ranges_are_the_ranges() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 51);
+    assert_eq!(checked, 64);
 }
 
 /// Asserts that the line is refused with exactly the documented range.
