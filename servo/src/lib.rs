@@ -27,7 +27,7 @@ pub mod report;
 pub mod resistance;
 pub mod smoothing;
 pub mod spawn;
-mod stream;
+pub mod stream;
 pub mod telemetry;
 pub mod watchdog;
 

@@ -96,7 +96,7 @@ impl Recorder {
             Some((camera.name.clone(), camera.width, camera.height))
         });
         let mut session = RecordingSession::create_or_append(&root, SessionConfig::live(views))
-            .map_err(|error| jaco_api::say::in_full(&error))?;
+            .map_err(|error| jaco_api::say::in_full(&error.into()))?;
         session.set_pictures(match record.pictures {
             Pictures::Png => jaco_dataset::Pictures::Png,
             Pictures::Jpeg => jaco_dataset::Pictures::Jpeg { quality: record.jpeg_quality },

@@ -173,13 +173,13 @@ impl Worker {
             if inbox.is_empty()
                 && let Err(error) = self.session.publish()
             {
-                self.answer(Answer::Failed(jaco_api::say::in_full(&error)));
+                self.answer(Answer::Failed(jaco_api::say::in_full(&error.into())));
             }
         }
     }
 
     fn carry_out(&mut self, asked_ns: u64, work: Work) -> Result<Option<Answer>, String> {
-        let words = |error: jaco_teleop::SessionError| jaco_api::say::in_full(&error);
+        let words = |error: jaco_teleop::SessionError| jaco_api::say::in_full(&error.into());
         match work {
             Work::Begin { task, notes } => {
                 self.session.begin(&task, notes).map_err(words)?;
