@@ -136,10 +136,21 @@ pub enum DatasetError {
         /// What is wrong.
         reason: String,
     },
-    /// An episode without rows cannot be saved.
-    #[error("the episode \"{task}\" has no rows; push at least one before saving, or discard it")]
+    /// An episode without rows cannot be kept.
+    #[error(
+        "the episode \"{task}\" has no rows; push at least one before keeping it, or discard it"
+    )]
     EmptyEpisode {
         /// The task's text.
+        task: String,
+    },
+    /// Needs an episode, and none is being recorded.
+    #[error("no episode is being recorded; begin one first")]
+    NoEpisode,
+    /// An episode is being recorded already.
+    #[error("the episode {task:?} is being recorded; keep or discard it first")]
+    EpisodeOpen {
+        /// Its task.
         task: String,
     },
     /// An episode that the dataset does not have.
@@ -182,6 +193,17 @@ pub enum DatasetError {
         /// The folder.
         root: PathBuf,
     },
+    /// The folder to create a dataset in holds something else.
+    #[error(
+        "{root} holds {found} and is no dataset; name an empty folder, or one that does not exist",
+        root = .root.display(), found = .found.display()
+    )]
+    NotEmpty {
+        /// The folder.
+        root: PathBuf,
+        /// Something that is in it.
+        found: PathBuf,
+    },
     /// A dataset that can be read but not gone on with, because of how somebody else keeps it.
     #[error("cannot append to {root}: {reason}; record into a new folder", root = .root.display())]
     NotAppendable {
@@ -218,6 +240,8 @@ impl DatasetError {
             DatasetError::NoVideoProgram { .. }
             | DatasetError::Encode { .. }
             | DatasetError::Row { .. }
+            | DatasetError::NoEpisode
+            | DatasetError::EpisodeOpen { .. }
             | DatasetError::EmptyEpisode { .. } => false,
             _ => true,
         }

@@ -16,7 +16,7 @@ pub const DEFAULT_KEYS: [&str; 5] =
 /// The type of one feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeatureKind {
-    /// A picture of `height` by `width` pixels, RGB, stored as PNG.
+    /// A picture of `height` by `width` pixels, RGB, stored as PNG or JPEG.
     Image {
         /// Height \[pixels\].
         height: u32,
@@ -183,6 +183,14 @@ impl Features {
 pub enum Value {
     /// `height * width * 3` bytes: rows from the top, red green blue.
     Image(Arc<[u8]>),
+    /// The same with the picture as its camera compressed it, if it did: that may be kept as it is
+    /// ([`Pictures::Camera`](crate::Pictures)).
+    Picture {
+        /// As of [`Value::Image`].
+        rgb: Arc<[u8]>,
+        /// The same picture as JPEG.
+        jpeg: Option<Arc<[u8]>>,
+    },
     /// As many numbers as the feature has names.
     F32(Vec<f32>),
     /// As many numbers as the feature has names.
@@ -191,6 +199,17 @@ pub enum Value {
     Bool(bool),
     /// An integer.
     I64(i64),
+}
+
+impl Value {
+    /// RGB bytes of a picture, and its JPEG if it has one.
+    pub(crate) fn picture(&self) -> Option<(&Arc<[u8]>, Option<&Arc<[u8]>>)> {
+        match self {
+            Value::Image(rgb) => Some((rgb, None)),
+            Value::Picture { rgb, jpeg } => Some((rgb, jpeg.as_ref())),
+            _ => None,
+        }
+    }
 }
 
 /// The values of one step, by feature key.

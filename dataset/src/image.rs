@@ -1,26 +1,12 @@
-//! Pictures: RGB bytes to PNG, PNG and JPEG of any kind to RGB, and the count of every colour
-//! value for statistics.
+//! Pictures read: PNG and JPEG of any kind to RGB, and the count of every colour value for
+//! statistics. How they are compressed is in `picture.rs`.
 //!
-//! The compression is the fast one (fdeflate with the `Up` filter): it runs inside the step of a
-//! recording, where a millisecond counts for more than a few kilobytes. JPEG is decoded by
-//! libjpeg (mozjpeg's), as Python's Pillow does, so that training sees the same values.
+//! JPEG is decoded by libjpeg (mozjpeg's), as Python's Pillow does, so that training sees the same
+//! values.
 
 use png::{BitDepth, ColorType, Transformations};
 use std::io::Cursor;
 use std::panic::catch_unwind;
-
-/// Encodes `height * width * 3` RGB bytes. Lossless.
-pub(crate) fn encode(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::with_capacity(rgb.len() / 2);
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(ColorType::Rgb);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header().map_err(|e| e.to_string())?;
-    writer.write_image_data(rgb).map_err(|e| e.to_string())?;
-    writer.finish().map_err(|e| e.to_string())?;
-    Ok(bytes)
-}
 
 /// Decodes a PNG or JPEG, which must be of the given size, to `height * width * 3` RGB bytes.
 ///
@@ -101,6 +87,18 @@ fn decode_jpeg(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String>
     };
     let whole = rgb.len() == width as usize * height as usize * 3;
     if whole { Ok(rgb) } else { Err("the JPEG is damaged".to_owned()) }
+}
+
+/// Width and height of a JPEG, by its head alone; an error if it is none, or cut off.
+pub(crate) fn jpeg_size(bytes: &[u8]) -> Result<(u32, u32), String> {
+    if !bytes.starts_with(&[0xff, 0xd8]) || !has_end(bytes) {
+        return Err("the JPEG is cut off".to_owned());
+    }
+    let size = catch_unwind(|| mozjpeg::Decompress::new_mem(bytes).map(|started| started.size()));
+    match size {
+        Ok(Ok((width, height))) => Ok((width as u32, height as u32)),
+        _ => Err("the JPEG is damaged".to_owned()),
+    }
 }
 
 /// Whether the mark of a JPEG's end comes after its first scan: libjpeg makes up what is missing
@@ -216,7 +214,7 @@ mod tests {
         ] {
             assert!(decode(bytes, 2, 1).unwrap_err().contains(words));
         }
-        let bytes = encode(&[0; 6], 2, 1).unwrap();
+        let bytes = png(ColorType::Rgb, BitDepth::Eight, None, &[0; 6]);
         let error = decode(&bytes, 4, 3).unwrap_err();
         assert!(error.contains("2x1") && error.contains("4x3"), "{error}");
         assert!(decode(&bytes[..bytes.len() - 20], 2, 1).unwrap_err().contains("damaged"));

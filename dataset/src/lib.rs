@@ -1,9 +1,9 @@
 //! LeRobotDataset v3 on disk: write, read, repair, check, statistics.
 //!
-//! Written are pictures embedded in parquet as PNG, and every episode has a data file and a
-//! metadata file of its own, so an episode is durable once [`DatasetWriter::save`] returns (the
-//! order of a save is in `writer.rs`). What the format has no place for is kept as
-//! [`EpisodeNotes`].
+//! Written are pictures embedded in parquet as PNG or JPEG ([`Pictures`]), and every episode has a
+//! data file and a metadata file of its own. The running episode is on the disk as it grows, and
+//! durable once [`DatasetWriter::keep`] returns (the order of things is in `writer.rs`). What the
+//! format has no place for is kept as [`EpisodeNotes`].
 //!
 //! Read is whatever keeps to the format, whoever wrote it: [`Dataset::described`] lists what
 //! there is, and what cannot be read blocks only those who ask for it. Pictures may also be JPEG,
@@ -17,9 +17,10 @@
 //! # let root = folder.path().join("demo");
 //! let features = Features::new([("action", FeatureKind::float32(["dx", "dy"]))])?;
 //! let mut writer = DatasetWriter::create(&root, 10, "kinova-j2n6s300", features)?;
-//! let mut episode = writer.begin_episode("push the red box out of the marked region");
-//! episode.push(Row::new().with("action", Value::F32(vec![0.01, 0.0])))?;
-//! writer.save(&episode, &EpisodeNotes::new())?;
+//! writer.begin("push the red box out of the marked region", &EpisodeNotes::new())?;
+//! writer.push(Row::new().with("action", Value::F32(vec![0.01, 0.0])))?;
+//! writer.keep(&EpisodeNotes::new())?;
+//! writer.publish()?;
 //!
 //! let dataset = Dataset::open(&root)?;
 //! assert_eq!(dataset.read_episode(0)?.f32s("action")?.row(0), [0.01, 0.0]);
@@ -35,8 +36,10 @@ mod episode;
 mod episodes;
 mod error;
 mod feature;
+mod groups;
 mod image;
 mod info;
+mod journal;
 mod json;
 mod layout;
 mod listing;
@@ -44,10 +47,15 @@ mod lock;
 mod notes;
 mod numbers;
 mod parquet_file;
+mod picture;
 mod reader;
 mod rebuild;
+mod relabel;
 mod repair;
+mod repairs;
 mod rows;
+mod running;
+mod salvage;
 mod stats;
 mod storage;
 mod summary;
@@ -60,13 +68,15 @@ mod writer;
 pub use check::{Finding, Severity, check};
 pub use column::{Column, Episode, Images, Vectors};
 pub use described::{Content, FeatureInfo};
-pub use episode::EpisodeBuffer;
 pub use error::{DatasetError, blames_input};
 pub use feature::{DEFAULT_KEYS, Feature, FeatureKind, Features, Row, Value};
 pub use listing::EpisodeInfo;
 pub use notes::EpisodeNotes;
+pub use picture::Pictures;
 pub use reader::{Camera, Dataset, Quantiles};
-pub use repair::{Repair, repair};
+pub use relabel::set_note;
+pub use repair::repair;
+pub use repairs::Repair;
 pub use storage::{FileSystem, Storage};
 pub use video::VideoTools;
 pub use writer::{DatasetWriter, EpisodeSummary};

@@ -6,7 +6,7 @@
 use crate::error::{DatasetError, IoContext};
 use crate::json::{LFS_POINTER, LFS_REASON};
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -14,6 +14,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -21,10 +22,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows that are decoded at a time: pictures of a thousand rows are still small.
+/// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1024;
+/// Bytes that are decoded at a time, as far as the footer tells: above 2 GiB of one column the
+/// offsets of its values would overflow, and much less is enough.
+const BATCH_BYTES: u64 = 256 << 20;
 /// The mark at both ends of a parquet file.
-const MAGIC: &[u8; 4] = b"PAR1";
+pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
 
@@ -75,7 +79,8 @@ pub(crate) fn each_batch(
     if let Some(rows) = rows {
         builder = builder.with_offset(rows.start).with_limit(rows.len());
     }
-    let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+    let batch = batch_rows(&metadata, &mask);
+    let builder = builder.with_projection(mask).with_batch_size(batch);
     let reader = guarded(|| builder.build());
     let mut reader = reader.map_err(|e| fault(path, e, Some(&metadata)))?;
     loop {
@@ -85,6 +90,17 @@ pub(crate) fn each_batch(
             None => return Ok(()),
         }
     }
+}
+
+/// Rows to decode at a time, by the row group whose wanted columns are largest.
+fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
+    let largest = metadata.row_groups().iter().map(|group| {
+        let wanted = (0..group.num_columns()).filter(|&leaf| mask.leaf_included(leaf));
+        let bytes = wanted.map(|leaf| group.column(leaf).uncompressed_size().max(0) as u64);
+        bytes.sum::<u64>().checked_div(group.num_rows().max(0) as u64).unwrap_or(0)
+    });
+    let of_row = largest.max().unwrap_or(0).max(1);
+    usize::try_from(BATCH_BYTES / of_row).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
 }
 
 /// The columns of a file with their Arrow types.
@@ -162,7 +178,8 @@ fn unsupported_codec(metadata: &ParquetMetaData) -> Option<String> {
     Some(format!("it is compressed with {name}; write it anew with snappy, zstd, gzip or lz4"))
 }
 
-/// A parquet file of one batch, snappy, one row group.
+/// A parquet file of one batch, snappy, one row group. Pictures are stored as they are, for they
+/// are compressed already.
 ///
 /// `arrow_schema` embeds Arrow's own schema: only with it do readers see fixed-size lists, but
 /// where it is, pyarrow overlooks the file's key-value metadata, pandas' among them.
@@ -171,7 +188,16 @@ pub(crate) fn encode_batch(
     metadata: Option<Vec<KeyValue>>,
     arrow_schema: bool,
 ) -> Result<Vec<u8>, ParquetError> {
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder();
+    for field in batch.schema().fields() {
+        if let DataType::Struct(parts) = field.data_type()
+            && let Some(bytes) = parts.iter().find(|part| part.data_type() == &DataType::Binary)
+        {
+            let path = ColumnPath::new(vec![field.name().clone(), bytes.name().clone()]);
+            properties = properties.set_column_compression(path, Compression::UNCOMPRESSED);
+        }
+    }
+    let properties = properties
         .set_compression(Compression::SNAPPY)
         .set_dictionary_enabled(false)
         .set_max_row_group_row_count(None)
@@ -201,9 +227,6 @@ pub(crate) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, Par
 }
 
 /// Turns an encoding failure into an error that names the file it was for.
-pub(crate) fn encoded(
-    bytes: Result<Vec<u8>, ParquetError>,
-    path: &Path,
-) -> Result<Vec<u8>, DatasetError> {
-    bytes.map_err(|source| DatasetError::Encode { path: path.to_owned(), source })
+pub(crate) fn encoded<T>(result: Result<T, ParquetError>, path: &Path) -> Result<T, DatasetError> {
+    result.map_err(|source| DatasetError::Encode { path: path.to_owned(), source })
 }

@@ -10,8 +10,9 @@ use crate::rows::{Expected, RowsCache};
 use crate::stats::FeatureStats;
 use crate::storage::parquet_files;
 use crate::summary::Summary;
-use crate::table::{self, StoredColumn};
+use crate::table;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 /// `kept` with the statistics of all episodes anew; what else it holds stays.
@@ -56,36 +57,42 @@ fn of_episode(
     let expected = Expected { episode, length, offset: 0, fps };
     let fault = |reason| DatasetError::Rows { path: path.clone(), episode, reason };
     let range = file.episode(expected).map_err(fault)?.range;
-    let columns = table::decode_rows(&catalog.root, &path, &catalog.columns, range)?;
-    stats_of_rows(&path, episode, &catalog.columns, &columns)
+    stats_of_rows(&catalog.root, &path, episode, &catalog.columns, range)
 }
 
-/// The statistics of rows that were read from the file at `path`.
+/// The statistics of some rows of the file at `path`, which are all those of an episode.
 pub(crate) fn stats_of_rows(
+    root: &Path,
     path: &Path,
     episode: usize,
     features: &[Feature],
-    columns: &[StoredColumn],
+    rows: Range<usize>,
 ) -> Result<Vec<FeatureStats>, DatasetError> {
+    let numbers: Vec<Feature> = features.iter().filter(|f| !is_image(f)).cloned().collect();
+    let mut numbers = table::decode_rows(root, path, &numbers, rows.clone())?.into_iter();
     let mut stats = Vec::new();
-    for (feature, column) in features.iter().zip(columns) {
-        stats.push(match (column, &feature.kind) {
-            (StoredColumn::Pictures(images), FeatureKind::Image { height, width }) => {
-                let mut histogram = Histogram::default();
-                for (frame, picture) in images.iter().enumerate() {
-                    let rgb = image::decode(picture, *width, *height);
-                    histogram.add(&rgb.map_err(|reason| DatasetError::Image {
-                        path: path.to_owned(),
-                        column: feature.key.clone(),
-                        episode,
-                        frame,
-                        reason,
-                    })?);
-                }
-                FeatureStats::of_image(&histogram)
-            }
-            _ => FeatureStats::of_column(column),
-        });
+    for feature in features {
+        if let FeatureKind::Image { height, width } = feature.kind {
+            let mut histogram = Histogram::default();
+            table::each_picture(root, path, feature, rows.clone(), |frame, picture| {
+                let rgb = image::decode(picture, width, height);
+                histogram.add(&rgb.map_err(|reason| DatasetError::Image {
+                    path: path.to_owned(),
+                    column: feature.key.clone(),
+                    episode,
+                    frame,
+                    reason,
+                })?);
+                Ok(())
+            })?;
+            stats.push(FeatureStats::of_image(&histogram));
+        } else {
+            stats.extend(numbers.next().as_ref().map(FeatureStats::of_column));
+        }
     }
     Ok(stats)
+}
+
+fn is_image(feature: &Feature) -> bool {
+    matches!(feature.kind, FeatureKind::Image { .. })
 }

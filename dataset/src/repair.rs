@@ -1,6 +1,7 @@
-//! Brings a dataset that a crash has left half-saved back to a consistent state. The order of a
-//! save (head of `writer.rs`) makes the data file the proof that an episode exists: one without
-//! metadata is adopted, anything without a data file is leftovers.
+//! Brings a dataset that a crash has left half-saved back to a consistent state. The order of
+//! writing (head of `writer.rs`) makes the data file the proof that an episode exists: one without
+//! metadata is adopted, anything without a data file is leftovers, and the episode that was running
+//! is made a data file from its rows (`salvage.rs`).
 //!
 //! Nothing that could be somebody's data is deleted: a broken file is renamed to `*.rejected`.
 //! A dataset that this package could not go on with is left untouched.
@@ -10,54 +11,20 @@ use crate::catalog::Catalog;
 use crate::episode::default_columns;
 use crate::episodes::EpisodeRecord;
 use crate::error::{DatasetError, GET_AGAIN, IoContext};
+use crate::feature::Features;
 use crate::layout::FilePlace;
 use crate::lock::lock;
+use crate::notes::restore_notes;
 use crate::parquet_file::{count_rows, encoded, schema};
 use crate::rebuild::{rebuilt, stats_of_rows};
-use crate::stats::FeatureStats;
+use crate::repairs::{Repair, reject};
+use crate::salvage::{remove_journals, salvage};
 use crate::storage::{FileSystem, Storage, files_below, parquet_files, replace, temporaries};
 use crate::summary::Summary;
 use crate::table::{self, StoredColumn};
 use crate::tasks::Tasks;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::{Path, PathBuf};
-
-/// One thing that was put right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Repair {
-    /// A file that was being written when the program died.
-    RemovedTemporary(PathBuf),
-    /// An episode whose rows were safe but not yet listed is listed now.
-    AdoptedEpisode(usize),
-    /// A broken file was set aside under another name.
-    RejectedFile {
-        /// Its new name.
-        path: PathBuf,
-        /// What was wrong with it.
-        reason: String,
-    },
-    /// Notes of an episode whose rows never reached the disk.
-    RemovedNotes(PathBuf),
-    /// `stats.json` and `info.json` lagged behind the episodes and were written anew.
-    RewroteSummary,
-}
-
-impl fmt::Display for Repair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Repair::RemovedTemporary(path) => write!(f, "removed half-written {}", path.display()),
-            Repair::AdoptedEpisode(index) => write!(f, "adopted episode {index}"),
-            Repair::RejectedFile { path, reason } => {
-                write!(f, "set a broken file aside as {} ({reason})", path.display())
-            }
-            Repair::RemovedNotes(path) => {
-                write!(f, "removed notes of an episode that was never saved, {}", path.display())
-            }
-            Repair::RewroteSummary => write!(f, "rewrote stats.json and info.json"),
-        }
-    }
-}
+use std::path::Path;
 
 /// Repairs the dataset in `root`; an empty list means that nothing was wrong.
 pub fn repair(root: &Path) -> Result<Vec<Repair>, DatasetError> {
@@ -80,6 +47,14 @@ pub(crate) fn restore(
     let mut catalog = Catalog::new(root, appendable(root)?, Tasks::read(root)?);
     let mut records = read_records(&mut catalog, storage, &mut repairs)?;
     adopt_all(&catalog, &mut records, storage, &mut repairs)?;
+    let next = (records.len(), records.values().filter_map(|record| record.length).sum());
+    if let Some((path, rows)) = salvage(root, next, storage, &mut repairs)? {
+        let place = FilePlace::of(&path).unwrap_or_default();
+        let record = adopt(&catalog, &path, place, storage)?;
+        repairs.push(Repair::SalvagedEpisode { index: record.index, rows });
+        records.insert(record.index, record);
+    }
+    remove_journals(root, storage)?;
     for (position, (&index, record)) in records.iter().enumerate() {
         let data = record.data.unwrap_or_default().data(root);
         let first = catalog.totals.frames;
@@ -157,12 +132,8 @@ fn adopt_all(
         let Some(place) = FilePlace::of(path).filter(|place| !listed.contains(place)) else {
             continue;
         };
-        match adopt(catalog, path, place) {
-            Ok((record, stats)) => {
-                let target = place.episodes(&catalog.root);
-                let template = catalog.template.as_deref();
-                let bytes = record.encode(&catalog.columns, &stats, template);
-                replace(storage, &target, &encoded(bytes, &target)?)?;
+        match adopt(catalog, path, place, storage) {
+            Ok(record) => {
                 repairs.push(Repair::AdoptedEpisode(record.index));
                 records.insert(record.index, record);
             }
@@ -176,16 +147,19 @@ fn adopt_all(
     Ok(())
 }
 
-/// The record of the one episode in the data file at `path`, computed from its rows.
+/// Lists the one episode in the data file at `path`: its record, computed from its rows.
 fn adopt(
     catalog: &Catalog,
     path: &Path,
     place: FilePlace,
-) -> Result<(EpisodeRecord, Vec<FeatureStats>), DatasetError> {
+    storage: &mut dyn Storage,
+) -> Result<EpisodeRecord, DatasetError> {
+    let root = &catalog.root;
     let length = count_rows(path)?;
-    let columns = table::decode_rows(&catalog.root, path, &catalog.columns, 0..length)?;
+    let defaults = Features::defaults();
+    let columns = table::decode_rows(root, path, &defaults, 0..length)?;
     let first = |key: &str| {
-        let position = catalog.columns.iter().position(|column| column.key == key);
+        let position = defaults.iter().position(|column| column.key == key);
         match position.map(|i| &columns[i]) {
             Some(StoredColumn::I64(values)) => values.first().copied(),
             _ => None,
@@ -204,11 +178,10 @@ fn adopt(
     };
     let task = catalog.tasks.text(task_index);
     let task = task.ok_or_else(|| unfit("its task is not in tasks.parquet"))?.to_owned();
-    let own = catalog.info.features.iter().count();
-    if columns[own..] != default_columns(catalog.info.fps, index, from, length, task_index) {
+    if columns != default_columns(catalog.info.fps, index, from, length, task_index) {
         return Err(unfit("its rows are not those of one whole episode"));
     }
-    let stats = stats_of_rows(path, index, &catalog.columns, &columns)?;
+    let stats = stats_of_rows(root, path, index, &catalog.columns, 0..length)?;
     let record = EpisodeRecord {
         index,
         tasks: vec![task],
@@ -218,7 +191,11 @@ fn adopt(
         from: Some(from),
         videos: BTreeMap::new(),
     };
-    Ok((record, stats))
+    restore_notes(storage, root, index, path)?;
+    let target = place.episodes(root);
+    let bytes = record.encode(&catalog.columns, &stats, catalog.template.as_deref());
+    replace(storage, &target, &encoded(bytes, &target)?)?;
+    Ok(record)
 }
 
 fn remove_orphan_notes(
@@ -235,12 +212,4 @@ fn remove_orphan_notes(
         }
     }
     Ok(())
-}
-
-fn reject(storage: &mut dyn Storage, path: &Path, reason: String) -> Result<Repair, DatasetError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".rejected");
-    let target = PathBuf::from(name);
-    storage.rename(path, &target).at("set aside", path)?;
-    Ok(Repair::RejectedFile { path: target, reason })
 }

@@ -1,11 +1,10 @@
 //! Rows of episodes as parquet: the columns of a data file.
 //!
-//! Written are, snappy and one row group a file: vectors as `fixed_size_list<float>`, numbers of
-//! one dimension as plain columns, images as `struct<bytes: binary, path: string>` with the PNG
-//! embedded. Read is whatever holds the same: see `numbers.rs`, and here for pictures.
+//! Written are, snappy: vectors as `fixed_size_list<float>`, numbers of one dimension as plain
+//! columns, images as `struct<bytes: binary, path: string>` with the PNG or JPEG embedded. Read is whatever holds the same: see `numbers.rs`, and here for pictures.
 
 use crate::error::DatasetError;
-use crate::feature::{Feature, FeatureKind};
+use crate::feature::{Feature, FeatureKind, Value};
 use crate::numbers::{numbers, texts, words};
 use crate::parquet_file::{batch, each_batch, encode_batch};
 use arrow::array::{
@@ -69,6 +68,17 @@ impl StoredColumn {
             }
             StoredColumn::Bool(values) => Arc::new(BooleanArray::from(values.clone())),
             StoredColumn::I64(values) => Arc::new(Int64Array::from(values.clone())),
+        }
+    }
+
+    /// Takes the value of a row, which is checked to be of the column's type.
+    pub fn push(&mut self, value: &Value) {
+        match (self, value) {
+            (StoredColumn::F32 { values, .. }, Value::F32(v)) => values.extend_from_slice(v),
+            (StoredColumn::F64 { values, .. }, Value::F64(v)) => values.extend_from_slice(v),
+            (StoredColumn::Bool(values), Value::Bool(v)) => values.push(*v),
+            (StoredColumn::I64(values), Value::I64(v)) => values.push(*v),
+            _ => unreachable!("checked against the feature's kind"),
         }
     }
 
@@ -174,7 +184,7 @@ fn picture_file(root: &Path, path: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The data file of one episode.
+/// A data file of one row group.
 pub(crate) fn encode_rows(
     features: &[Feature],
     columns: &[&StoredColumn],
@@ -224,6 +234,33 @@ pub(crate) fn decode_rows(
         }
     }
     Ok(columns)
+}
+
+/// Hands the pictures of `feature` in some rows of a data file to `each`, with the number of their
+/// row in the range; few of them are in memory at a time.
+pub(crate) fn each_picture(
+    root: &Path,
+    path: &Path,
+    feature: &Feature,
+    rows: Range<usize>,
+    mut each: impl FnMut(usize, &[u8]) -> Result<(), DatasetError>,
+) -> Result<(), DatasetError> {
+    let mut row = 0;
+    let keep = |name: &str| name == feature.key;
+    each_batch(path, keep, Some(rows), |batch| {
+        let fault = |reason: String| DatasetError::Column {
+            path: path.to_owned(),
+            column: feature.key.clone(),
+            reason,
+        };
+        let array = batch.column_by_name(&feature.key);
+        let array = array.ok_or_else(|| fault("it is not in the file".to_owned()))?;
+        for picture in pictures(array, root).map_err(fault)? {
+            each(row, &picture)?;
+            row += 1;
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@
 //!
 //! It must never write dataset files itself, read a clock or wait: it belongs to whoever calls.
 
-use jaco_core::state::JOINTS;
-use jaco_core::{ACTION_DIMS, Action, Observation, STEP_NS};
+use jaco_core::state::{FINGERS, JOINTS};
+use jaco_core::{ACTION_DIMS, Action, ArmState, Frame, STEP_NS};
 use jaco_dataset::{
-    DatasetError, DatasetWriter, EpisodeBuffer, EpisodeNotes, EpisodeSummary, FeatureKind,
-    Features, Repair, Row, Value,
+    DatasetError, DatasetWriter, EpisodeNotes, EpisodeSummary, FeatureKind, Features, Pictures,
+    Repair, Row, Value,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,19 +29,34 @@ pub const STATE_NAMES: [&str; 8 + JOINTS] =
 pub const ACTION_NAMES: [&str; ACTION_DIMS] =
     ["dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"];
 
-/// What a session records.
+/// Names of `observation.fingers`: how far each is closed, 0 open .. 1 closed.
+pub const FINGER_NAMES: [&str; FINGERS] = ["finger1", "finger2", "finger3"];
+
+/// Names of `observation.wrench`: force \[N\] and torque \[N m\] at the tool, base frame.
+pub const WRENCH_NAMES: [&str; 6] = ["fx", "fy", "fz", "tx", "ty", "tz"];
+
+/// A camera of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionConfig {
-    /// The camera, which names the feature `observation.images.<camera>`.
+pub struct View {
+    /// Its name, which names the feature `observation.images.<camera>`.
     pub camera: String,
     /// Width of its frames \[pixels\].
     pub width: u32,
     /// Height of its frames \[pixels\].
     pub height: u32,
+}
+
+/// What a session records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// The cameras, in the order of each step's frames.
+    pub views: Vec<View>,
     /// Names of `observation.environment_state`; none = no such feature.
     pub label_names: Vec<String>,
     /// Whether every step carries `label.stream`: the [`STREAM_UNITS`] next actions.
     pub with_streams: bool,
+    /// Whether every step carries a [`LiveStep`]: what only an arm in real time has.
+    pub live: bool,
     /// Robot that the dataset is of.
     pub robot_type: String,
     /// Steps per second.
@@ -55,27 +70,33 @@ impl SessionConfig {
     /// one and a half steps.
     pub fn new(camera: &str, width: u32, height: u32) -> Self {
         Self {
-            camera: camera.to_owned(),
-            width,
-            height,
+            views: vec![View { camera: camera.to_owned(), width, height }],
             label_names: Vec::new(),
             with_streams: false,
+            live: false,
             robot_type: "kinova-j2n6s300".to_owned(),
             fps: 10,
             stale_after_ns: STEP_NS * 3 / 2,
         }
     }
 
+    /// A session at an arm in real time, with these cameras.
+    pub fn live(views: Vec<View>) -> Self {
+        Self { views, live: true, ..Self::new("", 0, 0) }
+    }
+
     /// The features of the dataset, in column order.
     pub fn features(&self) -> Result<Features, SessionError> {
-        let image = FeatureKind::Image { height: self.height, width: self.width };
-        let mut features = vec![
-            (self.image_key(), image),
+        let images = self.views.iter().map(|view| {
+            (image_key(&view.camera), FeatureKind::Image { height: view.height, width: view.width })
+        });
+        let mut features: Vec<_> = images.collect();
+        features.extend([
             ("observation.state".to_owned(), FeatureKind::float32(STATE_NAMES)),
             ("action".to_owned(), FeatureKind::float32(ACTION_NAMES)),
             ("action.sent".to_owned(), FeatureKind::float32(ACTION_NAMES)),
             ("label.valid".to_owned(), FeatureKind::Bool),
-        ];
+        ]);
         if !self.label_names.is_empty() {
             let names = FeatureKind::float32(&self.label_names);
             features.push(("observation.environment_state".to_owned(), names));
@@ -85,21 +106,37 @@ impl SessionConfig {
             let names = units.flat_map(|unit| ACTION_NAMES.map(|name| format!("{name}_{unit}")));
             features.push(("label.stream".to_owned(), FeatureKind::float32(names)));
         }
-        let time = FeatureKind::float64(["capture_time"]);
-        features.push(("observation.capture_time".to_owned(), time));
+        let cameras = self.views.iter().map(|view| view.camera.clone());
+        features.push(("observation.capture_time".to_owned(), FeatureKind::float64(cameras)));
+        if self.live {
+            let live = [
+                ("observation.step_time", FeatureKind::float64(["step_time"])),
+                ("observation.fingers", FeatureKind::float32(FINGER_NAMES)),
+                ("observation.wrench", FeatureKind::float32(WRENCH_NAMES)),
+                ("action.proposed", FeatureKind::float32(ACTION_NAMES)),
+                ("flag.late", FeatureKind::Bool),
+                ("flag.stale", FeatureKind::Bool),
+                ("flag.correction", FeatureKind::Bool),
+            ];
+            features.extend(live.map(|(key, kind)| (key.to_owned(), kind)));
+        }
         Ok(Features::new(features)?)
     }
+}
 
-    fn image_key(&self) -> String {
-        format!("observation.images.{}", self.camera)
-    }
+fn image_key(camera: &str) -> String {
+    format!("observation.images.{camera}")
 }
 
 /// One step of an episode.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
-    /// Frame and arm state at the beginning of the step.
-    pub observation: Observation,
+    /// The step.
+    pub step: u64,
+    /// The arm at the beginning of the step.
+    pub state: ArmState,
+    /// The newest frame of each camera then, in the session's order.
+    pub frames: Vec<Frame>,
     /// When the step began, monotonic \[ns\]: the age of the frame counts from here.
     pub step_ns: u64,
     /// What the operator, expert or policy asked for: the label of the step.
@@ -112,6 +149,21 @@ pub struct StepRecord {
     pub labels: Option<Vec<f32>>,
     /// The next [`STREAM_UNITS`] actions that should follow, if the session records streams.
     pub stream: Option<Vec<Action>>,
+    /// What only an arm in real time has, if the session is live.
+    pub live: Option<LiveStep>,
+}
+
+/// What a step has at an arm in real time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LiveStep {
+    /// Whether the step missed its time.
+    pub late: bool,
+    /// Whether a picture was too old, or its camera had a fault.
+    pub stale: bool,
+    /// Whether a person drove in a policy's run.
+    pub correction: bool,
+    /// What the policy would have done; none = what was asked.
+    pub proposed: Option<Action>,
 }
 
 /// What a session refuses.
@@ -153,14 +205,16 @@ pub enum SessionError {
 /// Records episodes into one dataset.
 pub struct RecordingSession {
     config: SessionConfig,
-    image_key: String,
     writer: DatasetWriter,
     episode: Option<Recording>,
+    achieved_hz: Option<f64>,
 }
 
 /// The episode being recorded.
+#[derive(Default)]
 struct Recording {
-    buffer: EpisodeBuffer,
+    task: String,
+    steps: usize,
     stale_frames: u64,
     oldest_frame_ns: u64,
     first_step_ns: u64,
@@ -182,7 +236,7 @@ impl RecordingSession {
         } else {
             DatasetWriter::create(root, config.fps, &config.robot_type, features)?
         };
-        Ok(Self { image_key: config.image_key(), config, writer, episode: None })
+        Ok(Self { config, writer, episode: None, achieved_hz: None })
     }
 
     /// What opening the dataset had to repair.
@@ -195,82 +249,104 @@ impl RecordingSession {
         self.writer.total_episodes()
     }
 
-    /// Steps of the episode being recorded; `None` between episodes.
-    pub fn recorded_steps(&self) -> Option<usize> {
-        self.episode.as_ref().map(|episode| episode.buffer.len())
+    /// How pictures are stored from now on.
+    pub fn set_pictures(&mut self, pictures: Pictures) {
+        self.writer.set_pictures(pictures);
     }
 
-    /// Begins an episode of the task with this text.
-    pub fn begin(&mut self, task: &str) -> Result<(), SessionError> {
+    /// Steps of the episode being recorded; `None` between episodes.
+    pub fn recorded_steps(&self) -> Option<usize> {
+        self.episode.as_ref().map(|episode| episode.steps)
+    }
+
+    /// Rate at which the episode kept last was recorded \[Hz\]; none for less than two steps.
+    pub fn achieved_hz(&self) -> Option<f64> {
+        self.achieved_hz
+    }
+
+    /// Begins an episode of the task with this text, on the disk at once; `notes` are what is known
+    /// of it so far.
+    pub fn begin(&mut self, task: &str, notes: &EpisodeNotes) -> Result<(), SessionError> {
         if let Some(open) = &self.episode {
-            return Err(SessionError::EpisodeOpen { task: open.buffer.task().to_owned() });
+            return Err(SessionError::EpisodeOpen { task: open.task.clone() });
         }
-        self.episode = Some(Recording {
-            buffer: self.writer.begin_episode(task),
-            stale_frames: 0,
-            oldest_frame_ns: 0,
-            first_step_ns: 0,
-            last_step_ns: 0,
-        });
+        self.writer.begin(task, notes)?;
+        self.episode = Some(Recording { task: task.to_owned(), ..Recording::default() });
         Ok(())
     }
 
     /// Takes a step. One with a fault is not recorded, the episode goes on.
     pub fn push(&mut self, step: StepRecord) -> Result<(), SessionError> {
         let episode = self.episode.as_mut().ok_or(SessionError::NoEpisode)?;
-        let refused = |reason: String| SessionError::Step { step: step.observation.step, reason };
-        let row = row(&self.config, &self.image_key, &step).map_err(refused)?;
-        if !episode.buffer.is_empty() && step.step_ns <= episode.last_step_ns {
+        let refused = |reason: String| SessionError::Step { step: step.step, reason };
+        if episode.steps > 0 && step.step_ns <= episode.last_step_ns {
             let reason = format!("it began at {} ns, not after the last", step.step_ns);
             return Err(refused(reason));
         }
-        episode.buffer.push(row)?;
-        if episode.buffer.len() == 1 {
-            episode.first_step_ns = step.step_ns;
-        }
-        episode.last_step_ns = step.step_ns;
-        let age_ns = step.step_ns.saturating_sub(step.observation.frame.captured_ns);
+        let first_ns = if episode.steps == 0 { step.step_ns } else { episode.first_step_ns };
+        let row = row(&self.config, &step, first_ns).map_err(refused)?;
+        self.writer.push(row)?;
+        (episode.first_step_ns, episode.last_step_ns) = (first_ns, step.step_ns);
+        episode.steps += 1;
+        let ages = step.frames.iter().map(|f| step.step_ns.saturating_sub(f.captured_ns));
+        let age_ns = ages.max().unwrap_or(0);
         episode.oldest_frame_ns = episode.oldest_frame_ns.max(age_ns);
         episode.stale_frames += u64::from(age_ns > self.config.stale_after_ns);
         Ok(())
     }
 
-    /// Saves the episode durably. The session adds to the notes: `stale_frames`,
-    /// `oldest_frame_ms` and, for two steps or more, `achieved_hz`. After an error the episode is
-    /// still there, to be saved again or discarded.
-    pub fn save(&mut self, mut notes: EpisodeNotes) -> Result<EpisodeSummary, SessionError> {
+    /// Keeps the episode: it is durable when this returns. The session adds to the notes:
+    /// `stale_frames`, `oldest_frame_ms` and, for two steps or more, `achieved_hz`. After an error the
+    /// episode is still there, to be kept again or discarded.
+    pub fn keep(&mut self, mut notes: EpisodeNotes) -> Result<EpisodeSummary, SessionError> {
         let episode = self.episode.as_ref().ok_or(SessionError::NoEpisode)?;
         notes.insert("stale_frames".to_owned(), episode.stale_frames.into());
         notes.insert("oldest_frame_ms".to_owned(), (episode.oldest_frame_ns as f64 * 1e-6).into());
-        let intervals = episode.buffer.len().saturating_sub(1);
-        if intervals > 0 {
-            let span_ns = episode.last_step_ns - episode.first_step_ns;
-            notes
-                .insert("achieved_hz".to_owned(), (intervals as f64 * 1e9 / span_ns as f64).into());
+        let span_ns = episode.last_step_ns - episode.first_step_ns;
+        let intervals = episode.steps.saturating_sub(1) as f64;
+        let achieved_hz = (span_ns > 0).then(|| intervals * 1e9 / span_ns as f64);
+        if let Some(hz) = achieved_hz {
+            notes.insert("achieved_hz".to_owned(), hz.into());
         }
-        let summary = self.writer.save(&episode.buffer, &notes)?;
-        self.episode = None;
+        let summary = self.writer.keep(&notes)?;
+        (self.episode, self.achieved_hz) = (None, achieved_hz);
         Ok(summary)
+    }
+
+    /// Writes what keeping has left for later.
+    pub fn publish(&mut self) -> Result<(), SessionError> {
+        Ok(self.writer.publish()?)
+    }
+
+    /// Notes of a kept episode whether the task was done.
+    pub fn label(&mut self, episode: usize, success: bool) -> Result<(), SessionError> {
+        Ok(self.writer.set_note(episode, "success", success.into())?)
     }
 
     /// Forgets the episode; the number of steps that were in it.
     pub fn discard(&mut self) -> Result<usize, SessionError> {
-        let episode = self.episode.take().ok_or(SessionError::NoEpisode)?;
-        Ok(episode.buffer.len())
+        self.episode.take().ok_or(SessionError::NoEpisode)?;
+        Ok(self.writer.discard()?)
     }
 }
 
 /// The row of a step, or what is wrong with the step.
-fn row(config: &SessionConfig, image_key: &str, step: &StepRecord) -> Result<Row, String> {
-    let Observation { frame, state, .. } = &step.observation;
-    let found = (&*frame.camera, frame.width, frame.height);
-    if found != (config.camera.as_str(), config.width, config.height) {
-        let (camera, width, height) = found;
-        return Err(format!(
-            "the frame is of camera {camera:?} with {width}x{height} pixels, the session records \
-             {:?} with {}x{}",
-            config.camera, config.width, config.height
-        ));
+fn row(config: &SessionConfig, step: &StepRecord, first_ns: u64) -> Result<Row, String> {
+    let StepRecord { state, frames, .. } = step;
+    if frames.len() != config.views.len() {
+        let (found, expected) = (frames.len(), config.views.len());
+        return Err(format!("{found} frames, the session records {expected} cameras"));
+    }
+    for (frame, view) in frames.iter().zip(&config.views) {
+        let found = (&*frame.camera, frame.width, frame.height);
+        if found != (view.camera.as_str(), view.width, view.height) {
+            let (camera, width, height) = found;
+            return Err(format!(
+                "the frame is of camera {camera:?} with {width}x{height} pixels, the session \
+                 records {:?} with {}x{}",
+                view.camera, view.width, view.height
+            ));
+        }
     }
     let q = state.pose.orientation.quaternion();
     let mut numbers: Vec<f64> = state.pose.position_m.iter().copied().collect();
@@ -278,13 +354,41 @@ fn row(config: &SessionConfig, image_key: &str, step: &StepRecord) -> Result<Row
     numbers.extend(state.joints_rad);
     numbers.push(state.opening());
     let single = |numbers: &[f64]| Value::F32(numbers.iter().map(|&v| v as f32).collect());
+    // Relative to the episode: readers that turn seconds into float32 lose nothing that matters.
+    let seconds = |at_ns: u64| (i128::from(at_ns) - i128::from(first_ns)) as f64 / 1e9;
+    let captured = frames.iter().map(|frame| seconds(frame.captured_ns)).collect();
     let mut row = Row::new()
-        .with(image_key, Value::Image(Arc::clone(&frame.rgb)))
         .with("observation.state", single(&numbers))
         .with("action", single(&step.asked.to_array()))
         .with("action.sent", single(&step.sent.to_array()))
         .with("label.valid", Value::Bool(step.valid))
-        .with("observation.capture_time", Value::F64(vec![frame.captured_ns as f64 / 1e9]));
+        .with("observation.capture_time", Value::F64(captured));
+    for frame in frames {
+        let (rgb, jpeg) = (Arc::clone(&frame.rgb), frame.jpeg.clone());
+        row.set(image_key(&frame.camera), Value::Picture { rgb, jpeg });
+    }
+    match (&step.live, config.live) {
+        (None, false) => {}
+        (Some(live), true) => {
+            let wrench = state.wrench.force_n.iter().chain(&state.wrench.torque_nm);
+            let proposed = live.proposed.unwrap_or(step.asked);
+            row.set("observation.step_time", Value::F64(vec![seconds(step.step_ns)]));
+            row.set("observation.fingers", single(&state.closure));
+            row.set("observation.wrench", single(&wrench.copied().collect::<Vec<f64>>()));
+            row.set("action.proposed", single(&proposed.to_array()));
+            row.set("flag.late", Value::Bool(live.late));
+            row.set("flag.stale", Value::Bool(live.stale));
+            row.set("flag.correction", Value::Bool(live.correction));
+        }
+        (live, expected) => {
+            let with = |is: bool| if is { "with" } else { "without" };
+            return Err(format!(
+                "a step {} what a live arm has, in a session {}",
+                with(live.is_some()),
+                with(expected)
+            ));
+        }
+    }
     match (&step.labels, config.label_names.len()) {
         (None, 0) => {}
         (Some(labels), expected) if labels.len() == expected && expected > 0 => {

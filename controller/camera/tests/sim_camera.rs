@@ -61,7 +61,8 @@ fn a_simulator_that_comes_goes_and_refuses_is_told_in_words() {
 
     let listener = UnixListener::bind(&socket).unwrap();
     let rgb = [1, 2, 3, 4, 5, 6].into();
-    let frame = Frame { jpeg: None, camera: "front".into(), captured_ns: 77, width: 2, height: 1, rgb };
+    let frame =
+        Frame { jpeg: None, camera: "front".into(), captured_ns: 77, width: 2, height: 1, rgb };
     let stream = serve(&listener, &encode_frame(&frame));
     let got = camera.frames.wait_for(Duration::from_secs(120), |_| true).unwrap();
     assert_eq!(*got, frame);

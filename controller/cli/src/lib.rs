@@ -9,6 +9,7 @@ pub mod log;
 pub mod policy;
 pub mod record;
 pub mod shipped;
+pub mod teleop;
 pub mod train;
 
 use clap::{Args, Parser, Subcommand};
@@ -18,6 +19,7 @@ use log::LogVerb;
 use policy::{BenchVerb, PolicyVerb};
 pub use record::{RecordArgs, Source};
 use std::path::PathBuf;
+pub use teleop::TeleopArgs;
 use train::TrainVerb;
 
 /// Exit codes of `jaco`.
@@ -92,6 +94,9 @@ pub enum Verb {
     /// Let the policy carry out an instruction; ends at success, at --max-steps or at Ctrl-C.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
+    /// Steer the arm with the gamepad at the daemon's PC.
+    #[command(after_help = EXIT_CODES)]
+    Teleop(TeleopArgs),
     /// Record demonstrations into a LeRobotDataset v3: with the gamepad through the daemon, or in
     /// simulation.
     #[command(after_help = record::after_help())]

@@ -11,9 +11,9 @@ use anyhow::Context;
 use jaco_cli::shipped;
 use jaco_core::{Decode, TICK_S, TICKS_PER_STEP, Task, Twist};
 use jaco_lab::lockstep::Lockstep;
-use jaco_sim_link::seeds::{Purpose, episode_seed};
 use jaco_model::{Decoding, Policy, PolicyOptions};
 use jaco_sim::{Expert, ExpertOptions, StartPose};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
 use nalgebra::Vector3;
 
 const TASK: Task = Task::PlaceBlock;

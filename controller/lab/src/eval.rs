@@ -6,7 +6,6 @@
 
 use crate::jobs;
 use crate::lockstep::Lockstep;
-use jaco_sim_link::seeds::{Purpose, episode_seed};
 use indicatif::ProgressBar;
 use jaco_cli::EvalArgs;
 use jaco_cli::shipped;
@@ -15,6 +14,7 @@ use jaco_model::Policy;
 use jaco_model::{Decoding, PolicyOptions};
 use jaco_report::wilson_95;
 use jaco_sim::{Expert, ExpertOptions, StartPose};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
 use serde::Serialize;
 use std::fmt;
 use std::ops::ControlFlow;

@@ -7,7 +7,6 @@
 
 use crate::jobs;
 use crate::lockstep::{CAMERA, Lockstep};
-use jaco_sim_link::seeds::{Purpose, episode_seed};
 use indicatif::ProgressBar;
 use jaco_cli::record::{LockstepRecording, Source};
 use jaco_core::Action;
@@ -15,6 +14,7 @@ use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use jaco_shell::args::{Unusable, blames_path};
 use jaco_shell::say::in_full;
 use jaco_sim::{Expert, ExpertOptions, Perturbation, PerturbationOptions, SceneTruth, StartPose};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
 use jaco_teleop::{RecordingSession, SessionConfig, StepRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,7 +58,11 @@ struct Episode {
 }
 
 /// Carries out `jaco record --sim`.
-pub fn record(args: &LockstepRecording, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Recorded> {
+pub fn record(
+    args: &LockstepRecording,
+    jobs: usize,
+    bar: &ProgressBar,
+) -> anyhow::Result<Recorded> {
     let on_policy = args.source == Source::Policy;
     let mut session = RecordingSession::create_or_append(
         &args.out,
@@ -82,12 +86,13 @@ pub fn record(args: &LockstepRecording, jobs: usize, bar: &ProgressBar) -> anyho
         |_, episode: Episode| {
             recorded.successes += u32::from(episode.success);
             if episode.success || on_policy {
-                session.begin(args.task.instruction())?;
+                session.begin(args.task.instruction(), &episode.notes)?;
                 recorded.steps += episode.records.len() as u64;
                 for step in episode.records {
                     session.push(step)?;
                 }
-                session.save(episode.notes)?;
+                session.keep(episode.notes)?;
+                session.publish()?;
                 recorded.episodes += 1;
                 bar.inc(1);
             } else {
@@ -182,13 +187,16 @@ fn demonstrate(
         lockstep.queue_action(step, executed)?;
         success = lockstep.step()?;
         records.push(StepRecord {
+            step,
             step_ns: observation.frame.captured_ns,
-            observation,
+            state: observation.state,
+            frames: vec![observation.frame],
             asked,
             sent: sent(lockstep, executed),
             valid: !disturbed,
             labels: Some(truth.labels()),
             stream: None,
+            live: None,
         });
         if success {
             break;
@@ -232,13 +240,16 @@ fn follow(
         let executed = lockstep.last_step().map_or(stream[0], |(asked, _)| asked);
         last_gripper = executed.gripper;
         records.push(StepRecord {
+            step,
             step_ns: observation.frame.captured_ns,
-            observation,
+            state: observation.state,
+            frames: vec![observation.frame],
             asked: stream[0],
             sent: sent(lockstep, executed),
             valid: false,
             labels: Some(truth.labels()),
             stream: Some(stream),
+            live: None,
         });
         before = truth;
         if success {

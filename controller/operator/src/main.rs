@@ -72,6 +72,7 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         }
         Verb::Log(LogVerb::Save(args)) => records::save(&client, args, cli.json).await?,
         Verb::Log(_) => return records::list(&client, cli.json).await,
+        Verb::Teleop(args) => return session::teleop(&client, args.keys, cli.json).await,
         Verb::Record(args) => return session::record(&client, args, cli.json).await,
         Verb::Doctor(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
     }

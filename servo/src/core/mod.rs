@@ -330,7 +330,9 @@ impl ServoCore {
             (Command::StartMotion, Idle | Policy | Motion | Jog) => {
                 self.enter(State::Stepping(Stepping::motion()));
             }
-            (Command::Jog { twist, gripper }, Idle | Policy | Jog) => self.jog(now_ns, twist, *gripper)?,
+            (Command::Jog { twist, gripper }, Idle | Policy | Jog) => {
+                self.jog(now_ns, twist, *gripper)?
+            }
             (Command::Home, Idle | Jog) => {
                 self.leave_to(State::Homing);
                 self.homing.begun += 1;

@@ -62,7 +62,8 @@ fn judge(folder: &Path, data: &[u8]) -> Result<(), ModelError> {
         let (_, images) = read_processors(folder, &config)?;
         let (width, height) = (9, 16);
         let rgb = (0..width * height * 3).map(|i| i as u8).collect();
-        let frame = Frame { jpeg: None, camera: "front".into(), captured_ns: 0, width, height, rgb };
+        let frame =
+            Frame { jpeg: None, camera: "front".into(), captured_ns: 0, width, height, rgb };
         let pixels = images.pixel_values(&[&frame], Device::Cpu)?;
         assert_eq!(pixels.size(), [1, 6, config.image_size(), config.image_size()]);
     }

@@ -13,7 +13,7 @@ use crate::events::{Events, Listener};
 use crate::faults::FaultBoard;
 use crate::part;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
-use jaco_api::{Event, RunEvent};
+use jaco_api::{Event, RunEvent, SessionEvent};
 use jaco_core::{ActionStream, Clock};
 use jaco_flight::{
     Cause, FrameSeen, Heading, Kind, Record, StreamSent, Tick, Told, Triggers, What,
@@ -226,7 +226,28 @@ fn in_words(event: Event) -> Option<(String, What)> {
                 What::News(ended)
             })
         }
-        Event::Run { run: RunEvent::Progress(_) | RunEvent::Ended { .. } } => None,
+        Event::Run { run: RunEvent::ChangesHands { by_person } } => {
+            let who = if by_person { "a person drives" } else { "the policy drives again" };
+            run(What::News(who.to_owned()))
+        }
+        Event::Run {
+            run: RunEvent::Progress(_) | RunEvent::Recorded { .. } | RunEvent::Ended { .. },
+        } => None,
+        Event::Session { session } => {
+            let what = match session {
+                SessionEvent::Told { what } => what,
+                SessionEvent::Still { why: Some(why) } => format!("nothing moves: {why}"),
+                SessionEvent::Still { why: None } => "a person steers".to_owned(),
+                SessionEvent::Recording { episode } => format!("episode {episode} begins"),
+                SessionEvent::Kept(kept) => format!("episode {} is kept", kept.episode),
+                SessionEvent::Discarded { .. } => "the episode is discarded".to_owned(),
+                SessionEvent::Began { .. }
+                | SessionEvent::Progress(_)
+                | SessionEvent::Step { .. }
+                | SessionEvent::Ended { .. } => return None,
+            };
+            Some(("session".to_owned(), What::News(what)))
+        }
         Event::Recorded { .. } | Event::Missed { .. } => None,
     }
 }

@@ -68,10 +68,10 @@ pub struct Changing<'a> {
 
 /// Drives until success, failure or somebody's word. Whoever holds the guard lets the arm hold
 /// afterwards.
-pub fn drive(
-    driving: &Driving<'_>,
+pub fn drive<'a>(
+    driving: &'a Driving<'a>,
     operator: &Receiver<Verdict>,
-    changing: Changing<'_>,
+    changing: Changing<'a>,
 ) -> Verdict {
     let Driving { arm, clock, plan, .. } = driving;
     let statuses = arm.follow();

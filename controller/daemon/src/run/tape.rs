@@ -76,12 +76,12 @@ impl Tape {
         let stale = self.recorder.is_stale(&sample);
         let proposed = if self.by_person { self.proposals.of(self.row()) } else { None };
         let row = record(&sample, self.row(), stale, self.by_person, proposed);
-        match (row, &self.recorder.store) {
-            (Some(row), Some(store)) if store.step(row) => {
-                self.tally.take(&sample, stale);
-                self.corrections += u64::from(self.by_person);
-            }
-            _ => self.tally.lost += 1,
+        let store = self.recorder.store.as_ref();
+        if row.zip(store).is_some_and(|(row, store)| store.step(row)) {
+            self.tally.take(&sample, stale);
+            self.corrections += u64::from(self.by_person);
+        } else {
+            self.tally.lost += 1;
         }
     }
 

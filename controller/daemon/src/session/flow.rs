@@ -111,7 +111,7 @@ impl Flow {
                 self.enter(Phase::Deciding, now_ns);
                 let seconds = self.course.longest_ns as f64 * 1e-9;
                 vec![Act::Tell(format!(
-                    "the episode has reached its longest time of {seconds} s: keep or discard it"
+                    "the episode has reached its longest time of {seconds:.0} s: keep or discard it"
                 ))]
             }
             _ if self.again => self.begin(now_ns),

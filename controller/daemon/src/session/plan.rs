@@ -9,7 +9,7 @@ use jaco_camera::CameraHandle;
 use jaco_config::{Config, Pictures};
 use jaco_core::{Clock, STEP_NS};
 use jaco_dataset::EpisodeNotes;
-use jaco_teleop::{LiveStep, RecordingSession, SessionConfig, StepRecord};
+use jaco_teleop::{LiveStep, RecordingSession, SessionConfig, StepRecord, View};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -93,10 +93,11 @@ impl Recorder {
         let eyes: Vec<usize> = eyes.collect();
         let views = record.cameras.iter().filter_map(|name| {
             let camera = config.camera(name)?;
-            Some((camera.name.clone(), camera.width, camera.height))
+            Some(View { camera: camera.name.clone(), width: camera.width, height: camera.height })
         });
-        let mut session = RecordingSession::create_or_append(&root, SessionConfig::live(views))
-            .map_err(|error| jaco_api::say::in_full(&error.into()))?;
+        let mut session =
+            RecordingSession::create_or_append(&root, SessionConfig::live(views.collect()))
+                .map_err(|error| jaco_api::say::in_full(&error.into()))?;
         session.set_pictures(match record.pictures {
             Pictures::Png => jaco_dataset::Pictures::Png,
             Pictures::Jpeg => jaco_dataset::Pictures::Jpeg { quality: record.jpeg_quality },

@@ -37,6 +37,8 @@ pub enum Answer {
         episode: usize,
         /// Its steps.
         steps: u64,
+        /// Its size on the disk.
+        bytes: u64,
         /// Rate achieved \[Hz\].
         achieved_hz: f64,
         /// Between the order and this answer \[ns\].
@@ -56,7 +58,6 @@ pub struct Store {
     /// What it answers.
     pub answers: Receiver<Answer>,
     free_bytes: Arc<AtomicU64>,
-    written_bytes: Arc<AtomicU64>,
     thread: Option<std::thread::JoinHandle<()>>,
     clock: Arc<dyn Clock>,
 }
@@ -71,13 +72,11 @@ impl Store {
         let (work, inbox) = bounded(DEPTH);
         let (outbox, answers) = bounded(ANSWERS);
         let free_bytes = Arc::new(AtomicU64::new(free_bytes(root)));
-        let written_bytes = Arc::<AtomicU64>::default();
         let worker = Worker {
             session,
             root: root.to_owned(),
             outbox: outbox.clone(),
             free_bytes: Arc::clone(&free_bytes),
-            written_bytes: Arc::clone(&written_bytes),
             clock: Arc::clone(&clock),
         };
         let ended = move |panic: Option<String>| {
@@ -86,17 +85,12 @@ impl Store {
             }
         };
         let thread = Some(part::spawn("record", move || worker.run(&inbox), ended)?);
-        Ok(Self { work, answers, free_bytes, written_bytes, thread, clock })
+        Ok(Self { work, answers, free_bytes, thread, clock })
     }
 
     /// Room on the disk of the dataset \[bytes\], as last seen.
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that the steps so far took, compressed.
-    pub fn written_bytes(&self) -> u64 {
-        self.written_bytes.load(Ordering::Relaxed)
     }
 
     /// Begins an episode.
@@ -147,7 +141,6 @@ struct Worker {
     root: PathBuf,
     outbox: Sender<Answer>,
     free_bytes: Arc<AtomicU64>,
-    written_bytes: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -182,12 +175,11 @@ impl Worker {
         let words = |error: jaco_teleop::SessionError| jaco_api::say::in_full(&error.into());
         match work {
             Work::Begin { task, notes } => {
-                self.session.begin(&task, notes).map_err(words)?;
+                self.session.begin(&task, &notes).map_err(words)?;
                 Ok(Some(Answer::Begun(self.session.total_episodes())))
             }
             Work::Step(step) => {
-                let bytes = self.session.push(*step).map_err(words)?;
-                self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.session.push(*step).map_err(words)?;
                 Ok(None)
             }
             Work::Keep(notes) => {
@@ -195,6 +187,7 @@ impl Worker {
                 Ok(Some(Answer::Kept {
                     episode: kept.index,
                     steps: kept.frames as u64,
+                    bytes: kept.bytes as u64,
                     achieved_hz: self.session.achieved_hz().unwrap_or(0.0),
                     took_ns: self.clock.now_ns().saturating_sub(asked_ns),
                 }))

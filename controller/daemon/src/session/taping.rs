@@ -45,8 +45,8 @@ pub struct Taping {
     /// What is told of the episodes that are being kept.
     keeping: VecDeque<(Tally, Option<Label>)>,
     last_kept: Option<usize>,
-    /// Steps written so far, for the estimate of room.
-    written: u64,
+    /// Size of a step, as far as it is known \[bytes\].
+    step_bytes: Option<u64>,
 }
 
 impl Taping {
@@ -59,7 +59,7 @@ impl Taping {
             pre_roll: VecDeque::new(),
             keeping: VecDeque::new(),
             last_kept: None,
-            written: 0,
+            step_bytes: None,
         }
     }
 
@@ -89,7 +89,6 @@ impl Taping {
         };
         if store.step(record) {
             self.tally.take(&sample, stale);
-            self.written += 1;
         } else {
             self.tally.lost += 1;
         }
@@ -170,7 +169,8 @@ impl Taping {
     pub fn on_answer(&mut self, answer: Answer, tell: &dyn Fn(SessionEvent)) {
         match answer {
             Answer::Begun(episode) => tell(SessionEvent::Recording { episode }),
-            Answer::Kept { episode, steps, achieved_hz, took_ns } => {
+            Answer::Kept { episode, steps, bytes, achieved_hz, took_ns } => {
+                self.step_bytes = bytes.checked_div(steps);
                 self.last_kept = Some(episode);
                 let (tally, label) = self.keeping.pop_front().unwrap_or_default();
                 tell(SessionEvent::Kept(KeptEpisode {
@@ -207,8 +207,7 @@ impl Taping {
         let Some(store) = &self.recorder.store else { return };
         let free = store.free_bytes();
         progress.disk_left_gib = Some(free as f64 / f64::from(1 << 30));
-        let per_step = store.written_bytes().checked_div(self.written);
-        progress.room_min = per_step.filter(|bytes| *bytes > 0).map(|bytes| {
+        progress.room_min = self.step_bytes.filter(|bytes| *bytes > 0).map(|bytes| {
             let room = free.saturating_sub(self.recorder.least_free_bytes);
             let steps_per_min = 60_000_000_000 / STEP_NS;
             room as f64 / (bytes * steps_per_min) as f64

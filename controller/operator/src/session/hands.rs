@@ -45,7 +45,11 @@ impl Hands {
             return std::future::pending().await;
         }
         self.timer.tick().await;
-        if self.source == Source::Keys && self.until.is_none_or(|until| Instant::now() > until) {
+        self.at(Instant::now())
+    }
+
+    fn at(&mut self, now: Instant) -> Steer {
+        if self.source == Source::Keys && self.until.is_none_or(|until| now > until) {
             self.steer = still(self.steer.gripper);
         }
         self.steer
@@ -124,14 +128,14 @@ mod tests {
         assert_eq!((steer.linear_m_s, steer.gripper), ([0.1, 0.0, -0.2], 0.5));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_key_that_is_let_go_moves_nothing_any_more() {
         let mut hands = Hands::of(Source::Keys);
         hands.key(Key::Up);
-        assert_eq!(hands.next().await.linear_m_s, [0.0, -LINEAR_M_S, 0.0]);
+        let pressed = Instant::now();
+        assert_eq!(hands.at(pressed).linear_m_s, [0.0, -LINEAR_M_S, 0.0]);
         hands.key(Key::Sign('g'));
-        tokio::time::advance(KEY_HOLDS + TELL_EVERY).await;
-        let steer = hands.next().await;
+        let steer = hands.at(pressed + KEY_HOLDS + TELL_EVERY);
         assert_eq!((steer.linear_m_s, steer.gripper), ([0.0; 3], 0.0));
     }
 }

@@ -58,6 +58,9 @@ pub async fn teleop(client: &Client, by_keys: bool, json: bool) -> anyhow::Resul
     let source = if by_keys { Source::Keys } else { Source::Pad };
     let request = SessionRequest { steering: steering(source), record: None };
     let mut session = Session::new(client, source, None);
+    if by_keys {
+        session.screen.introduce_steering();
+    }
     let ended = session.run(&request).await?;
     session.screen.clear();
     let by_operator = ended.why == BY_OPERATOR;

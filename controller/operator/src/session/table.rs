@@ -8,6 +8,7 @@ use jaco_sim_link::ControlClient;
 use jaco_sim_link::seeds::{Purpose, episode_seed};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Why an episode is given up that does not come to its end.
@@ -21,8 +22,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub struct Table {
     socket: PathBuf,
     task: Task,
-    /// When an episode that is watched will have taken too long.
-    deadline: Option<Instant>,
+    /// Who watches the episode that runs.
+    judging: Option<JoinHandle<anyhow::Result<bool>>>,
     /// Whether one that takes too long is given up.
     patient: bool,
 }
@@ -30,7 +31,7 @@ pub struct Table {
 impl Table {
     /// The table of the simulation at `socket`.
     pub fn new(socket: PathBuf, task: Task) -> Self {
-        Self { socket, task, deadline: None, patient: true }
+        Self { socket, task, judging: None, patient: true }
     }
 
     /// Whoever acts does so at once: an episode that takes too long is given up.
@@ -48,34 +49,45 @@ impl Table {
 
     /// Watches the episode that begins now.
     pub fn judge(&mut self) {
-        self.deadline = Some(Instant::now() + LONGEST);
+        let deadline = (!self.patient).then(|| Instant::now() + LONGEST);
+        self.judging = Some(tokio::spawn(watch(self.socket.clone(), deadline)));
     }
 
     /// Watches no more.
     pub fn judge_no_more(&mut self) {
-        self.deadline = None;
+        if let Some(judging) = self.judging.take() {
+            judging.abort();
+        }
     }
 
     /// Returns when the task is done, or when the episode has taken too long: the order that
     /// follows, and why it is given up.
     pub async fn verdict(&mut self) -> anyhow::Result<(Order, Option<String>)> {
-        let Some(deadline) = self.deadline else { return std::future::pending().await };
-        loop {
-            tokio::time::sleep(JUDGE_EVERY).await;
-            if ask(&self.socket, |sim| Ok(sim.outcome()?.success)).await? {
-                self.deadline = None;
-                return Ok((Order::Keep { label: Some(Label::Success) }, None));
-            }
-            if !self.patient && Instant::now() > deadline {
-                self.deadline = None;
-                return Ok((Order::Discard, Some(TOO_LONG.to_owned())));
-            }
-        }
+        let Some(judging) = &mut self.judging else { return std::future::pending().await };
+        let done = judging.await;
+        self.judging = None;
+        Ok(match done?? {
+            true => (Order::Keep { label: Some(Label::Success) }, None),
+            false => (Order::Discard, Some(TOO_LONG.to_owned())),
+        })
     }
 
     /// What the scripted expert does in the step that begins now.
     pub async fn expert(&self) -> anyhow::Result<Action> {
         ask(&self.socket, |sim| Ok(sim.demonstrate()?)).await
+    }
+}
+
+/// Asks the task test until the task is done (true) or the deadline has passed.
+async fn watch(socket: PathBuf, deadline: Option<Instant>) -> anyhow::Result<bool> {
+    loop {
+        tokio::time::sleep(JUDGE_EVERY).await;
+        if ask(&socket, |sim| Ok(sim.outcome()?.success)).await? {
+            return Ok(true);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Ok(false);
+        }
     }
 }
 
