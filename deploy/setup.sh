@@ -13,7 +13,7 @@ set -euo pipefail
 readonly RUST_NEEDED=1.95
 readonly FREE_NEEDED_MIB=3072
 readonly PACKAGES=(ca-certificates g++ make pkg-config libclang-dev libudev-dev libegl1
-    libgl1-mesa-dri ffmpeg)
+    libgl1-mesa-dri ffmpeg umockdev libumockdev-dev)
 # Only needed where something has to be downloaded.
 readonly DOWNLOAD_PACKAGES=(unzip)
 

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 /// Where the kernel puts pads.
 const DEVICES: &str = "/dev/input";
-/// A device without a pad that gilrs knows of is looked at again after this time [ns].
-const MISSED_AFTER_NS: u64 = 1_000_000_000;
+/// Without a pad, the devices are compared with those that gilrs knows this often \[ns\].
+const LOOK_EVERY_NS: u64 = 500_000_000;
 /// Pause while a pad that is gone is not told of as unplugged: its descriptor wakes at once.
 const GONE_PAUSE: Duration = Duration::from_millis(5);
 
@@ -34,7 +34,7 @@ pub(super) enum Ended {
     PadMissed,
 }
 
-/// Reads pads until nobody holds a handle. It comes to rest on the board at least every [`BEAT`].
+/// Reads pads until nobody holds a handle. It beats on the board at least every [`BEAT`].
 ///
 /// # Errors
 /// Pads cannot be read on this PC.
@@ -51,6 +51,8 @@ pub(super) fn listen(
         builder = builder.add_included_mappings(false).add_mappings(mapping);
     }
     let gilrs = builder.build().map_err(|error| error.to_string())?;
+    let pads = pads_of(&gilrs);
+    let others = devices.into_iter().filter(|device| !pads.contains(device)).collect();
     let mut reader = Reader {
         gilrs,
         settings,
@@ -58,8 +60,9 @@ pub(super) fn listen(
         chosen: None,
         gone: BTreeSet::new(),
         effect: None,
-        devices,
-        strange_since_ns: None,
+        others,
+        strange: BTreeSet::new(),
+        looked_ns: board.now_ns(),
     };
     reader.choose();
     loop {
@@ -85,10 +88,11 @@ struct Reader<'a> {
     gone: BTreeSet<usize>,
     /// The rumble under way; dropping it ends it.
     effect: Option<Effect>,
-    /// The devices that gilrs has had its chance to look at.
-    devices: BTreeSet<OsString>,
-    /// Since when there is another one.
-    strange_since_ns: Option<u64>,
+    /// The devices that gilrs looked at when it began, and took for no pads.
+    others: BTreeSet<OsString>,
+    /// Those beside them at the last look.
+    strange: BTreeSet<OsString>,
+    looked_ns: u64,
 }
 
 struct Chosen {
@@ -105,15 +109,9 @@ impl Reader<'_> {
         };
         let of_chosen = self.chosen.as_ref().is_some_and(|chosen| chosen.id == event.id);
         match event.event {
-            EventType::Connected => {
+            EventType::Connected | EventType::Disconnected => {
                 self.gone.remove(&event.id.into());
-                if of_chosen {
-                    self.drop_chosen();
-                }
-                self.choose();
-            }
-            EventType::Disconnected => {
-                self.gone.remove(&event.id.into());
+                // A number that connects anew is another plugging-in, told of or not.
                 if of_chosen {
                     self.drop_chosen();
                 }
@@ -188,28 +186,25 @@ impl Reader<'_> {
         if health.chosen.is_none() {
             health.fault = Some(why_none(&health.pads, &refusals, self.settings.pad.as_deref()));
         }
-        self.devices = devices();
-        self.strange_since_ns = None;
         self.board.set_health(health);
     }
 
-    /// Whether no pad is chosen and there is for a while a device that gilrs had no chance to see.
+    /// Whether no pad is chosen and there is, for a while, a device that gilrs did not tell of.
     fn missed_a_pad(&mut self) -> bool {
         let now_ns = self.board.now_ns();
-        if self.chosen.is_some() {
+        if self.chosen.is_some() || now_ns.saturating_sub(self.looked_ns) < LOOK_EVERY_NS {
             return false;
         }
-        match self.strange_since_ns {
-            None => {
-                self.strange_since_ns = Some(now_ns);
-                false
-            }
-            Some(since_ns) if now_ns.saturating_sub(since_ns) < MISSED_AFTER_NS => false,
-            Some(_) => {
-                self.strange_since_ns = Some(now_ns);
-                !devices().is_subset(&self.devices)
-            }
-        }
+        self.looked_ns = now_ns;
+        let present = devices();
+        self.others.retain(|device| present.contains(device));
+        let pads = pads_of(&self.gilrs);
+        let known = |device: &OsString| self.others.contains(device) || pads.contains(device);
+        let strange: BTreeSet<_> = present.into_iter().filter(|device| !known(device)).collect();
+        // One that is new is given until the next look.
+        let missed = strange.intersection(&self.strange).next().is_some();
+        self.strange = strange;
+        missed
     }
 
     /// Shakes the chosen pad, where it can.
@@ -295,6 +290,12 @@ fn devices() -> BTreeSet<OsString> {
     let entries = std::fs::read_dir(DEVICES).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name());
     names.filter(|name| name.as_encoded_bytes().starts_with(b"event")).collect()
+}
+
+/// The names of the devices that gilrs has for pads.
+fn pads_of(gilrs: &Gilrs) -> BTreeSet<OsString> {
+    let names = gilrs.gamepads().map(|(_, pad)| pad.devpath().file_name().map(ToOwned::to_owned));
+    names.flatten().collect()
 }
 
 /// The pad's device once more, to ask it whether it is still there.

@@ -1,0 +1,510 @@
+//! Steering from the outside: what a pad does, and what the arm is asked for.
+#![allow(clippy::unwrap_used)]
+
+use jaco_core::{Twist, Word};
+use jaco_teleop::pad::PadState;
+use jaco_teleop::settings::{PadAxis, PadButton};
+use jaco_teleop::steering::{HEARTBEAT_AGE_NS, SETTLE_NS};
+use jaco_teleop::{Press, Speed, Steer, Steering, Still, TeleopSettings};
+use proptest::prelude::*;
+
+const MS: u64 = 1_000_000;
+const START_NS: u64 = 7_000_000_000;
+const DEAD_MAN: PadButton = PadButton::RightTrigger;
+
+/// A pad and who steers with it, in a time of their own.
+struct Bench {
+    steering: Steering,
+    pad: PadState,
+    now_ns: u64,
+    opening: f64,
+}
+
+impl Bench {
+    fn new(settings: &TeleopSettings) -> Self {
+        let pad = PadState::connected(1, START_NS);
+        let mut bench =
+            Self { steering: Steering::new(settings), pad, now_ns: START_NS, opening: 0.7 };
+        bench.step();
+        bench.pass(SETTLE_NS);
+        bench
+    }
+
+    fn with(change: impl FnOnce(&mut TeleopSettings)) -> Self {
+        let mut settings = TeleopSettings::default();
+        change(&mut settings);
+        Self::new(&settings)
+    }
+
+    /// An engaged one, past its ramp.
+    fn engaged(change: impl FnOnce(&mut TeleopSettings)) -> Self {
+        let mut bench = Self::with(change);
+        bench.button(DEAD_MAN, 1.0);
+        assert!(bench.step().engaged);
+        bench.pass(2500 * MS);
+        bench
+    }
+
+    fn step(&mut self) -> Steer {
+        self.steering.step(self.now_ns, &self.pad, self.opening)
+    }
+
+    /// A step after `ns`, with a thread that lives and nothing said by the pad.
+    fn after(&mut self, ns: u64) -> Steer {
+        self.now_ns += ns;
+        self.pad.heartbeat_ns = self.now_ns;
+        self.step()
+    }
+
+    /// Many steps, with a pad that is heard.
+    fn pass(&mut self, ns: u64) -> Steer {
+        let end_ns = self.now_ns + ns;
+        while self.now_ns < end_ns {
+            self.pad.heard_ns = self.now_ns;
+            self.after(10 * MS);
+        }
+        self.step()
+    }
+
+    fn axis(&mut self, axis: PadAxis, value: f64) {
+        self.pad.heard_ns = self.now_ns;
+        self.pad.set_axis(axis, value);
+    }
+
+    fn button(&mut self, button: PadButton, value: f64) {
+        self.pad.heard_ns = self.now_ns;
+        self.pad.set_button(button, value);
+    }
+
+    /// Presses and releases a button between two steps.
+    fn tap(&mut self, button: PadButton) -> Vec<Press> {
+        self.button(button, 1.0);
+        self.button(button, 0.0);
+        self.after(10 * MS).pressed
+    }
+}
+
+fn is_zero(steer: &Steer) -> bool {
+    steer.twist == Twist::zero()
+}
+
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-9
+}
+
+#[test]
+fn sticks_move_the_hand_as_one_sees_it_from_behind_the_panel() {
+    let flat = |s: &mut TeleopSettings| s.curve = 1.0;
+    for (axis, linear, angular) in [
+        (PadAxis::LeftStickX, [-0.1, 0.0, 0.0], [0.0; 3]),
+        (PadAxis::LeftStickY, [0.0, -0.1, 0.0], [0.0; 3]),
+        (PadAxis::RightStickY, [0.0, 0.0, 0.1], [0.0; 3]),
+        (PadAxis::RightStickX, [0.0; 3], [0.0, 0.0, -0.5]),
+        (PadAxis::DPadX, [0.0; 3], [0.0, -0.5, 0.0]),
+        (PadAxis::DPadY, [0.0; 3], [-0.5, 0.0, 0.0]),
+    ] {
+        let mut bench = Bench::engaged(flat);
+        bench.axis(axis, 1.0);
+        let twist = bench.after(10 * MS).twist;
+        for i in 0..3 {
+            assert!(near(twist.linear_m_s[i], linear[i]), "{axis}: {twist:?}");
+            assert!(near(twist.angular_rad_s[i], angular[i]), "{axis}: {twist:?}");
+        }
+    }
+    // A person who looks along +x: away is +x, right is -y.
+    let mut bench = Bench::engaged(|s| s.operator_yaw_deg = 90.0);
+    bench.axis(PadAxis::LeftStickY, 1.0);
+    assert!(near(bench.after(10 * MS).twist.linear_m_s.x, 0.1));
+    bench.axis(PadAxis::LeftStickY, 0.0);
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(near(bench.after(10 * MS).twist.linear_m_s.y, -0.1));
+}
+
+#[test]
+fn a_stick_deflected_when_the_dead_man_is_pressed_moves_nothing_until_it_is_let_go() {
+    let mut bench = Bench::with(|_| ());
+    bench.axis(PadAxis::LeftStickX, 0.9);
+    bench.button(DEAD_MAN, 1.0);
+    for _ in 0..20 {
+        let steer = bench.after(10 * MS);
+        assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::SticksNotNeutral)));
+    }
+    bench.axis(PadAxis::LeftStickX, 0.05);
+    assert!(bench.after(10 * MS).engaged);
+    bench.axis(PadAxis::LeftStickX, 0.9);
+    assert!(!is_zero(&bench.after(10 * MS)));
+    // The other controls that move something count, too.
+    for (axis, button) in [
+        (Some(PadAxis::RightStickY), None),
+        (Some(PadAxis::DPadX), None),
+        (None, Some(PadButton::LeftTrigger2)),
+    ] {
+        let mut bench = Bench::with(|_| ());
+        axis.into_iter().for_each(|axis| bench.axis(axis, 1.0));
+        button.into_iter().for_each(|button| bench.button(button, 1.0));
+        bench.button(DEAD_MAN, 1.0);
+        assert_eq!(bench.after(10 * MS).still, Some(Still::SticksNotNeutral));
+    }
+}
+
+#[test]
+fn speed_rises_from_nothing_over_the_ramp() {
+    let mut bench = Bench::with(|s| s.engage_ramp_ms = 200);
+    bench.button(DEAD_MAN, 1.0);
+    assert!(bench.after(10 * MS).engaged);
+    bench.axis(PadAxis::RightStickY, 1.0);
+    for tick in 1..=30 {
+        let speed = bench.after(10 * MS).twist.linear_m_s.z;
+        let share = (f64::from(tick) / 20.0).min(1.0);
+        assert!(near(speed, 0.1 * share), "tick {tick}: {speed}");
+    }
+}
+
+#[test]
+fn the_gripper_begins_where_it_is_and_goes_as_fast_as_the_trigger_is_pressed() {
+    let mut bench = Bench::with(|s| (s.engage_ramp_ms, s.dead_zone) = (0, 0.1));
+    assert_eq!(bench.step().gripper, 0.7);
+    bench.opening = 0.4;
+    bench.button(DEAD_MAN, 1.0);
+    assert_eq!(bench.after(10 * MS).gripper, 0.4);
+    // What is measured meanwhile changes nothing.
+    bench.opening = 0.9;
+    assert_eq!(bench.after(10 * MS).gripper, 0.4);
+    bench.button(PadButton::LeftTrigger2, 0.55);
+    assert!(near(bench.after(10 * MS).gripper, 0.405));
+    bench.button(PadButton::LeftTrigger2, 0.0);
+    bench.button(PadButton::RightTrigger2, 1.0);
+    assert!(near(bench.after(20 * MS).gripper, 0.385));
+    // A step that comes late makes no jump.
+    assert!(near(bench.after(2_000 * MS).gripper, 0.335));
+    assert_eq!(bench.pass(2_000 * MS).gripper, 0.0);
+    bench.button(DEAD_MAN, 0.0);
+    assert_eq!(bench.after(10 * MS).gripper, 0.9);
+}
+
+#[test]
+fn the_dead_zone_is_round_and_the_response_begins_at_zero_beyond_it() {
+    let mut bench = Bench::engaged(|s| (s.dead_zone, s.curve) = (0.2, 2.0));
+    // On each axis alone this would be within, or beyond.
+    for (x, y, speed) in [
+        (0.19, 0.0, 0.0),
+        (0.14, 0.14, 0.0),
+        (0.15, 0.15, ((0.045_f64.sqrt() - 0.2) / 0.8).powi(2) * 0.1),
+        (0.6, 0.0, 0.025),
+        (0.0, 1.0, 0.1),
+        (1.0, 1.0, 0.1),
+    ] {
+        bench.axis(PadAxis::LeftStickX, x);
+        bench.axis(PadAxis::LeftStickY, y);
+        let found = bench.after(10 * MS).twist.linear_m_s.norm();
+        assert!(near(found, speed), "({x}, {y}): {found}, not {speed}");
+    }
+}
+
+#[test]
+fn three_speeds_end_to_end() {
+    let mut bench = Bench::engaged(|_| ());
+    bench.axis(PadAxis::RightStickY, 1.0);
+    let mut speeds = Vec::new();
+    for button in ["faster", "faster", "slower", "slower", "slower"] {
+        let button = if button == "faster" { PadButton::South } else { PadButton::LeftTrigger };
+        bench.tap(button);
+        let steer = bench.after(10 * MS);
+        speeds.push((steer.speed, steer.twist.linear_m_s.z));
+    }
+    assert_eq!(
+        speeds,
+        [
+            (Speed::Fast, 0.18),
+            (Speed::Fast, 0.18),
+            (Speed::Normal, 0.1),
+            (Speed::Slow, 0.04),
+            (Speed::Slow, 0.04)
+        ]
+    );
+}
+
+#[test]
+fn each_press_is_told_once_with_the_dead_man_held_or_not() {
+    for held in [false, true] {
+        let mut bench = Bench::with(|_| ());
+        bench.button(DEAD_MAN, f64::from(u8::from(held)));
+        bench.after(10 * MS);
+        for (button, press) in [
+            (PadButton::Start, Press::StartKeep),
+            (PadButton::Select, Press::Discard),
+            (PadButton::West, Press::ReRecord),
+            (PadButton::North, Press::Success),
+            (PadButton::East, Press::Failure),
+            (PadButton::South, Press::SpeedUp),
+            (PadButton::LeftTrigger, Press::SpeedDown),
+            (PadButton::Mode, Press::Stop),
+        ] {
+            assert_eq!(bench.tap(button), [press]);
+            assert_eq!(bench.after(10 * MS).pressed, []);
+        }
+    }
+}
+
+#[test]
+fn a_stop_ends_motion_at_once_whatever_is_held() {
+    for buttons in [&[PadButton::Mode][..], &[PadButton::LeftThumb, PadButton::RightThumb]] {
+        let mut bench = Bench::engaged(|_| ());
+        bench.axis(PadAxis::LeftStickX, 1.0);
+        assert!(!is_zero(&bench.after(10 * MS)));
+        buttons.iter().for_each(|&button| bench.button(button, 1.0));
+        let steer = bench.after(10 * MS);
+        assert_eq!(steer.pressed, [Press::Stop]);
+        assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::Stopped)));
+        // Held, it is no second stop; motion needs the dead-man pressed anew.
+        bench.axis(PadAxis::LeftStickX, 0.0);
+        let steer = bench.after(10 * MS);
+        assert_eq!((steer.pressed, steer.still), (vec![], Some(Still::PressAnew)));
+    }
+    // One stick pressed is none.
+    let mut bench = Bench::engaged(|_| ());
+    bench.button(PadButton::LeftThumb, 1.0);
+    assert_eq!(bench.after(10 * MS).pressed, []);
+}
+
+#[test]
+fn a_dead_man_let_go_for_less_than_a_step_begins_anew() {
+    let mut bench = Bench::engaged(|_| ());
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(!is_zero(&bench.after(10 * MS)));
+    bench.button(DEAD_MAN, 0.0);
+    bench.button(DEAD_MAN, 1.0);
+    let steer = bench.after(10 * MS);
+    assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::SticksNotNeutral)));
+    bench.axis(PadAxis::LeftStickX, 0.0);
+    assert!(bench.after(10 * MS).engaged);
+}
+
+/// What a person must do after anything was wrong.
+fn needs_arming(bench: &mut Bench) {
+    // As it was: held, sticks deflected.
+    let steer = bench.after(10 * MS);
+    assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::PressAnew)));
+    bench.button(DEAD_MAN, 0.0);
+    assert_eq!(bench.after(10 * MS).still, Some(Still::DeadManUp));
+    bench.button(DEAD_MAN, 1.0);
+    assert_eq!(bench.after(10 * MS).still, Some(Still::SticksNotNeutral));
+    bench.axis(PadAxis::LeftStickX, 0.0);
+    assert!(bench.after(10 * MS).engaged);
+}
+
+#[test]
+fn an_unplugged_pad_is_still_at_the_next_step_and_must_be_armed() {
+    let mut bench = Bench::engaged(|_| ());
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(!is_zero(&bench.after(10 * MS)));
+    let plugged = std::mem::replace(&mut bench.pad, PadState::absent(bench.now_ns));
+    let steer = bench.step();
+    assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::Unplugged)));
+    assert_eq!(bench.after(10 * MS).still, Some(Still::Unplugged));
+    bench.pad = plugged;
+    bench.pad.connection = Some(2);
+    for _ in 0..60 {
+        assert_eq!(bench.after(10 * MS).still, Some(Still::PressAnew));
+    }
+    needs_arming(&mut bench);
+}
+
+#[test]
+fn a_pad_plugged_in_anew_between_two_steps_must_be_armed() {
+    let mut bench = Bench::engaged(|_| ());
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(!is_zero(&bench.after(10 * MS)));
+    bench.pad.connection = Some(2);
+    assert!(is_zero(&bench.after(10 * MS)));
+    bench.pass(SETTLE_NS);
+    needs_arming(&mut bench);
+}
+
+/// xpad reports what is held right after the plugging-in, which looks like a press.
+#[test]
+fn what_is_held_at_the_plugging_in_is_no_press() {
+    let mut bench = Bench::with(|_| ());
+    bench.pad = PadState::connected(2, bench.now_ns);
+    assert_eq!(bench.after(10 * MS).still, Some(Still::DeadManUp));
+    bench.button(DEAD_MAN, 1.0);
+    bench.button(PadButton::Start, 1.0);
+    let steer = bench.after(10 * MS);
+    assert_eq!((steer.still, steer.pressed), (Some(Still::PressAnew), vec![]));
+    assert_eq!(bench.pass(SETTLE_NS).still, Some(Still::PressAnew));
+    bench.button(DEAD_MAN, 0.0);
+    bench.after(10 * MS);
+    bench.button(DEAD_MAN, 1.0);
+    assert!(bench.after(10 * MS).engaged);
+}
+
+#[test]
+fn a_hung_thread_is_still_at_once_and_must_be_armed() {
+    let mut bench = Bench::engaged(|_| ());
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(!is_zero(&bench.after(10 * MS)));
+    let beat_ns = bench.now_ns;
+    bench.now_ns = beat_ns + HEARTBEAT_AGE_NS;
+    assert!(bench.step().engaged);
+    bench.now_ns += 1;
+    let steer = bench.step();
+    assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::ThreadSilent)));
+    needs_arming(&mut bench);
+}
+
+#[test]
+fn a_pad_that_steers_and_says_nothing_is_still_and_must_be_armed() {
+    let mut bench = Bench::engaged(|s| s.silent_after_ms = 500);
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(!is_zero(&bench.after(10 * MS)));
+    for _ in 0..49 {
+        assert!(bench.after(10 * MS).engaged);
+    }
+    let steer = bench.after(10 * MS);
+    assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::Silent)));
+    // It stays so for as long as nothing is heard.
+    assert_eq!(bench.after(10_000 * MS).still, Some(Still::Silent));
+    bench.axis(PadAxis::LeftStickX, 0.9);
+    needs_arming(&mut bench);
+}
+
+#[test]
+fn a_pad_at_rest_may_say_nothing() {
+    let mut bench = Bench::engaged(|s| s.silent_after_ms = 500);
+    assert!(bench.after(600_000 * MS).engaged);
+    bench.axis(PadAxis::LeftStickX, 1.0);
+    assert!(!is_zero(&bench.after(10 * MS)));
+}
+
+#[test]
+fn every_reason_says_what_to_do() {
+    for still in [
+        Still::NoPad,
+        Still::Unplugged,
+        Still::Silent,
+        Still::ThreadSilent,
+        Still::Garbled,
+        Still::Stopped,
+        Still::DeadManUp,
+        Still::PressAnew,
+        Still::SticksNotNeutral,
+    ] {
+        assert!(still.to_string().contains([':', '?']), "{still}");
+    }
+}
+
+/// What may happen to a pad between two steps.
+#[derive(Clone, Debug)]
+enum Doing {
+    Axis(PadAxis, f64),
+    Button(PadButton, f64),
+    Unplug,
+    Plug,
+    Hang(u64),
+    Wait(u64),
+}
+
+fn doing() -> impl Strategy<Value = Doing> {
+    let value = prop_oneof![
+        9 => -1.0..=1.0_f64,
+        2 => prop::sample::select(vec![0.0, 1.0, -1.0]),
+        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -7.0]),
+    ];
+    let axis = prop::sample::select(PadAxis::ALL.to_vec());
+    let button = prop::sample::select(PadButton::ALL.to_vec());
+    prop_oneof![
+        8 => (axis, value.clone()).prop_map(|(axis, value)| Doing::Axis(axis, value)),
+        3 => (button, value).prop_map(|(button, value)| Doing::Button(button, value)),
+        4 => prop::sample::select(vec![0.0, 1.0, 1.0]).prop_map(|v| Doing::Button(DEAD_MAN, v)),
+        4 => Just(Doing::Axis(PadAxis::LeftStickX, 0.0)),
+        1 => Just(Doing::Unplug),
+        2 => Just(Doing::Plug),
+        1 => (0..300 * MS).prop_map(Doing::Hang),
+        9 => prop_oneof![0..40 * MS, 0..5_000 * MS].prop_map(Doing::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever a pad does: no motion without a dead-man held on a pad that is there and heard, none
+    /// after a fault before it was let go, and never more than the speed of the mode.
+    #[test]
+    fn nothing_moves_without_leave(
+        doings in prop::collection::vec(doing(), 1..120),
+        (dead_zone, curve) in (0.0..=0.5, 1.0..=4.0),
+        (operator_yaw_deg, engage_ramp_ms) in (-180.0..=180.0, 0..=2000_u64),
+        openings in prop::sample::select(vec![0.0, 0.3, 1.0, f64::NAN, -4.0, f64::INFINITY]),
+    ) {
+        let settings = TeleopSettings {
+            dead_zone, curve, operator_yaw_deg, engage_ramp_ms, silent_after_ms: 1000,
+            ..TeleopSettings::default()
+        };
+        let mut bench = Bench::new(&settings);
+        bench.opening = openings;
+        let mut connection = 1;
+        // Whether the dead-man was seen up since the last fault.
+        let mut armed = true;
+        for doing in doings {
+            match doing {
+                Doing::Axis(axis, value) => bench.axis(axis, value),
+                Doing::Button(button, value) => bench.button(button, value),
+                Doing::Unplug => bench.pad = PadState::absent(bench.now_ns),
+                Doing::Plug => {
+                    connection += 1;
+                    bench.pad = PadState::connected(connection, bench.now_ns);
+                }
+                Doing::Hang(ns) => bench.now_ns += ns,
+                Doing::Wait(ns) => {
+                    bench.now_ns += ns;
+                    bench.pad.heartbeat_ns = bench.now_ns;
+                }
+            }
+            let (pad, now_ns) = (bench.pad.clone(), bench.now_ns);
+            let steer = bench.step();
+            let numbers = PadAxis::ALL.iter().map(|&a| pad.axis(a))
+                .chain(PadButton::ALL.iter().map(|&b| pad.value(b)));
+            let fault = pad.connection.is_none()
+                || now_ns - pad.heartbeat_ns > HEARTBEAT_AGE_NS
+                || numbers.into_iter().any(|value| !value.is_finite())
+                || steer.pressed.contains(&Press::Stop);
+            if fault || matches!(steer.still, Some(Still::Silent)) {
+                armed = false;
+            } else if !pad.is_pressed(DEAD_MAN) {
+                armed = true;
+            }
+            let may_move = !fault && armed && pad.is_pressed(DEAD_MAN);
+            prop_assert!(may_move || (is_zero(&steer) && !steer.engaged), "{steer:?}");
+            prop_assert!(steer.twist.is_finite());
+            prop_assert!((0.0..=1.0).contains(&steer.gripper), "{}", steer.gripper);
+            prop_assert_eq!(steer.engaged, steer.still.is_none());
+            let (linear, angular) = match steer.speed {
+                Speed::Slow => (0.04, 0.25),
+                Speed::Normal => (0.1, 0.5),
+                Speed::Fast => (0.18, 1.0),
+            };
+            prop_assert!(steer.twist.linear_m_s.norm() <= linear + 1e-12);
+            prop_assert!(steer.twist.angular_rad_s.norm() <= angular + 1e-12);
+            if !is_zero(&steer) {
+                prop_assert!(now_ns - pad.heard_ns <= 1000 * MS);
+            }
+        }
+    }
+
+    /// A little more stick is a little more speed, at the edge of the dead zone as anywhere.
+    #[test]
+    fn the_response_has_no_step(
+        (x, y) in (-1.0..=1.0_f64, -1.0..=1.0_f64),
+        (dx, dy) in (-1e-4..=1e-4_f64, -1e-4..=1e-4_f64),
+        (dead_zone, curve) in (0.0..=0.5, 1.0..=4.0),
+    ) {
+        let mut bench = Bench::engaged(|s| (s.dead_zone, s.curve) = (dead_zone, curve));
+        let mut speed_at = |x: f64, y: f64| {
+            bench.axis(PadAxis::LeftStickX, x);
+            bench.axis(PadAxis::LeftStickY, y);
+            bench.after(MS).twist.linear_m_s
+        };
+        let change = (speed_at(x + dx, y + dy) - speed_at(x, y)).norm();
+        // At most the slope of the steepest curve and of the direction near the middle.
+        let most = 0.1 * dx.hypot(dy) * (4.0 / 0.5 + 1.0);
+        prop_assert!(change <= most + 1e-12, "{change} > {most}");
+    }
+}
