@@ -139,6 +139,10 @@ fn mapping_line(text: &str) -> Result<(), String> {
                     then fields such as a:b0, all with commas between them"
             .to_owned());
     }
+    let platform = rest.iter().find_map(|field| field.strip_prefix("platform:"));
+    if let Some(platform) = platform.filter(|platform| *platform != "Linux") {
+        return Err(format!("is for {platform}: take the line with platform:Linux"));
+    }
     // The library that reads it passes over such marks, and the arm would go the other way.
     if rest.iter().any(|field| field.ends_with('~')) {
         return Err(

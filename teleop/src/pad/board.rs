@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Which pads there are, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PadHealth {
-    /// Names of the pads that are plugged in, those that cannot be used included.
+    /// Names of the pads that are plugged in, as the kernel has them, those that cannot be used
+    /// included.
     pub pads: Vec<String>,
     /// Name of the one that is listened to.
     pub chosen: Option<String>,

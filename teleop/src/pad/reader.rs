@@ -51,7 +51,7 @@ pub(super) fn listen(
         builder = builder.add_included_mappings(false).add_mappings(mapping);
     }
     let gilrs = builder.build().map_err(|error| error.to_string())?;
-    let pads = pads_of(&gilrs);
+    let pads = pads_of(&gilrs, &BTreeSet::new());
     let others = devices.into_iter().filter(|device| !pads.contains(device)).collect();
     let mut reader = Reader {
         gilrs,
@@ -165,7 +165,7 @@ impl Reader<'_> {
             if self.gone.contains(&id.into()) {
                 continue;
             }
-            health.pads.push(pad.name().to_owned());
+            health.pads.push(pad.os_name().to_owned());
             if !is_called(&pad, self.settings.pad.as_deref()) {
                 continue;
             }
@@ -182,7 +182,7 @@ impl Reader<'_> {
             self.board.connect();
         }
         let chosen = self.chosen.as_ref().map(|chosen| self.gilrs.gamepad(chosen.id));
-        health.chosen = chosen.map(|pad| pad.name().to_owned());
+        health.chosen = chosen.map(|pad| pad.os_name().to_owned());
         if health.chosen.is_none() {
             health.fault = Some(why_none(&health.pads, &refusals, self.settings.pad.as_deref()));
         }
@@ -198,7 +198,7 @@ impl Reader<'_> {
         self.looked_ns = now_ns;
         let present = devices();
         self.others.retain(|device| present.contains(device));
-        let pads = pads_of(&self.gilrs);
+        let pads = pads_of(&self.gilrs, &self.gone);
         let known = |device: &OsString| self.others.contains(device) || pads.contains(device);
         let strange: BTreeSet<_> = present.into_iter().filter(|device| !known(device)).collect();
         // One that is new is given until the next look.
@@ -248,7 +248,7 @@ fn missing(pad: &Gamepad<'_>, settings: &TeleopSettings) -> Option<String> {
         format!(
             "{} is not used: its mapping has no {}; bind what it has in [teleop.bindings], or give \
              its mapping in [teleop] mapping",
-            pad.name(),
+            pad.os_name(),
             lacks.join(", ")
         )
     })
@@ -292,9 +292,10 @@ fn devices() -> BTreeSet<OsString> {
     names.filter(|name| name.as_encoded_bytes().starts_with(b"event")).collect()
 }
 
-/// The names of the devices that gilrs has for pads.
-fn pads_of(gilrs: &Gilrs) -> BTreeSet<OsString> {
-    let names = gilrs.gamepads().map(|(_, pad)| pad.devpath().file_name().map(ToOwned::to_owned));
+/// The names of the devices that gilrs has for pads, without those that are `gone`.
+fn pads_of(gilrs: &Gilrs, gone: &BTreeSet<usize>) -> BTreeSet<OsString> {
+    let pads = gilrs.gamepads().filter(|(id, _)| !gone.contains(&(*id).into()));
+    let names = pads.map(|(_, pad)| pad.devpath().file_name().map(ToOwned::to_owned));
     names.flatten().collect()
 }
 
