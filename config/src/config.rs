@@ -1,6 +1,7 @@
 //! The resolved configuration: every key has a value, the values fit together, and names carry
 //! units. Serialised to TOML it is a file that [`Config::parse`] reads back to the same value.
 
+use crate::camera::Camera;
 use crate::record::Record;
 use crate::teleop::Teleop;
 use jaco_core::given::as_given;
@@ -112,59 +113,6 @@ pub struct Arm {
     pub home_on_start: bool,
     /// What the servo never lets the arm exceed.
     pub limits: Limits,
-}
-
-/// One camera.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Camera {
-    /// Its name: in datasets `observation.images.<name>`; in the simulator that of the scene's
-    /// camera.
-    pub name: String,
-    /// Where its pictures come from.
-    #[serde(flatten)]
-    pub source: Source,
-    /// Picture width \[pixels\].
-    pub width: u32,
-    /// Picture height \[pixels\].
-    pub height: u32,
-    /// Pictures a second \[Hz\].
-    pub rate_hz: u32,
-    /// Age from which its newest picture may no longer be acted upon \[ms\].
-    pub stale_after_ms: u64,
-}
-
-/// Where a camera's pictures come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "source", rename_all = "lowercase")]
-pub enum Source {
-    /// The simulator.
-    Sim,
-    /// A Video4Linux device.
-    V4l {
-        /// Which one.
-        device: VideoDevice,
-    },
-}
-
-/// A Video4Linux device, as the file names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum VideoDevice {
-    /// N of `/dev/videoN`.
-    Number(u32),
-    /// An absolute path, such as one below `/dev/v4l/by-id`.
-    #[serde(serialize_with = "given")]
-    Path(PathBuf),
-}
-
-impl VideoDevice {
-    /// The path to open.
-    pub fn path(&self) -> PathBuf {
-        match self {
-            Self::Number(number) => format!("/dev/video{number}").into(),
-            Self::Path(path) => path.clone(),
-        }
-    }
 }
 
 /// The policy and how it is executed.

@@ -8,6 +8,7 @@
 //! This package must never read anything but its input: no file, no environment, no clock. The
 //! shipped `jacod.toml` beside this package documents every key.
 
+mod camera;
 mod config;
 mod encoding;
 mod limits;
@@ -18,7 +19,8 @@ mod resolve;
 mod section;
 pub mod teleop;
 
-pub use config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
+pub use camera::{Camera, CameraFormat, Controls, PowerLine, Setting, Source, VideoDevice};
+pub use config::{Api, Arm, Config, Log, Paths, Policy, Run, Sim};
 pub use jaco_core::{KeepOut, KeepOuts, Limits};
 pub use problem::{ConfigError, Fault, Problem};
 pub use record::{Pictures, Record};

@@ -1,6 +1,6 @@
 //! The section `[record]`: what recording sessions write, and when they stop.
 
-use crate::config::Camera;
+use crate::camera::Camera;
 use crate::section::Section;
 use jaco_core::Word;
 use serde::Serialize;

@@ -1,26 +1,22 @@
 //! From the file as written to the resolved configuration: the defaults, the ranges and the rules
 //! between keys. `jacod.toml` documents what stands here and a test holds the two together.
 
-use crate::config::{Api, Arm, Camera, Config, Log, Paths, Policy, Run, Sim, Source, VideoDevice};
+use crate::camera::{self, Camera};
+use crate::config::{Api, Arm, Config, Log, Paths, Policy, Run, Sim};
 use crate::encoding;
 use crate::limits;
 use crate::problem::ConfigError;
 use crate::record;
-use crate::section::{Document, NumberOrPath, Section};
+use crate::section::{Document, Section};
 use crate::teleop;
 use jaco_core::given::Variables;
-use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Transport, View, Word};
+use jaco_core::{AngularFrame, Decode, Device, Ethernet, Execution, Transport, View};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// Bytes of a Unix socket's path: `sun_path` without its terminating zero.
 const SOCKET_PATH_BYTES: usize = 107;
-/// What a camera's device is as a text.
-const DEVICE_PATH: &str = "must be N of /dev/videoN without quotes, or an absolute path, such as \
-                           \"/dev/v4l/by-id/usb-...-video-index0\"";
-/// Characters of a camera's name.
-const CAMERA_NAME_CHARS: usize = 32;
 /// Highest cut-off that makes a difference: 256 action tokens have at most 5.55 nats.
 const MOST_ENTROPY_NATS: f64 = 5.55;
 
@@ -61,7 +57,7 @@ fn resolve(mut root: Section<'_>) -> Option<Config> {
     let api = api(root.section("api"));
     let arm = arm(root.section("arm"));
     let sim = root.optional_section("sim").map(|section| sim(section, &api));
-    let cameras = cameras(&mut root, sim.is_some());
+    let cameras = camera::read(&mut root, sim.is_some());
     let policy = policy(root.section("policy"), &paths, &cameras);
     let run = run(root.section("run"));
     let teleop = teleop::read(root.section("teleop"));
@@ -162,102 +158,6 @@ fn sim(mut section: Section<'_>, api: &Api) -> Option<Sim> {
 }
 
 /// One entry per camera section; None for one that was refused.
-fn cameras(root: &mut Section<'_>, has_sim: bool) -> Vec<Option<Camera>> {
-    let sections = root.sections("camera", "a list of sections, each under [[camera]]");
-    if sections.is_empty() {
-        root.require("camera", None::<()>, "at least one [[camera]] section");
-    }
-    let mut named: Vec<(String, Option<usize>)> = Vec::new();
-    // Device, name of the camera it is of, and the device's line.
-    let mut devices: Vec<(PathBuf, String, Option<usize>)> = Vec::new();
-    let read = sections.into_iter().map(|mut section| {
-        let camera = camera(&mut section, has_sim);
-        if let Some(Camera { name, source, .. }) = &camera {
-            match named.iter().find(|(earlier, _)| earlier == name) {
-                Some((_, Some(line))) => {
-                    section.refuse("name", format!("is the name of the camera on line {line} too"));
-                }
-                _ => named.push((name.clone(), section.line_of("name"))),
-            }
-            if let Source::V4l { device } = source {
-                let path = device.path();
-                match devices.iter().find(|(earlier, ..)| *earlier == path) {
-                    Some((_, owner, Some(line))) => section.refuse(
-                        "device",
-                        format!("is the device of the camera {owner:?} on line {line} too"),
-                    ),
-                    _ => devices.push((path, name.clone(), section.line_of("device"))),
-                }
-            }
-        }
-        section.finish();
-        camera
-    });
-    read.collect()
-}
-
-fn camera(section: &mut Section<'_>, has_sim: bool) -> Option<Camera> {
-    let name = section.text("name", |name| {
-        let fits = name.len() <= CAMERA_NAME_CHARS
-            && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-        let rule = || format!("must be 1 to {CAMERA_NAME_CHARS} of a-z, 0-9, _ and -");
-        if fits { Ok(()) } else { Err(rule()) }
-    });
-    let name = section.require("name", name, "a name for the camera, such as \"front\"");
-    let kind = section.word::<SourceKind>("source");
-    let kind = section.require("source", kind, "\"sim\" or \"v4l\"");
-    let device = section.integer_or_path(
-        "device",
-        0..=255_u32,
-        DEVICE_PATH,
-        "N of /dev/videoN, or a path in quotes",
-    );
-    let device = device.map(|device| match device {
-        NumberOrPath::Number(number) => VideoDevice::Number(number),
-        NumberOrPath::Path(path) => VideoDevice::Path(path),
-    });
-    let source = match kind {
-        Some(SourceKind::V4l) => section
-            .require("device", device, "N of the camera's /dev/videoN, or its path in quotes")
-            .map(|device| Source::V4l { device }),
-        Some(SourceKind::Sim) => {
-            if device.is_some() {
-                section.refuse("device", "is for source = \"v4l\" only".to_owned());
-            }
-            if !has_sim {
-                let reason = "needs the simulator's socket: add a [sim] section with socket";
-                section.refuse("source", reason.to_owned());
-            }
-            Some(Source::Sim)
-        }
-        None => None,
-    };
-    let width = section.integer("width", 32..=3840).unwrap_or(640);
-    let height = section.integer("height", 32..=2160).unwrap_or(480);
-    let rate_hz = section.integer("rate_hz", 10..=120).unwrap_or(30);
-    // From two periods of the slowest camera on.
-    let stale_after_ms = section.integer("stale_after_ms", 200..=5000).unwrap_or(500);
-    Some(Camera { name: name?, source: source?, width, height, rate_hz, stale_after_ms })
-}
-
-/// The word of `source`; the device stands in a key of its own.
-#[derive(Clone, Copy, PartialEq)]
-enum SourceKind {
-    Sim,
-    V4l,
-}
-
-impl Word for SourceKind {
-    const ALL: &'static [Self] = &[Self::Sim, Self::V4l];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sim => "sim",
-            Self::V4l => "v4l",
-        }
-    }
-}
-
 fn policy(mut section: Section<'_>, paths: &Paths, cameras: &[Option<Camera>]) -> Option<Policy> {
     let s = &mut section;
     let checkpoint =

@@ -7,7 +7,7 @@
 use crate::encoding;
 use crate::problem::{ConfigError, Fault, Problem};
 use jaco_core::Word;
-use jaco_core::given::{GivenPathError, Variables, given_path};
+use jaco_core::given::{Variables, given_path};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -163,28 +163,22 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// The whole number or the absolute path `key`, if it is there; a number in `range`. `wanted`
-    /// says what it must be, `path_rule` what a text must be.
-    pub(crate) fn integer_or_path<T>(
+    /// The whole number `key` in `range`, or what `read` makes of its text, if it is there. `wanted`
+    /// says what it must be.
+    pub(crate) fn integer_or<T, U>(
         &mut self,
         key: &'static str,
         range: RangeInclusive<T>,
-        path_rule: &str,
         wanted: &'static str,
-    ) -> Option<NumberOrPath<T>>
+        read: impl FnOnce(&str, Variables<'_>) -> Result<U, Fault>,
+    ) -> Option<NumberOr<T, U>>
     where
         T: TryFrom<i64> + PartialOrd + Display,
     {
         let variables = self.document.variables;
         self.take(key, |value, _| match (integer(value, &range), value.as_str()) {
-            (Some(number), _) => number.map(NumberOrPath::Number),
-            (None, Some(text)) => match given_path(text, variables) {
-                Ok(path) if path.is_absolute() => Ok(NumberOrPath::Path(path)),
-                Err(error @ (GivenPathError::Unset(_) | GivenPathError::OtherHome(_))) => {
-                    Err(Fault::Conflict(error.to_string()))
-                }
-                Ok(_) | Err(_) => Err(Fault::Conflict(path_rule.to_owned())),
-            },
+            (Some(number), _) => number.map(NumberOr::Number),
+            (None, Some(text)) => read(text, variables).map(NumberOr::Text),
             (None, None) => Err(Fault::WrongType(wanted)),
         })
     }
@@ -313,9 +307,9 @@ fn as_written(key: &str) -> Cow<'_, str> {
 }
 
 /// A value that may be written in either way.
-pub(crate) enum NumberOrPath<T> {
+pub(crate) enum NumberOr<T, U> {
     Number(T),
-    Path(PathBuf),
+    Text(U),
 }
 
 /// None if the value is no whole number at all.

@@ -218,8 +218,9 @@ fn a_device_is_a_number_or_an_absolute_path() {
         assert_eq!(
             with(text),
             format!(
-                "j.toml:8: camera[0].device = {text}: must be N of /dev/videoN without quotes, or \
-                 an absolute path, such as \"/dev/v4l/by-id/usb-...-video-index0\""
+                "j.toml:8: camera[0].device = {text}: must be N of /dev/videoN without quotes, an \
+                 absolute path, such as \"/dev/v4l/by-id/usb-...-video-index0\", \"serial:...\" or \
+                 \"name:...\""
             )
         );
     }
@@ -233,6 +234,33 @@ fn a_device_is_a_number_or_an_absolute_path() {
         );
     }
     assert_eq!(with("256"), "j.toml:8: camera[0].device = 256: must be 0 to 255");
+    for text in ["\"serial:\"", "\"name: C920\""] {
+        let reason = "must have text behind the colon, without spaces around it";
+        assert_eq!(with(text), format!("j.toml:8: camera[0].device = {text}: {reason}"));
+    }
+}
+
+#[test]
+fn a_cameras_setting_is_a_number_or_auto() {
+    let with = |line: &str| message(&format!("{VALID}{line}"));
+    for (key, range) in
+        [("exposure", "1 to 100000"), ("gain", "0 to 65535"), ("white_balance", "1000 to 15000")]
+    {
+        let wrong = with(&format!("{key} = \"manual\""));
+        let place = format!("j.toml:9: camera[0].{key} = ");
+        assert_eq!(wrong, format!("{place}\"manual\": must be a whole number, or \"auto\""));
+        assert_eq!(with(&format!("{key} = -1")), format!("{place}-1: must be {range}"));
+        assert!(Config::parse(&format!("{VALID}{key} = \"auto\""), "j.toml").is_ok());
+    }
+    assert_eq!(
+        with("power_line = 50"),
+        "j.toml:9: camera[0].power_line = 50: must be one of \"off\", \"50Hz\", \"60Hz\", \"auto\""
+    );
+    let sim = VALID.replace("\"v4l\"\ndevice = 0", "\"sim\"\nexposure = 3");
+    assert_eq!(
+        message(&format!("{sim}[sim]\nsocket = \"s\"")),
+        "j.toml:8: camera[0].exposure = 3: is for source = \"v4l\" only"
+    );
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 use jaco_config::teleop::{AxisBinding, Bindings, Chord, PadAxis, PadButton};
 use jaco_config::{
-    Api, Arm, Camera, Config, KeepOut, KeepOuts, Limits, Log, Paths, Pictures, Policy, Record, Run,
-    Sim, Source, Teleop, VideoDevice,
+    Api, Arm, Camera, CameraFormat, Config, Controls, KeepOut, KeepOuts, Limits, Log, Paths,
+    Pictures, Policy, PowerLine, Record, Run, Setting, Sim, Source, Teleop, VideoDevice,
 };
 use jaco_core::{
     AngularFrame, Decode, Device, Dtype, Ethernet, Execution, Level, LogFormat, Transport, View,
@@ -123,6 +123,21 @@ fn v4l(device: VideoDevice) -> Source {
     Source::V4l { device }
 }
 
+fn setting(range: std::ops::RangeInclusive<i32>) -> impl Strategy<Value = Option<Setting>> {
+    prop::option::of(prop_oneof![Just(Setting::Auto), range.prop_map(Setting::Fixed)])
+}
+
+prop_compose! {
+    fn controls()(
+        exposure in setting(1..=100_000),
+        (gain, focus) in (setting(0..=65_535), setting(0..=65_535)),
+        white_balance in setting(1000..=15_000),
+        power_line in prop::option::of(word::<PowerLine>()),
+    ) -> Controls {
+        Controls { exposure, gain, white_balance, focus, power_line }
+    }
+}
+
 prop_compose! {
     fn camera(index: usize)(
         name in "[a-z_-]{1,30}",
@@ -132,12 +147,31 @@ prop_compose! {
             (0..=63_u32).prop_map(move |number| v4l(VideoDevice::Number(64 * index as u32 + number))),
             "/[a-zA-Zä/ '\"\\\\._-]{0,50}"
                 .prop_map(move |path| v4l(VideoDevice::Path(format!("{path}/by-id/{index}").into()))),
+            "[0-9A-Z:$~]{1,9}".prop_map(move |text| v4l(VideoDevice::Serial(format!("{text}{index}")))),
+            "[a-zA-Zä: ]{0,9}".prop_map(move |text| v4l(VideoDevice::Name(format!("A{text}{index}")))),
         ],
         (width, height) in (32..=3840_u32, 32..=2160_u32),
         rate_hz in 10..=120_u32,
-        stale_after_ms in 200..=5000_u64,
+        (stale_after_ms, late_after_ms, dark_below) in (200..=5000_u64, 50..=2000_u64, 0..=128_u8),
+        (format, controls) in (word::<CameraFormat>(), controls()),
     ) -> Camera {
-        Camera { name: format!("{name}{index}"), source, width, height, rate_hz, stale_after_ms }
+        let (format, controls) = match source {
+            Source::V4l { .. } => (format, controls),
+            Source::Sim => Default::default(),
+        };
+        let name = format!("{name}{index}");
+        Camera {
+            name,
+            source,
+            width,
+            height,
+            rate_hz,
+            format,
+            controls,
+            stale_after_ms,
+            late_after_ms,
+            dark_below,
+        }
     }
 }
 
@@ -318,7 +352,7 @@ fn the_policy_defaults_follow_the_other_sections() {
     assert_eq!(config.policy.camera, "wrist");
     assert_eq!(config.policy.commit_steps, 0);
     assert_eq!(config.camera("wrist").unwrap().source, v4l(VideoDevice::Number(3)));
-    assert_eq!(VideoDevice::Number(3).path().to_str(), Some("/dev/video3"));
+    assert_eq!(VideoDevice::Number(3).path().unwrap().to_str(), Some("/dev/video3"));
     assert_eq!(config.camera("front"), None);
 }
 

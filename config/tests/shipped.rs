@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use jaco_config::{Config, KeepOut, Limits, Source, VideoDevice};
+use jaco_config::{Config, Controls, KeepOut, Limits, PowerLine, Setting, Source, VideoDevice};
 use jaco_core::Execution;
 
 const REFERENCE: &str = include_str!("../jacod.toml");
@@ -91,6 +91,11 @@ fn the_reference_comments_state_the_defaults_too() {
             "cameras",
             "pad",
             "mapping",
+            "exposure",
+            "gain",
+            "white_balance",
+            "focus",
+            "power_line",
         ];
         if described.contains(&key.as_str()) {
             continue; // Their defaults are described, not values.
@@ -101,7 +106,7 @@ fn the_reference_comments_state_the_defaults_too() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 98);
+    assert_eq!(checked, 101);
 }
 
 #[test]
@@ -120,6 +125,14 @@ fn the_reference_mentions_every_key() {
     config.teleop.mapping = Some("mapping".to_owned());
     config.arm.limits.keep_out = vec![KeepOut::default()].try_into().unwrap();
     config.cameras[0].source = Source::V4l { device: VideoDevice::Number(0) };
+    let auto = Some(Setting::Auto);
+    config.cameras[0].controls = Controls {
+        exposure: auto,
+        gain: auto,
+        white_balance: auto,
+        focus: auto,
+        power_line: Some(PowerLine::Auto),
+    };
     let mut keys = Vec::new();
     leaves(&toml::Value::try_from(&config).unwrap(), "", &mut keys);
     assert!(keys.len() > 30, "the serialised configuration lost its keys: {keys:?}");
@@ -165,7 +178,7 @@ fn the_documented_ranges_are_the_ranges() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 64);
+    assert_eq!(checked, 70);
 }
 
 /// Asserts that the line is refused with exactly the documented range.

@@ -1,10 +1,11 @@
 //! Watches one camera and tells what it sees: one line of JSON for each picture, fault and
 //! recovery, until its input ends. It must never do more: it shows the camera's own word.
 //!
-//! `cargo run -p jaco-camera --example watch -- /dev/video0 640 480 30`
+//! `cargo run -p jaco-camera --example watch -- 'device = 0' 'exposure = 100'`: lines of its [[camera]]
+//! section
 
 use jaco_camera::CameraHealth;
-use jaco_config::{Camera, Source, VideoDevice};
+use jaco_config::Config;
 use jaco_core::{Clock, Frame, MonotonicClock};
 use serde_json::json;
 use std::error::Error;
@@ -17,18 +18,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [device, width, height, rate_hz] = &arguments[..] else {
-        return Err("usage: watch DEVICE WIDTH HEIGHT RATE_HZ".into());
-    };
-    let config = Camera {
-        name: "front".to_owned(),
-        source: Source::V4l { device: VideoDevice::Path(device.into()) },
-        width: width.parse()?,
-        height: height.parse()?,
-        rate_hz: rate_hz.parse()?,
-        stale_after_ms: 500,
-    };
+    let lines: Vec<String> = std::env::args().skip(1).collect();
+    let file = format!(
+        "[arm]\nsdk = \"none\"\n[[camera]]\nname = \"front\"\nsource = \"v4l\"\n{}\n",
+        lines.join("\n")
+    );
+    let config = Config::parse(&file, "the arguments")?;
+    let config = config.camera("front").ok_or("no camera")?.clone();
     let clock = MonotonicClock;
     let camera = jaco_camera::start(&config, None, Arc::new(clock))?;
     std::thread::spawn(|| {
@@ -47,9 +43,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let health = camera.health();
         if health.fault != fault {
             let event = if health.fault.is_some() { "fault" } else { "recovered" };
-            let CameraHealth { arrived_ns, fault_since_ns, dropped, reopened, .. } = health;
+            let CameraHealth {
+                kind, arrived_ns, fault_since_ns, onset_ns, dropped, reopened, ..
+            } = health;
             tell(&json!({
-                "event": event, "text": health.fault, "since_ns": fault_since_ns,
+                "event": event, "text": health.fault, "kind": kind.map(|kind| kind.to_string()),
+                "since_ns": fault_since_ns, "onset_ns": onset_ns,
                 "arrived_ns": arrived_ns, "dropped": dropped, "reopened": reopened,
             }))?;
             fault = health.fault;
@@ -63,7 +62,8 @@ fn picture_event(frame: &Frame, health: &CameraHealth, now_ns: u64) -> serde_jso
     json!({
         "event": "picture", "captured_ns": frame.captured_ns, "now_ns": now_ns,
         "width": frame.width, "height": frame.height, "low": low, "high": high,
-        "frames": health.frames, "dropped": health.dropped, "reopened": health.reopened,
+        "jpeg_bytes": frame.jpeg.as_ref().map(|jpeg| jpeg.len()),
+        "rate_hz": health.rate_hz, "frames": health.frames, "dropped": health.dropped, "reopened": health.reopened,
     })
 }
 

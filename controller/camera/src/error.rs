@@ -1,6 +1,7 @@
 //! What can go wrong with a camera, in words for whoever reads the status. Texts carry limits, not
 //! ages: they are the same each time, so that a fault that stays is told once.
 
+use crate::fault::FaultKind;
 use jaco_sim_link::LinkError;
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,14 @@ pub enum StartError {
 pub(crate) enum CameraError {
     #[error("there is no {}; {cameras}", .path.display())]
     Missing { path: PathBuf, cameras: String },
+    #[error("there is no camera {device}; {cameras}")]
+    NotFound { device: String, cameras: String },
+    #[error(
+        "more than one camera is {device} ({paths}): give the serial number or the path of one"
+    )]
+    Ambiguous { device: String, paths: String },
+    #[error("{} {refusal}", .path.display())]
+    Control { path: PathBuf, refusal: ControlRefusal },
     #[error("{} may not be opened by this user: is it in the device's group (video)?", .path.display())]
     Denied { path: PathBuf },
     #[error("{} cannot be opened: {source}", .path.display())]
@@ -53,10 +62,36 @@ pub(crate) enum CameraError {
     Silent { path: PathBuf, silence: Duration },
     #[error("gives no whole picture for {} ms, only buffers that are dropped: {last}", .silence.as_millis())]
     OnlyBad { silence: Duration, last: BadBuffer },
+    #[error("its picture is frozen: the same for {} ms", .lasted.as_millis())]
+    Frozen { lasted: Duration },
     #[error("its thread panicked: {0}")]
     Panicked(String),
     #[error(transparent)]
     Simulator(#[from] LinkError),
+}
+
+impl CameraError {
+    /// Of which kind it is.
+    pub(crate) fn kind(&self) -> FaultKind {
+        match self {
+            Self::Missing { .. }
+            | Self::NotFound { .. }
+            | Self::Gone { .. }
+            | Self::Simulator(_) => FaultKind::Gone,
+            Self::Ambiguous { .. }
+            | Self::Control { .. }
+            | Self::Denied { .. }
+            | Self::Open { .. }
+            | Self::NoCapture { .. }
+            | Self::Busy { .. }
+            | Self::Refused { .. }
+            | Self::NotSet { .. } => FaultKind::Unusable,
+            Self::Silent { .. } => FaultKind::Stalled,
+            Self::OnlyBad { .. } => FaultKind::Torn,
+            Self::Frozen { .. } => FaultKind::Frozen,
+            Self::Call { .. } | Self::Panicked(_) => FaultKind::Failed,
+        }
+    }
 }
 
 /// Why a buffer holds no picture.
@@ -83,8 +118,21 @@ pub(crate) enum BadBuffer {
 /// Why nothing of what a camera offers is chosen.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("offers no format that can be read (MJPEG, or raw YUYV, NV12, RGB3, BGR3, GREY); {0}")]
-    NoFormat(String),
+    #[error("offers no {wanted}; {offers}")]
+    NoFormat { wanted: &'static str, offers: String },
     #[error("offers no {width} x {height} pictures, and sizes are not changed here; {offers}")]
     NoSize { width: u32, height: u32, offers: String },
+}
+
+/// Why a camera is not set as configured.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ControlRefusal {
+    #[error("has no control for {key}; it has {has}")]
+    Absent { key: &'static str, has: String },
+    #[error("does not take {key} = {wanted}: its {control} is {range}")]
+    OutOfRange { key: &'static str, control: String, wanted: i32, range: String },
+    #[error("was set to {control} = {wanted} but says that it has {got}")]
+    NotTaken { control: String, wanted: i32, got: i32 },
+    #[error("does not take {control} = {wanted}: {reason}")]
+    Failed { control: String, wanted: i32, reason: String },
 }

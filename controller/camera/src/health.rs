@@ -3,6 +3,9 @@
 //! Reading never waits for the camera: the lock is held to copy or to write a few numbers, and
 //! never across the log or the driver.
 
+use crate::error::BadBuffer;
+use crate::fault::FaultKind;
+use crate::judge::{Limits, Seen};
 use crate::record::{CameraHealth, Change, Record};
 use jaco_core::Clock;
 use std::fmt;
@@ -29,8 +32,8 @@ impl fmt::Debug for CameraState {
 }
 
 impl CameraState {
-    pub(crate) fn new(camera: Arc<str>, clock: Arc<dyn Clock>) -> Self {
-        let record = Mutex::new(Record::new(clock.now_ns()));
+    pub(crate) fn new(camera: Arc<str>, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        let record = Mutex::new(Record::new(clock.now_ns(), limits));
         Self(Arc::new(Shared { camera, clock, record }))
     }
 
@@ -64,22 +67,32 @@ impl CameraState {
     }
 
     /// Returns how many pictures came so far.
-    pub(crate) fn picture(&self, patience: Duration) -> u64 {
+    pub(crate) fn picture(&self, patience: Duration, seen: Seen) -> u64 {
         let count = {
             let mut record = self.record();
-            record.picture(self.0.clock.now_ns(), patience)
+            record.picture(self.0.clock.now_ns(), patience, seen)
         };
         self.tell_changes();
         count
     }
 
     /// Returns how many buffers were dropped so far.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.record().dropped()
+    pub(crate) fn dropped(&self, reason: &BadBuffer) -> u64 {
+        let count = {
+            let mut record = self.record();
+            record.dropped(self.0.clock.now_ns(), reason)
+        };
+        self.tell_changes();
+        count
     }
 
-    pub(crate) fn failed(&self, fault: String) {
-        self.record().failed(self.0.clock.now_ns(), fault);
+    /// Whether its newest pictures are one and the same.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.record().is_frozen(self.0.clock.now_ns())
+    }
+
+    pub(crate) fn failed(&self, kind: FaultKind, fault: String) {
+        self.record().failed(self.0.clock.now_ns(), kind, fault);
         self.tell_changes();
     }
 
@@ -97,17 +110,19 @@ mod tests {
     #[test]
     fn health_follows_the_clock_though_nobody_tells_anything() {
         let clock = Arc::new(ManualClock::default());
-        let state = CameraState::new("front".into(), clock.clone());
+        let limits = Limits { late_ns: 250_000_000, dark_below: 8.0 };
+        let seen = |captured_ns| Seen { captured_ns, signature: None, brightness: 100.0 };
+        let state = CameraState::new("front".into(), limits, clock.clone());
         state.opening();
         state.opened();
-        state.picture(Duration::from_millis(280));
+        state.picture(Duration::from_millis(280), seen(0));
         clock.advance_ns(280_000_000);
         assert_eq!(state.health().fault, None);
         clock.advance_ns(1);
         let health = state.health();
         assert_eq!(health.fault.unwrap(), "has given no whole picture for 280 ms");
         assert_eq!((health.frames, health.fault_since_ns), (1, Some(280_000_000)));
-        assert_eq!(state.picture(Duration::from_millis(280)), 2);
+        assert_eq!(state.picture(Duration::from_millis(280), seen(1)), 2);
         assert_eq!(state.health().fault, None);
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! A camera that fails is named in its health and opened again, for ever; whatever ends the
 //! reading of it, a panic included, is told in words. It degrades nobody but those who need its
-//! pictures. Nothing here resizes a picture or judges what is on it; a picture that is not
-//! whole is dropped and counted, never shown.
+//! pictures. Nothing here resizes a picture or judges what is on it, but for whether there is light
+//! and whether it is a new one; a picture that is not whole is dropped and counted, never shown.
 
 mod error;
+mod fault;
 mod health;
+mod judge;
 mod record;
 mod sim;
 mod source;
@@ -15,11 +17,13 @@ mod supervise;
 mod v4l;
 
 pub use error::StartError;
+pub use fault::FaultKind;
 pub use health::CameraState;
 pub use record::CameraHealth;
 
-use jaco_config::{Camera, Source as Kind};
+use jaco_config::{Camera, Source as Kind, VideoDevice};
 use jaco_core::{Clock, Frame, Slot};
+use judge::Limits;
 use source::{Opener, Source};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +64,7 @@ pub fn start(
 ) -> Result<CameraHandle, StartError> {
     let name: Arc<str> = config.name.as_str().into();
     let open = opener(config, sim_socket, &clock)?;
-    let state = CameraState::new(Arc::clone(&name), Arc::clone(&clock));
+    let state = CameraState::new(Arc::clone(&name), limits(config), Arc::clone(&clock));
     let handle = CameraHandle { name, frames: Slot::default(), state };
 
     let spawn = |thread: String, body: Box<dyn FnOnce() + Send>| {
@@ -86,6 +90,22 @@ pub fn start(
     Ok(handle)
 }
 
+/// The node of the device that is meant, as it is now; or of which kind the fault is, and what.
+///
+/// # Errors
+/// No camera of this serial number or name is plugged in, or several are.
+pub fn node_of(device: &VideoDevice) -> Result<PathBuf, (FaultKind, String)> {
+    v4l::found::find(device).map_err(|error| (error.kind(), error.to_string()))
+}
+
+fn limits(config: &Camera) -> Limits {
+    let late_ms = match config.source {
+        Kind::Sim => config.stale_after_ms,
+        Kind::V4l { .. } => config.late_after_ms,
+    };
+    Limits { late_ns: late_ms * 1_000_000, dark_below: config.dark_below.into() }
+}
+
 fn opener(
     config: &Camera,
     sim_socket: Option<PathBuf>,
@@ -102,7 +122,8 @@ fn opener(
             let told = v4l::Told::default();
             Ok(Box::new(move || {
                 let (clock, told) = (Arc::clone(&clock), told.clone());
-                let camera = v4l::V4lCamera::open(&config, &device.path(), clock, told)?;
+                let camera =
+                    v4l::V4lCamera::open(&config, &v4l::found::find(&device)?, clock, told)?;
                 Ok(Box::new(camera) as Box<dyn Source>)
             }))
         }

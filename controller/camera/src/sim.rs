@@ -33,7 +33,7 @@ impl SimCamera {
 
 impl Source for SimCamera {
     fn next(&mut self) -> Result<Next, CameraError> {
-        Ok(Next::Picture(self.client.next_frame(SILENCE)?))
+        Ok(Next::Picture(self.client.next_frame(SILENCE)?, None))
     }
 
     fn patience(&self) -> Duration {

@@ -20,8 +20,9 @@ pub(crate) trait Source {
 
 /// A buffer of a camera.
 pub(crate) enum Next {
-    /// A whole picture.
-    Picture(Frame),
+    /// A whole picture, and the [`signature`](crate::judge::signature) of the bytes that it came
+    /// in, where a camera never gives the same ones twice.
+    Picture(Frame, Option<u64>),
     /// No picture, or not all of one.
     Dropped(BadBuffer),
 }

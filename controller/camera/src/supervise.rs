@@ -5,6 +5,7 @@
 
 use crate::CameraHandle;
 use crate::error::{BadBuffer, CameraError};
+use crate::judge::{Seen, brightness};
 use crate::source::{Next, Opener, Source};
 use jaco_core::Clock;
 use std::any::Any;
@@ -15,6 +16,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Without a whole picture for so long, a camera whose buffers are all dropped is opened again.
 const ONLY_BAD: Duration = Duration::from_secs(2);
+/// One whose pictures are one and the same for so long, too.
+const ONLY_SAME: Duration = Duration::from_secs(2);
 
 /// Runs the camera for ever. `pause` waits before it is opened again.
 pub(crate) fn supervise(
@@ -30,7 +33,7 @@ pub(crate) fn supervise(
         // that forgives.
         let ended = catch_unwind(AssertUnwindSafe(|| run(&mut open, camera, clock)));
         let error = ended.unwrap_or_else(|panic| CameraError::Panicked(words_of(&*panic)));
-        camera.state.failed(error.to_string());
+        camera.state.failed(error.kind(), error.to_string());
         pause(back_off.pause_after(clock.now_ns()));
     }
 }
@@ -48,16 +51,23 @@ fn run(open: &mut Opener, camera: &CameraHandle, clock: &dyn Clock) -> CameraErr
 
 fn read(source: &mut dyn Source, camera: &CameraHandle, clock: &dyn Clock) -> CameraError {
     let mut whole_ns = clock.now_ns();
+    let mut moved_ns = whole_ns;
     loop {
         match source.next() {
             Err(error) => return error,
-            Ok(Next::Picture(frame)) => {
-                let (width, height) = (frame.width, frame.height);
+            Ok(Next::Picture(frame, signature)) => {
+                let (width, height, captured_ns) = (frame.width, frame.height, frame.captured_ns);
+                let seen = Seen { captured_ns, signature, brightness: brightness(&frame.rgb) };
                 camera.frames.put(frame);
-                if camera.state.picture(source.patience()) == 1 {
+                if camera.state.picture(source.patience(), seen) == 1 {
                     tracing::info!(camera = &*camera.name, width, height, "first picture");
                 }
                 whole_ns = clock.now_ns();
+                if !camera.state.is_frozen() {
+                    moved_ns = whole_ns;
+                } else if Duration::from_nanos(whole_ns.saturating_sub(moved_ns)) > ONLY_SAME {
+                    return CameraError::Frozen { lasted: ONLY_SAME };
+                }
             }
             Ok(Next::Dropped(reason)) => {
                 note_dropped(camera, &reason);
@@ -72,7 +82,7 @@ fn read(source: &mut dyn Source, camera: &CameraHandle, clock: &dyn Clock) -> Ca
 
 /// Counts a dropped buffer; the log has the first, second, fourth, eighth and so on.
 fn note_dropped(camera: &CameraHandle, reason: &BadBuffer) {
-    let dropped = camera.state.dropped();
+    let dropped = camera.state.dropped(reason);
     if dropped.is_power_of_two() {
         tracing::warn!(camera = &*camera.name, dropped, "a buffer was dropped: {reason}");
     }
@@ -118,6 +128,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::CameraState;
+    use crate::judge::Limits;
     use jaco_core::{Frame, ManualClock, Slot};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
@@ -132,6 +143,7 @@ mod tests {
         Fails,
         Panics,
         OnlyBad,
+        Frozen,
     }
 
     /// Gives one picture, unless it only gives bad ones, and ends as it must; every buffer takes
@@ -142,20 +154,27 @@ mod tests {
         clock: Arc<ManualClock>,
     }
 
+    impl Scripted {
+        fn frame(&self) -> Frame {
+            Frame {
+                camera: "front".into(),
+                captured_ns: self.clock.now_ns(),
+                width: 1,
+                height: 1,
+                rgb: [100; 3].into(),
+                jpeg: None,
+            }
+        }
+    }
+
     impl Source for Scripted {
         fn next(&mut self) -> Result<Next, CameraError> {
             self.clock.advance_ns(100_000_000);
             self.buffers += 1;
             match self.life {
                 Life::OnlyBad => Ok(Next::Dropped(BadBuffer::Empty)),
-                _ if self.buffers == 1 => Ok(Next::Picture(Frame {
-                    jpeg: None,
-                    camera: "front".into(),
-                    captured_ns: self.clock.now_ns(),
-                    width: 1,
-                    height: 1,
-                    rgb: [0; 3].into(),
-                })),
+                Life::Frozen => Ok(Next::Picture(self.frame(), Some(7))),
+                _ if self.buffers == 1 => Ok(Next::Picture(self.frame(), None)),
                 Life::Panics => panic!("out of cheese"),
                 _ => Err(CameraError::Gone { path: "/dev/video0".into() }),
             }
@@ -172,7 +191,11 @@ mod tests {
         let camera = CameraHandle {
             name: "front".into(),
             frames: Slot::default(),
-            state: CameraState::new("front".into(), clock.clone()),
+            state: CameraState::new(
+                "front".into(),
+                Limits { late_ns: 250_000_000, dark_below: 8.0 },
+                clock.clone(),
+            ),
         };
         let told = Mutex::new(Vec::new());
         let mut script = VecDeque::from(lives.to_vec());
@@ -224,6 +247,19 @@ mod tests {
         );
         let (health, _) = told.last().unwrap();
         assert_eq!((health.frames, health.reopened, health.dropped), (3, 3, 21));
+    }
+
+    #[test]
+    fn a_frozen_camera_is_opened_again() {
+        let told = live(&[Life::Frozen, Life::Fails]);
+        let (frozen, _) = &told[0];
+        assert_eq!(frozen.kind, Some(crate::FaultKind::Frozen));
+        assert_eq!(frozen.fault.as_deref(), Some("its picture is frozen: the same for 2000 ms"));
+        assert_eq!(
+            (frozen.onset_ns, frozen.fault_since_ns),
+            (Some(100_000_000), Some(300_000_000))
+        );
+        assert_eq!(told[1].0.reopened, 1);
     }
 
     #[test]

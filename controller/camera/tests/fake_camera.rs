@@ -102,12 +102,17 @@ fn a_first_buffer_that_is_no_jpeg_costs_that_buffer() {
 #[test]
 fn a_camera_that_gives_nothing_but_bad_buffers_has_a_fault_and_is_opened_again() {
     let watch = Watch::start("only-bad");
-    let told = watch.until("fault");
-    assert_eq!(told.len(), 1, "{told:?}");
+    let event = watch.next();
+    assert_eq!(event["kind"], "torn", "{event}");
+    assert!(text(&event).ends_with("hold no whole one: it does not begin as a JPEG does"));
+    let event = watch.next();
     assert_eq!(
-        text(&told[0]),
-        "gives no whole picture for 2000 ms, only buffers that are dropped: \
+        (event["kind"].as_str(), text(&event)),
+        (
+            Some("torn"),
+            "gives no whole picture for 2000 ms, only buffers that are dropped: \
          it does not begin as a JPEG does"
+        )
     );
 }
 
@@ -169,6 +174,140 @@ fn an_unplugged_camera_is_told_and_found_again() {
     let gone = "/dev/video0 is gone: was it unplugged?";
     watch.until_any(|event| event["event"] == "fault" && text(event) == gone);
     watch.until_any(|event| event["event"] == "recovered" && number(event, "reopened") == 1);
+}
+
+/// A fault of this kind is told within 300 ms of the last good picture, and goes by itself.
+fn assert_kind(lines: &[&str], words: &str, kind: &str, text_part: &str) {
+    let lines = [&["device = 0"], lines].concat();
+    let watch = Watch::start_as(&lines, words);
+    let events = watch.until_any(|event| event["kind"] == kind);
+    let fault = events.last().unwrap();
+    assert!(text(fault).contains(text_part), "{words}: {fault}");
+    let (onset_ns, since_ns) = (number(fault, "onset_ns"), number(fault, "since_ns"));
+    assert!(onset_ns <= since_ns && since_ns - onset_ns <= TOLD_WITHIN_NS, "{words}: {fault}");
+    watch.until_any(|event| event["event"] == "recovered");
+    let log = watch.end();
+    assert_eq!(log.matches("panicked").count(), 0, "{log}");
+    assert_each_told_once(&log);
+}
+
+#[test]
+fn pictures_that_are_no_good_are_told_within_300_ms_and_the_camera_comes_back() {
+    for format in ["format = \"mjpeg\"", "format = \"yuyv\""] {
+        assert_kind(&[format], "frozen", "frozen", "frozen: the same to the last bit");
+    }
+    assert_kind(&[], "eio", "failed", "/dev/video0 fails to give a picture: Input/output error");
+}
+
+#[test]
+fn a_dark_camera_and_a_late_one_are_told_for_as_long_as_they_are() {
+    for (format, words, kind, told) in [
+        ("format = \"mjpeg\"", "dark", "dark", "brightness below 8 of 255"),
+        ("format = \"yuyv\"", "dark", "dark", "brightness below 8 of 255"),
+        ("format = \"mjpeg\"", "late", "late", "more than 250 ms old when they come"),
+        ("format = \"mjpeg\"", "torn", "torn", "hold no whole one: its JPEG is cut"),
+        ("format = \"yuyv\"", "torn", "torn", "hold no whole one: it is short of the 614400"),
+    ] {
+        let watch = Watch::start_as(&["device = 0", format], words);
+        let events = watch.until_any(|event| event["kind"] == kind);
+        let fault = events.last().unwrap();
+        assert!(text(fault).contains(told), "{fault}");
+        let lasted_ns = number(fault, "since_ns") - number(fault, "onset_ns");
+        assert!(lasted_ns <= TOLD_WITHIN_NS, "{words}: {fault}");
+        // Its pictures go on, and so does the fault.
+        let later =
+            watch.until_any(|event| event["event"] == "picture" && number(event, "frames") >= 100);
+        let others = later.iter().filter(|event| event["event"] != "picture");
+        // On a busy machine there may be a silence between.
+        let is_late = |event: &&Value| event["kind"] != kind && event["kind"] != "stalled";
+        assert_eq!(
+            others.filter(is_late).filter(|e| e["event"] == "fault").count(),
+            0,
+            "{later:?}"
+        );
+    }
+    // A limit of zero is none.
+    let watch = Watch::start_as(&["device = 0", "dark_below = 0"], "dark");
+    let events = watch.until_any(|e| e["event"] == "picture" && number(e, "frames") >= 60);
+    assert!(events.iter().all(|event| event["kind"] != "dark"), "{events:?}");
+}
+
+#[test]
+fn the_cameras_own_jpeg_is_kept_whether_or_not_it_has_tables() {
+    let jpeg_bytes = |lines: &[&str], words: &str| {
+        let watch = Watch::start_as(&[&["device = 0"], lines].concat(), words);
+        watch.until("picture").last().unwrap()["jpeg_bytes"].as_u64()
+    };
+    let whole = jpeg_bytes(&[], "").unwrap();
+    // The tables of the encoder in this test are the standard's, in four segments instead of one.
+    assert_eq!(jpeg_bytes(&[], "bare"), Some(whole - 3 * 4));
+    assert_eq!(jpeg_bytes(&["format = \"yuyv\""], ""), None);
+}
+
+#[test]
+fn controls_are_set_and_read_back_or_refused_by_name() {
+    let set = ["exposure = 100", "gain = 32", "white_balance = 4600", "power_line = \"50Hz\""];
+    let lines = [&["device = 0"], &set[..]].concat();
+    let watch = Watch::start_as(&lines, "");
+    assert_eq!(watch.next()["event"], "picture");
+    assert_eq!(warnings(&watch.end()), Vec::<&str>::new());
+    for (line, words, told) in [
+        (
+            "exposure = 100",
+            "keeps-exposure",
+            "/dev/video0 was set to exposure_time_absolute = 100 but says that it has 250",
+        ),
+        ("gain = 256", "", "/dev/video0 does not take gain = 256: its gain is 0 to 255"),
+        (
+            "power_line = \"auto\"",
+            "",
+            "/dev/video0 does not take power_line = 3: its power_line_frequency is \
+             0 = Disabled, 1 = 50 Hz, 2 = 60 Hz",
+        ),
+        (
+            "gain = 1",
+            "no-controls",
+            "/dev/video0 has no control for gain; it has no control at all",
+        ),
+        (
+            "focus = 1",
+            "",
+            "/dev/video0 has no control for focus; it has white_balance_automatic (0 to 1), gain (0 \
+             to 255), power_line_frequency (0 = Disabled, 1 = 50 Hz, 2 = 60 Hz), \
+             white_balance_temperature (2000 to 6500 in steps of 10), auto_exposure (1 = Manual Mode, \
+             3 = Aperture Priority Mode), exposure_time_absolute (3 to 2047), \
+             exposure_dynamic_framerate (0 to 1)",
+        ),
+    ] {
+        let watch = Watch::start_as(&["device = 0", line], words);
+        let event = watch.next();
+        assert_eq!((text(&event), event["kind"].as_str()), (told, Some("unusable")));
+    }
+}
+
+/// The number of a camera that is plugged in again is another one.
+#[test]
+fn a_camera_is_found_by_its_serial_number_and_its_name_wherever_it_is_plugged_in() {
+    for device in ["serial:8A3B1D2F", "name:Fake camera"] {
+        let line = format!("device = \"{device}\"");
+        let watch = Watch::start_as(&[&line], "renumbers");
+        let events = watch.until_any(|event| event["kind"] == "gone");
+        assert_eq!(text(events.last().unwrap()), "/dev/video0 is gone: was it unplugged?");
+        watch.until_any(|event| event["event"] == "recovered");
+        assert!(watch.end().contains("/dev/video7 gives 640 x 480"));
+    }
+    let watch = Watch::start_as(&["device = \"serial:8A3B\""], "");
+    assert_eq!(
+        text(&watch.next()),
+        "there is no camera serial:8A3B; there is /dev/video0 (Fake camera, 8A3B1D2F)"
+    );
+}
+
+#[test]
+fn raw_pictures_that_are_short_are_dropped() {
+    let (events, log) = watch("yuyv-only,short", |event| number(event, "dropped") >= 3);
+    assert!(number(events.last().unwrap(), "frames") >= 20);
+    assert!(log.contains("it is short of the 614400 bytes of a picture"), "{log}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use jaco_camera::{CameraHandle, CameraHealth, StartError};
-use jaco_config::{Camera, Source};
+use jaco_config::{Camera, CameraFormat, Controls, Source};
 use jaco_core::{Frame, MonotonicClock};
 use jaco_sim_link::camera::{CameraRequest, encode_frame, encode_refusal};
 use jaco_sim_link::{Channel, Message, read_hello, read_line};
@@ -20,7 +20,11 @@ fn config() -> Camera {
         width: 2,
         height: 1,
         rate_hz: 10,
+        format: CameraFormat::Auto,
+        controls: Controls::default(),
         stale_after_ms: 60_000,
+        late_after_ms: 250,
+        dark_below: 0,
     }
 }
 

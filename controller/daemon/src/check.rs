@@ -6,6 +6,7 @@
 
 use crate::settings::Settings;
 use jaco_api::check::{Finding, Said as How};
+use jaco_camera::FaultKind;
 use jaco_config::{Config, ConfigError, Problem, Source};
 use jaco_model::PolicyOptions;
 use jaco_shell::file::kind;
@@ -198,7 +199,18 @@ fn cameras(config: &Config) -> Vec<(String, Said)> {
     let mut said = Vec::new();
     for (index, camera) in config.cameras.iter().enumerate() {
         let Source::V4l { device } = &camera.source else { continue };
-        let path = device.path();
+        let path = match jaco_camera::node_of(device) {
+            Ok(path) => path,
+            Err((FaultKind::Gone, reason)) => {
+                let note = format!("{reason}; it is opened when it comes");
+                said.push((format!("camera[{index}].device"), Ok(Found::Note(note))));
+                continue;
+            }
+            Err((_, reason)) => {
+                said.push((format!("camera[{index}].device"), Err(reason)));
+                continue;
+            }
+        };
         let told = match path.metadata() {
             Err(error) if is_absent(&error) => Ok(Found::Note(format!(
                 "{} is not there now; it is opened when it comes",

@@ -1,16 +1,21 @@
 //! A Video4Linux device before it streams: opened, asked what it offers, set, and asked again
 //! what it was set to. Errors name the device and what it failed to do.
 
+use super::control::{self, Control};
+use super::found;
 use super::negotiate::{Choice, Interval, Offer, Rates, Size, fourcc_text};
 use super::sys::{self, Listed};
-use crate::error::CameraError;
+use crate::error::{CameraError, ControlRefusal};
+use jaco_config::Controls;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use v4l::v4l_sys as kernel;
 
 /// Entries of a list that are read: a driver that never ends its list is none to wait for.
 const LONGEST_LIST: u32 = 64;
+const UNUSABLE: u32 = kernel::V4L2_CTRL_FLAG_DISABLED | kernel::V4L2_CTRL_FLAG_READ_ONLY;
 
 /// An open device that captures.
 pub(super) struct Device {
@@ -35,7 +40,7 @@ impl Device {
             Err(source) => {
                 return Err(match (source.kind(), source.raw_os_error()) {
                     (io::ErrorKind::NotFound, _) => {
-                        CameraError::Missing { path, cameras: cameras_here() }
+                        CameraError::Missing { path, cameras: found::in_words(&found::nodes()) }
                     }
                     (io::ErrorKind::PermissionDenied, _) => CameraError::Denied { path },
                     (_, Some(libc::EBUSY)) => CameraError::Busy { path },
@@ -116,6 +121,71 @@ impl Device {
         if some.is_empty() { Rates::Unstated } else { Rates::Some(some) }
     }
 
+    /// The controls that can be set: numbers, switches and lists.
+    pub(super) fn controls(&self) -> Vec<Control> {
+        let (mut controls, mut after) = (Vec::new(), 0);
+        for _ in 0..LONGEST_LIST {
+            let Ok(described) = sys::control_after(&self.file, after) else { break };
+            if described.id <= after {
+                break;
+            }
+            after = described.id;
+            let is_menu = described.kind == kernel::v4l2_ctrl_type_V4L2_CTRL_TYPE_MENU;
+            let is_number = [
+                kernel::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER,
+                kernel::v4l2_ctrl_type_V4L2_CTRL_TYPE_BOOLEAN,
+            ]
+            .contains(&described.kind);
+            if described.flags & UNUSABLE != 0 || !(is_menu || is_number) {
+                continue;
+            }
+            let entries = if is_menu { described.min..=described.max } else { 0..=-1 };
+            let entry = |value: i32| {
+                let index = u32::try_from(value).ok()?;
+                Some((value, sys::menu_entry(&self.file, described.id, index).ok()?))
+            };
+            controls.push(Control {
+                id: described.id,
+                name: control::slug(&described.name),
+                min: described.min,
+                max: described.max,
+                step: described.step,
+                default: described.default,
+                value: sys::control(&self.file, described.id).ok(),
+                menu: entries.take(LONGEST_LIST as usize).filter_map(entry).collect(),
+            });
+        }
+        controls
+    }
+
+    /// Sets what is configured, and compares what the device says then.
+    pub(super) fn set_controls(&self, wanted: &Controls) -> Result<(), CameraError> {
+        let refused = |refusal| CameraError::Control { path: self.path.clone(), refusal };
+        let steps = control::plan(wanted, &self.controls()).map_err(refused)?;
+        for step in &steps {
+            sys::set_control(&self.file, step.id, step.value).map_err(|error| {
+                match error.raw_os_error() {
+                    Some(libc::ENODEV | libc::ENXIO) => self.failed("be set", error),
+                    _ => refused(ControlRefusal::Failed {
+                        control: step.name.clone(),
+                        wanted: step.value,
+                        reason: error.to_string(),
+                    }),
+                }
+            })?;
+        }
+        // When all are set: one may have changed another.
+        for step in steps {
+            let got = sys::control(&self.file, step.id);
+            let got = got.map_err(|error| self.failed("say what is set", error))?;
+            if got != step.value {
+                let (control, wanted) = (step.name, step.value);
+                return Err(refused(ControlRefusal::NotTaken { control, wanted, got }));
+            }
+        }
+        Ok(())
+    }
+
     /// Sets the choice, and compares what the device says then.
     pub(super) fn set(&self, choice: &Choice) -> Result<Set, CameraError> {
         let Choice { pixel, width, height, interval } = *choice;
@@ -145,18 +215,4 @@ impl Device {
 /// The entries of a driver's list, up to the first it does not give.
 fn listed<T>(entry: impl FnMut(u32) -> io::Result<T>) -> Vec<T> {
     (0..LONGEST_LIST).map(entry).map_while(Result::ok).collect()
-}
-
-/// The cameras of this PC, for people who look for theirs.
-fn cameras_here() -> String {
-    let found = nokhwa::query(nokhwa::utils::ApiBackend::Video4Linux).unwrap_or_default();
-    let mut texts: Vec<_> = found
-        .iter()
-        .map(|camera| format!("/dev/video{} ({})", camera.index(), camera.human_name()))
-        .collect();
-    texts.sort();
-    match texts {
-        texts if texts.is_empty() => "this PC has no camera".to_owned(),
-        texts => format!("there is {}", texts.join(", ")),
-    }
 }

@@ -11,7 +11,10 @@
 //! (`negotiate`), its buffers (`stream`), what is in them (`picture`, `jpeg`) and when it was
 //! taken (`stamp`).
 
+pub(crate) mod control;
 mod device;
+pub(crate) mod found;
+mod huffman;
 mod jpeg;
 pub(crate) mod negotiate;
 mod picture;
@@ -20,12 +23,13 @@ mod stream;
 mod sys;
 
 use crate::error::{BadBuffer, CameraError};
+use crate::judge::signature;
 use crate::record::FIRST_PICTURE;
 use crate::source::{Next, Source};
 use device::Device;
 use jaco_config::Camera;
 use jaco_core::{Clock, Frame};
-use picture::Layout;
+use picture::{Decoded, Layout};
 use stamp::Stamp;
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,7 +62,7 @@ pub(crate) struct V4lCamera {
 }
 
 impl V4lCamera {
-    /// Opens `path` at exactly the configured size and starts it.
+    /// Opens `path` at exactly the configured size, sets it and starts it.
     pub(crate) fn open(
         config: &Camera,
         path: &Path,
@@ -70,10 +74,12 @@ impl V4lCamera {
             width: config.width,
             height: config.height,
             rate_hz: config.rate_hz,
+            format: config.format,
         };
         let choice = negotiate::choose(&device.offers()?, &wanted)
             .map_err(|refusal| CameraError::Refused { path: path.to_owned(), refusal })?;
         let set = device.set(&choice)?;
+        device.set_controls(&config.controls)?;
         let gives = format!(
             "{} gives {} x {} {} at {}",
             path.display(),
@@ -140,24 +146,26 @@ impl Source for V4lCamera {
             .next(silence, &mut |what, source| device.failed(what, source))?
             .ok_or_else(|| CameraError::Silent { path: device.path().to_owned(), silence })?;
         let stamp = filled.stamp;
-        let rgb = if filled.corrupt {
+        let decoded = if filled.corrupt {
             Err(BadBuffer::Marked)
         } else {
             picture::decode(filled.bytes, &self.layout)
         };
-        let rgb = match rgb {
-            Ok(rgb) => rgb,
+        let Decoded { rgb, jpeg } = match decoded {
+            Ok(decoded) => decoded,
             Err(reason) => return Ok(Next::Dropped(reason)),
         };
+        let signature = signature(filled.bytes);
         self.running = true;
-        Ok(Next::Picture(Frame {
+        let frame = Frame {
             camera: Arc::clone(&self.name),
             captured_ns: self.captured_ns(stamp),
             width: self.layout.width,
             height: self.layout.height,
             rgb: rgb.into(),
-            jpeg: None,
-        }))
+            jpeg,
+        };
+        Ok(Next::Picture(frame, Some(signature)))
     }
 
     fn patience(&self) -> Duration {

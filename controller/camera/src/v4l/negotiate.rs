@@ -5,6 +5,7 @@
 //! taken, and of its rates the wanted one, else the next higher, else the highest.
 
 use crate::error::Refusal;
+use jaco_config::CameraFormat;
 use std::fmt;
 
 /// A format of pixels that can be decoded.
@@ -205,6 +206,7 @@ pub(crate) struct Wanted {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) rate_hz: u32,
+    pub(crate) format: CameraFormat,
 }
 
 /// What is set.
@@ -218,11 +220,26 @@ pub(crate) struct Choice {
 
 /// Chooses from what a camera offers.
 pub(crate) fn choose(offers: &[Offer], wanted: &Wanted) -> Result<Choice, Refusal> {
-    let readable = || offers.iter().filter(|offer| Pixel::from_fourcc(offer.fourcc).is_some());
+    let Wanted { width, height, rate_hz, format } = *wanted;
+    let is_wanted = |pixel: Pixel| match format {
+        CameraFormat::Auto => true,
+        CameraFormat::Mjpeg => matches!(pixel, Pixel::Mjpeg | Pixel::Jpeg),
+        CameraFormat::Yuyv => pixel == Pixel::Yuyv,
+    };
+    let is_readable = |offer: &&Offer| Pixel::from_fourcc(offer.fourcc).is_some_and(is_wanted);
+    let readable = || offers.iter().filter(is_readable);
     if readable().next().is_none() {
-        return Err(Refusal::NoFormat(list(offers.iter())));
+        return Err(Refusal::NoFormat {
+            wanted: match format {
+                CameraFormat::Auto => {
+                    "format that can be read (MJPEG, or raw YUYV, NV12, RGB3, BGR3, GREY)"
+                }
+                CameraFormat::Mjpeg => "pictures as MJPEG (format = \"mjpeg\")",
+                CameraFormat::Yuyv => "pictures as YUYV (format = \"yuyv\")",
+            },
+            offers: list(offers.iter()),
+        });
     }
-    let Wanted { width, height, rate_hz } = *wanted;
     let chosen = Pixel::ALL.into_iter().find_map(|pixel| {
         let fits = |offer: &&Offer| offer.fourcc == pixel.fourcc() && offer.size.has(width, height);
         let rates = &readable().find(fits)?.rates;

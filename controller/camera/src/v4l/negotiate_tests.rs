@@ -13,7 +13,7 @@ fn offer(fourcc: &[u8; 4], width: u32, height: u32, rates: &[(u32, u32)]) -> Off
     Offer { fourcc: *fourcc, size, rates: Rates::Some(intervals.collect()) }
 }
 
-const WANTED: Wanted = Wanted { width: 640, height: 480, rate_hz: 30 };
+const WANTED: Wanted = Wanted { width: 640, height: 480, rate_hz: 30, format: CameraFormat::Auto };
 
 #[test]
 fn mjpeg_is_preferred_then_raw_formats() {

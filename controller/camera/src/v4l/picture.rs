@@ -11,6 +11,7 @@ use nokhwa::pixel_format::RgbFormat;
 use nokhwa::utils::{FrameFormat, Resolution};
 use std::borrow::Cow;
 use std::panic::catch_unwind;
+use std::sync::Arc;
 
 /// How pictures lie in the buffers.
 #[derive(Clone, Copy, Debug)]
@@ -22,21 +23,29 @@ pub(super) struct Layout {
     pub(super) stride_bytes: u32,
 }
 
-/// The picture in `bytes`, `height * width * 3` of red green blue. `bytes` must end where the
-/// driver stopped to write.
-pub(super) fn decode(bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, BadBuffer> {
+/// A picture that is whole.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Decoded {
+    /// `height * width * 3` of red green blue.
+    pub(super) rgb: Vec<u8>,
+    /// As the camera compressed it, readable by any program.
+    pub(super) jpeg: Option<Arc<[u8]>>,
+}
+
+/// The picture in `bytes`, which must end where the driver stopped to write.
+pub(super) fn decode(bytes: &[u8], layout: &Layout) -> Result<Decoded, BadBuffer> {
     if bytes.is_empty() {
         return Err(BadBuffer::Empty);
     }
     let Layout { pixel, width, height, stride_bytes } = *layout;
-    let (format, bytes) = match pixel {
+    let (format, bytes, jpeg) = match pixel {
         Pixel::Mjpeg | Pixel::Jpeg => {
             let jpeg = Jpeg::find(bytes)?;
             let (wanted, got) = ((width, height), (jpeg.width, jpeg.height));
             if got != wanted {
                 return Err(BadBuffer::OtherSize { wanted, got });
             }
-            (FrameFormat::MJPEG, Cow::Borrowed(jpeg.bytes))
+            (FrameFormat::MJPEG, Cow::Borrowed(jpeg.bytes), Some(jpeg))
         }
         raw => {
             // Bytes of a row, and how many rows there are.
@@ -54,7 +63,8 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, BadBuffer
                 _ => FrameFormat::RAWRGB,
             };
             let stride = stride_bytes.max(row_bytes);
-            (format, tight(bytes, row_bytes as usize, rows as usize, stride as usize)?)
+            let bytes = tight(bytes, row_bytes as usize, rows as usize, stride as usize)?;
+            (format, bytes, None)
         }
     };
     let buffer = Buffer::new(Resolution::new(width, height), &bytes, format);
@@ -65,7 +75,10 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, BadBuffer
         .into_raw();
     let wanted = 3 * width as usize * height as usize;
     // An image may be longer than its size says.
-    if rgb.len() == wanted { Ok(rgb) } else { Err(BadBuffer::Short { wanted, got: rgb.len() }) }
+    if rgb.len() != wanted {
+        return Err(BadBuffer::Short { wanted, got: rgb.len() });
+    }
+    Ok(Decoded { rgb, jpeg: jpeg.map(|jpeg| jpeg.complete()) })
 }
 
 /// `rows` rows without the padding between them.
@@ -106,7 +119,7 @@ mod tests {
     }
 
     fn mjpeg(bytes: &[u8]) -> Result<Vec<u8>, BadBuffer> {
-        decode(bytes, &layout(Pixel::Mjpeg, 64, 48))
+        decode(bytes, &layout(Pixel::Mjpeg, 64, 48)).map(|decoded| decoded.rgb)
     }
 
     #[test]
@@ -119,8 +132,8 @@ mod tests {
         assert_eq!(mjpeg(&bytes).unwrap(), rgb);
     }
 
-    #[test]
-    fn a_jpeg_without_huffman_tables_is_a_picture_as_cameras_send_it() {
+    /// The JPEG without its Huffman tables, and with them.
+    fn bare_and_whole() -> (Vec<u8>, Vec<u8>) {
         let bytes = jpeg(64, 48, 128);
         let mut bare = bytes[..2].to_vec();
         let mut at = 2;
@@ -133,7 +146,37 @@ mod tests {
         }
         bare.extend(&bytes[at..]);
         assert!(bare.len() < bytes.len());
+        (bare, bytes)
+    }
+
+    #[test]
+    fn a_jpeg_without_huffman_tables_is_a_picture_as_cameras_send_it() {
+        let (bare, bytes) = bare_and_whole();
         assert_eq!(mjpeg(&bare).unwrap(), mjpeg(&bytes).unwrap());
+    }
+
+    #[test]
+    fn the_cameras_own_jpeg_is_kept_with_the_tables_that_others_need() {
+        let kept =
+            |bytes: &[u8]| decode(bytes, &layout(Pixel::Mjpeg, 64, 48)).unwrap().jpeg.unwrap();
+        let (bare, bytes) = bare_and_whole();
+        assert_eq!(&*kept(&bytes), &bytes[..]);
+        assert_eq!(&*kept(&[&bytes[..], &[0; 9]].concat()), &bytes[..]);
+        let completed = kept(&bare);
+        assert_eq!(completed.len(), bare.len() + 420);
+        // A table that is there goes before those that the decoder knows: these are the right ones.
+        assert_eq!(mjpeg(&completed).unwrap(), mjpeg(&bytes).unwrap());
+        assert_eq!(kept(&completed), completed);
+        assert_eq!(decode(&[1; 4], &layout(Pixel::Grey, 2, 2)).unwrap().jpeg, None);
+    }
+
+    /// Bytes are lost on the bus: the upper part of one picture, and all of the next.
+    #[test]
+    fn two_pictures_in_one_buffer_are_dropped() {
+        let bytes = jpeg(64, 48, 128);
+        let torn = [&bytes[..bytes.len() - 50], &bytes[..]].concat();
+        assert_eq!(mjpeg(&torn), Err(BadBuffer::CutJpeg));
+        assert!(mjpeg(&[&bytes[..], &bytes[..]].concat()).is_ok(), "the second lies behind it");
     }
 
     #[test]
@@ -168,7 +211,7 @@ mod tests {
 
     #[test]
     fn raw_formats_become_red_green_blue() {
-        let one = |pixel, bytes: &[u8]| decode(bytes, &layout(pixel, 2, 2)).unwrap();
+        let one = |pixel, bytes: &[u8]| decode(bytes, &layout(pixel, 2, 2)).unwrap().rgb;
         assert_eq!(one(Pixel::Grey, &[1, 2, 3, 4]), [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
         let rgb: Vec<u8> = (0..12).collect();
         assert_eq!(one(Pixel::Rgb, &rgb), rgb);
@@ -184,7 +227,7 @@ mod tests {
         let padded = Layout { stride_bytes: 5, ..layout(Pixel::Grey, 2, 2) };
         // The padding of the last row may be missing.
         for bytes in [&[1, 2, 9, 9, 9, 3, 4][..], &[1, 2, 9, 9, 9, 3, 4, 9, 9, 9, 9]] {
-            assert_eq!(decode(bytes, &padded).unwrap(), [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+            assert_eq!(decode(bytes, &padded).unwrap().rgb, [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
         }
         let short = decode(&[1, 2, 9, 9, 9, 3], &padded);
         assert_eq!(short, Err(BadBuffer::Short { wanted: 7, got: 6 }));
@@ -200,7 +243,7 @@ mod tests {
             (width, height, stride_bytes) in (1..9_u32, 1..9_u32, 0..30_u32),
         ) {
             let layout = Layout { pixel, width, height, stride_bytes };
-            if let Ok(rgb) = decode(&bytes, &layout) {
+            if let Ok(Decoded { rgb, .. }) = decode(&bytes, &layout) {
                 prop_assert_eq!(rgb.len(), (width * height * 3) as usize);
             }
         }

@@ -34,6 +34,9 @@ impl Plain for kernel::v4l2_format {}
 impl Plain for kernel::v4l2_streamparm {}
 impl Plain for kernel::v4l2_requestbuffers {}
 impl Plain for kernel::v4l2_buffer {}
+impl Plain for kernel::v4l2_queryctrl {}
+impl Plain for kernel::v4l2_querymenu {}
+impl Plain for kernel::v4l2_control {}
 impl Plain for u32 {}
 
 /// The call `request`, whose structure is a `T`.
@@ -175,6 +178,63 @@ pub(super) fn interval(file: &File) -> io::Result<(u32, u32)> {
     // SAFETY: for capture this member is the one filled in, and it is made of integers.
     let fraction = unsafe { answer.parm.capture.timeperframe };
     Ok((fraction.numerator, fraction.denominator))
+}
+
+/// A control as the driver describes it.
+pub(super) struct Described {
+    pub(super) id: u32,
+    pub(super) name: String,
+    pub(super) kind: u32,
+    pub(super) flags: u32,
+    pub(super) min: i32,
+    pub(super) max: i32,
+    pub(super) step: i32,
+    pub(super) default: i32,
+}
+
+/// The control behind the one of the number `id`; 0 asks for the first.
+pub(super) fn control_after(file: &File, id: u32) -> io::Result<Described> {
+    let id = id | kernel::V4L2_CTRL_FLAG_NEXT_CTRL;
+    let mut answer = kernel::v4l2_queryctrl { id, ..kernel::v4l2_queryctrl::zero() };
+    call(file, vidioc::VIDIOC_QUERYCTRL, &mut answer)?;
+    Ok(Described {
+        id: answer.id,
+        name: text(&answer.name.map(|byte| byte as u8)),
+        kind: answer.type_,
+        flags: answer.flags,
+        min: answer.minimum,
+        max: answer.maximum,
+        step: answer.step,
+        default: answer.default_value,
+    })
+}
+
+/// The name of the entry `index` of a control's menu.
+pub(super) fn menu_entry(file: &File, id: u32, index: u32) -> io::Result<String> {
+    let zero = kernel::v4l2_querymenu::zero();
+    let mut answer = kernel::v4l2_querymenu { id, index, ..zero };
+    call(file, vidioc::VIDIOC_QUERYMENU, &mut answer)?;
+    // SAFETY: of a menu of names this member is the one filled in, and it is made of bytes.
+    let name = unsafe { answer.__bindgen_anon_1.name };
+    Ok(text(&name))
+}
+
+/// The value of a control.
+pub(super) fn control(file: &File, id: u32) -> io::Result<i32> {
+    let mut answer = kernel::v4l2_control { id, value: 0 };
+    call(file, vidioc::VIDIOC_G_CTRL, &mut answer)?;
+    Ok(answer.value)
+}
+
+/// Sets a control. The driver may set another value: see [`control`].
+pub(super) fn set_control(file: &File, id: u32, value: i32) -> io::Result<()> {
+    call(file, vidioc::VIDIOC_S_CTRL, &mut kernel::v4l2_control { id, value })
+}
+
+/// A name in a structure, up to its end: names are bytes, not text.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
 }
 
 /// Asks for `count` mapped buffers, or with 0 gives them back; returns how many there are.

@@ -41,6 +41,8 @@ fn camera() -> &'static (PathBuf, PathBuf) {
         }
         std::fs::write(&draft, jpeg(480, 640, greys(0))).unwrap();
         keep("odd.jpg");
+        std::fs::write(&draft, jpeg(640, 480, [2, 3])).unwrap();
+        keep("dark.jpg");
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])
             .arg(&draft)
@@ -48,11 +50,34 @@ fn camera() -> &'static (PathBuf, PathBuf) {
             .arg("-ldl")
             .output()
             .expect("a C compiler is part of the set-up");
+        let tree = folder.join("tree");
+        for (when, number) in [("before", 0), ("after", 7)] {
+            plug_in(&tree.join(when), number);
+        }
         let complaint = String::from_utf8_lossy(&compiled.stderr);
         assert!(compiled.status.success(), "fakecam.c does not compile: {complaint}");
         let library = keep("fakecam.so");
         (library, folder)
     })
+}
+
+/// What the kernel lists of the camera: its node, and that of its metadata.
+fn plug_in(root: &Path, number: u32) {
+    for index in 0..2 {
+        let usb = root.join("sys/devices/usb1/1-4");
+        let node = root.join(format!("sys/class/video4linux/video{}", number + index));
+        std::fs::create_dir_all(&node).unwrap();
+        std::fs::create_dir_all(usb.join("1-4:1.0")).unwrap();
+        std::fs::write(usb.join("serial"), "8A3B1D2F\n").unwrap();
+        std::fs::write(node.join("name"), "Fake camera\n").unwrap();
+        std::fs::write(node.join("index"), format!("{index}\n")).unwrap();
+        // Another test program may have made it.
+        let _ = std::os::unix::fs::symlink(usb.join("1-4:1.0"), node.join("device"));
+        let links = root.join("dev/v4l/by-id");
+        std::fs::create_dir_all(&links).unwrap();
+        let link = links.join(format!("usb-Fake_8A3B1D2F-video-index{index}"));
+        let _ = std::os::unix::fs::symlink(format!("../../video{}", number + index), link);
+    }
 }
 
 fn jpeg(width: usize, height: usize, greys: [u8; 2]) -> Vec<u8> {
@@ -94,12 +119,18 @@ impl Watch {
 
     /// Watches any device.
     pub fn start_on(device: &str, words: &str) -> Self {
+        Self::start_as(&[&format!("device = \"{device}\"")], words)
+    }
+
+    /// Watches a camera with these lines in its section.
+    pub fn start_as(lines: &[&str], words: &str) -> Self {
         let (library, folder) = camera();
         let mut child = Command::new(watch_program())
-            .args([device, "640", "480", "30"])
+            .args(lines)
             .env("LD_PRELOAD", library)
             .env("FAKECAM", words)
             .env("FAKECAM_FRAMES", folder)
+            .env("FAKECAM_TREE", folder.join("tree"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

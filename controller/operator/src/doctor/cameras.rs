@@ -107,8 +107,8 @@ fn pictures(name: &str, camera: &Camera, found: &Pictures) -> Check {
     }
     let remedy = match camera.source {
         Source::V4l { .. } => {
-            "keep it from slowing down in the dark (`v4l2-ctl -c exposure_dynamic_framerate=0`), \
-             or put fewer cameras on one hub"
+            "give it more light or a fixed `exposure`, or put fewer cameras on one hub; `jaco cameras \
+             list` shows the rates that it has"
         }
         Source::Sim => {
             "the simulator renders on the processor: leave it more time, or lower rate_hz"
@@ -121,9 +121,8 @@ fn fault(name: &str, camera: &Camera, fault: &str) -> Check {
     let remedy = match &camera.source {
         Source::Sim => "start jaco-sim on the socket of [sim]".to_owned(),
         Source::V4l { device } => format!(
-            "see that {} is the camera that is meant (`v4l2-ctl --list-devices`), that this user is \
-             in the group video, and that no other program has it",
-            device.path().display()
+            "see that {device} is the camera that is meant (`jaco cameras list`), that this user is \
+             in the group video, and that no other program has it"
         ),
     };
     Check::fail(name, fault, remedy)
