@@ -4,6 +4,7 @@
 //! Nothing here sleeps to wait for something: it looks until it is so, or until a deadline far
 //! beyond what it takes has passed.
 
+pub mod camera;
 pub mod faults;
 mod programs;
 mod rig;

@@ -3,7 +3,7 @@
 use crate::{Failed, Refused};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,6 +66,18 @@ impl Client {
     pub async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
         let response = self.send("GET", path, Bytes::new()).await?;
         read_all(response).await
+    }
+
+    /// `GET path` whose answer is no JSON: its headers, and its bytes.
+    pub async fn get_bytes(&self, path: &str) -> Result<(HeaderMap, Bytes), ClientError> {
+        let response = self.send("GET", path, Bytes::new()).await?;
+        if !response.status().is_success() {
+            let refused: Result<serde_json::Value, _> = read_all(response).await;
+            return Err(refused.err().unwrap_or_else(|| ClientError::Protocol("no bytes".into())));
+        }
+        let headers = response.headers().clone();
+        let bytes = response.into_body().collect().await.map_err(protocol)?.to_bytes();
+        Ok((headers, bytes))
     }
 
     /// `POST path` with `body` as JSON.

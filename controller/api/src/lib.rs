@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `GET /v1/status` | [`Status`] |
 //! | `GET /v1/events` | an [`Event`] a line, from now on, for as long as one listens |
+//! | `GET /v1/cameras/NAME/picture` | its newest picture: `image/jpeg` as the camera gave it, else `image/png`; [`picture`] has the headers |
 //! | `POST /v1/home`, `/v1/reset`, `/v1/hold`, `/v1/release`, `/v1/take` | [`Done`], when it is done |
 //! | `POST /v1/stop` | a [`StopEvent`] a line: at once, then when the arm stands or does not |
 //! | `POST /v1/log/save` | [`Saved`], when the flight record is on the disk |
@@ -19,6 +20,7 @@
 
 pub mod check;
 pub mod client;
+pub mod picture;
 mod replay;
 mod session;
 
@@ -163,6 +165,21 @@ pub struct CameraStatus {
     pub dropped: u64,
     /// What is wrong with it; empty when it works.
     pub fault: String,
+    /// Of which kind that is: gone, unusable, stalled, torn, frozen, dark, late or failed.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// For how long its pictures have not been to be trusted \[ms\].
+    #[serde(default)]
+    pub fault_age_ms: Option<f64>,
+    /// Pictures a second, by their stamps.
+    #[serde(default)]
+    pub rate_hz: Option<f64>,
+    /// Mean deviation of the time between two pictures \[ms\].
+    #[serde(default)]
+    pub jitter_ms: Option<f64>,
+    /// Mean brightness of its newest picture, 0 to 255.
+    #[serde(default)]
+    pub brightness: Option<f64>,
 }
 
 /// The gamepad in [`Status`].

@@ -71,6 +71,11 @@ pub(crate) enum CameraError {
 }
 
 impl CameraError {
+    /// Whether there is no fault but that it is the wrong node.
+    pub(crate) fn is_no_capture(&self) -> bool {
+        matches!(self, Self::NoCapture { .. })
+    }
+
     /// Of which kind it is.
     pub(crate) fn kind(&self) -> FaultKind {
         match self {

@@ -168,7 +168,7 @@ impl Judge {
 }
 
 /// Mean brightness of a picture in red, green and blue, 0 to 255, by a sixteenth of its pixels.
-pub(crate) fn brightness(rgb: &[u8]) -> f64 {
+pub fn brightness(rgb: &[u8]) -> f64 {
     let (mut sum, mut pixels) = (0_u64, 0_u64);
     for pixel in rgb.chunks_exact(3).step_by(SAMPLED) {
         let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u64::from);
@@ -180,7 +180,7 @@ pub(crate) fn brightness(rgb: &[u8]) -> f64 {
 }
 
 /// A number that tells these bytes from others, all of them looked at.
-pub(crate) fn signature(bytes: &[u8]) -> u64 {
+pub fn signature(bytes: &[u8]) -> u64 {
     // FNV's multiplication on words of eight bytes, with its high half folded back: fast, and no
     // enemy chooses the bytes.
     const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;

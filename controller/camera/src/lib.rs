@@ -8,7 +8,9 @@
 
 mod error;
 mod fault;
+pub mod file;
 mod health;
+mod here;
 mod judge;
 mod record;
 mod sim;
@@ -19,9 +21,12 @@ mod v4l;
 pub use error::StartError;
 pub use fault::FaultKind;
 pub use health::CameraState;
+pub use here::{Abilities, Found, Mode, abilities, here, node_of};
+pub use judge::{brightness, signature};
 pub use record::CameraHealth;
+pub use v4l::control::Control;
 
-use jaco_config::{Camera, Source as Kind, VideoDevice};
+use jaco_config::{Camera, Source as Kind};
 use jaco_core::{Clock, Frame, Slot};
 use judge::Limits;
 use source::{Opener, Source};
@@ -88,14 +93,6 @@ pub fn start(
         }),
     )?;
     Ok(handle)
-}
-
-/// The node of the device that is meant, as it is now; or of which kind the fault is, and what.
-///
-/// # Errors
-/// No camera of this serial number or name is plugged in, or several are.
-pub fn node_of(device: &VideoDevice) -> Result<PathBuf, (FaultKind, String)> {
-    v4l::found::find(device).map_err(|error| (error.kind(), error.to_string()))
 }
 
 fn limits(config: &Camera) -> Limits {

@@ -4,6 +4,7 @@
 //! simulation and policy; `jaco-train` and `jaco-policy`: policy alone; `jaco-diagnose`: neither), so that a robot PC needs
 //! no MuJoCo to be operated and trained on. Nothing is carried out here.
 
+pub mod cameras;
 pub mod helper;
 pub mod log;
 pub mod policy;
@@ -13,6 +14,8 @@ pub mod teleop;
 pub mod train;
 
 use clap::{Args, Parser, Subcommand};
+use cameras::CamerasVerb;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jaco_core::{Decode, Execution, Task, View};
 use jaco_shell::args::{Unusable, path, path_given};
 use log::LogVerb;
@@ -91,6 +94,9 @@ pub enum Verb {
     /// where it is.
     #[command(after_help = EXIT_CODES)]
     Take,
+    /// Look at cameras: what there is, one picture, how they are doing. Needs no daemon.
+    #[command(subcommand)]
+    Cameras(CamerasVerb),
     /// Let the policy carry out an instruction; ends at success, at --max-steps or at Ctrl-C.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),

@@ -48,7 +48,6 @@ const OTHER_OPTIONS: &[(&str, &[&str])] = &[
     ("every program", &["help", "version"]),
     ("sysctl", &["system"]),
     ("udevadm", &["reload"]),
-    ("v4l2-ctl", &["list-devices"]),
 ];
 /// Folders of this project that texts name files in.
 const FOLDERS: &[&str] = &["docs/", "deploy/", "config/"];

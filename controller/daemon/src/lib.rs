@@ -333,6 +333,21 @@ impl Daemon {
         }
     }
 
+    /// The camera of this name.
+    pub fn camera(&self, name: &str) -> Option<&CameraHandle> {
+        self.cameras.iter().find(|camera| *camera.name == *name)
+    }
+
+    /// The names of all cameras.
+    pub fn camera_names(&self) -> Vec<&str> {
+        self.cameras.iter().map(|camera| &*camera.name).collect()
+    }
+
+    /// How long ago `stamp_ns` was \[ms\].
+    pub fn age_ms(&self, stamp_ns: u64) -> f64 {
+        self.clock.now_ns().saturating_sub(stamp_ns) as f64 * 1e-6
+    }
+
     fn mode(&self) -> Mode {
         let view = self.arm.view();
         mode_of(self.latch.stop().is_some(), view.status.as_ref(), self.desk.now())

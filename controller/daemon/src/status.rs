@@ -43,6 +43,11 @@ impl Daemon {
                         frame_age_ms: camera.frames.get().map(|frame| age_ms(frame.captured_ns)),
                         frames: health.frames,
                         dropped: health.dropped,
+                        kind: health.kind.map(|kind| kind.to_string()),
+                        fault_age_ms: health.onset_ns.map(age_ms),
+                        rate_hz: health.rate_hz,
+                        jitter_ms: health.jitter_ms,
+                        brightness: health.brightness,
                         fault: health.fault.unwrap_or_default(),
                     }
                 })

@@ -1,7 +1,8 @@
 //! `jaco-diagnose`: the verbs of `jaco` that look at how things are and were: `log show`, `log
-//! list` and `bench servo`. Needs neither a daemon nor libtorch.
+//! list`, `bench servo` and `cameras`. Needs neither a daemon nor libtorch.
 
 mod bench;
+mod cameras;
 mod records;
 
 use jaco_api::say::{object, print};
@@ -20,8 +21,10 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
         Verb::Log(LogVerb::List(args)) => print(cli.json, &records::list(args)?),
         Verb::Bench(BenchVerb::Servo(args)) => print(cli.json, &bench::servo(args)?),
         Verb::Bench(BenchVerb::Bare(args)) => object(&bench::bare::run(args)),
+        Verb::Cameras(verb) => cameras::carry_out(verb, cli),
         _ => anyhow::bail!(
-            "jaco-diagnose knows `log show`, `log list` and `bench servo` only; the others are jaco's"
+            "jaco-diagnose knows `log show`, `log list`, `bench servo` and `cameras` only; the others \
+             are jaco's"
         ),
     }
 }

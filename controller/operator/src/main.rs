@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Verb::Log(LogVerb::Show(_) | LogVerb::List(ListArgs { dir: Some(_) })) => {
             hand_to("jaco-diagnose")
         }
+        Verb::Cameras(_) => hand_to("jaco-diagnose"),
         Verb::Policy(_) | Verb::Bench(_) => hand_to("jaco-policy"),
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -75,6 +76,13 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Teleop(args) => return session::teleop(&client, args.keys, cli.json).await,
         Verb::Record(args) => return session::record(&client, args, cli.json).await,
         Verb::Doctor(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
+        Verb::Doctor(_)
+        | Verb::Cameras(_)
+        | Verb::Record(_)
+        | Verb::Eval(_)
+        | Verb::Train(_)
+        | Verb::Policy(_)
+        | Verb::Bench(_) => {}
     }
     Ok(true)
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod arm;
+mod cameras;
 mod clients;
 mod ends;
 mod kinds;
@@ -60,6 +61,7 @@ fn every_row_has_a_test_and_every_test_a_row() {
         include_str!("servo.rs"),
         include_str!("arm.rs"),
         include_str!("ends.rs"),
+        include_str!("cameras.rs"),
         include_str!("clients.rs"),
         include_str!("kinds.rs"),
         include_str!("owners.rs"),

@@ -14,19 +14,26 @@ const LINKS: [&str; 2] = ["/dev/v4l/by-id", "/dev/v4l/by-path"];
 
 /// A capture device that the kernel lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its node, `/dev/videoN`.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Stable names of the node.
-    pub links: Vec<PathBuf>,
+    pub(crate) links: Vec<PathBuf>,
     /// What the camera calls itself.
-    pub name: String,
+    pub(crate) name: String,
     /// Its serial number, where it has one.
-    pub serial: Option<String>,
+    pub(crate) serial: Option<String>,
     number: u32,
     index: u32,
     /// The device that it is a node of.
     parent: PathBuf,
+}
+
+impl Listed {
+    /// Whether it is its camera's first node.
+    pub(crate) fn is_first(&self) -> bool {
+        self.index == 0
+    }
 }
 
 /// All nodes, by number.
@@ -104,7 +111,7 @@ fn choose(nodes: &[Listed], device: &VideoDevice) -> Result<PathBuf, CameraError
 
 /// The cameras of this PC, for people who look for theirs.
 pub(crate) fn in_words(nodes: &[Listed]) -> String {
-    let texts = nodes.iter().filter(|node| node.index == 0).map(|node| {
+    let texts = nodes.iter().filter(|node| node.is_first()).map(|node| {
         let serial = node.serial.as_ref().map_or(String::new(), |serial| format!(", {serial}"));
         format!("{} ({}{serial})", node.path.display(), node.name)
     });

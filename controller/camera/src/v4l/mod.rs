@@ -23,6 +23,7 @@ mod stream;
 mod sys;
 
 use crate::error::{BadBuffer, CameraError};
+use crate::here::{Abilities, Mode};
 use crate::judge::signature;
 use crate::record::FIRST_PICTURE;
 use crate::source::{Next, Source};
@@ -36,6 +37,19 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stream::Stream;
+
+/// Asks the camera at `path` what it is; sets nothing.
+pub(crate) fn inquire(path: &Path) -> Result<Abilities, CameraError> {
+    let device = Device::open(path)?;
+    let mode = |offer: negotiate::Offer| Mode {
+        format: negotiate::fourcc_text(offer.fourcc),
+        size: offer.size.to_string(),
+        rates: offer.rates.to_string(),
+        readable: negotiate::is_readable(offer.fourcc),
+    };
+    let modes = device.offers()?.into_iter().map(mode).collect();
+    Ok(Abilities { modes, controls: device.controls() })
+}
 
 /// What was last logged of each topic, over all openings of one camera: one that fails and is
 /// opened again for a day says only what changes.

@@ -49,6 +49,11 @@ impl fmt::Display for Pixel {
     }
 }
 
+/// Whether pictures of this format can be decoded.
+pub(crate) fn is_readable(fourcc: [u8; 4]) -> bool {
+    Pixel::from_fourcc(fourcc).is_some()
+}
+
 /// A fourcc for people.
 pub(crate) fn fourcc_text(fourcc: [u8; 4]) -> String {
     fourcc.iter().map(|&byte| if byte.is_ascii_graphic() { byte as char } else { '?' }).collect()

@@ -6,6 +6,7 @@
 
 mod body;
 mod lines;
+mod picture;
 mod routes;
 
 use crate::Daemon;

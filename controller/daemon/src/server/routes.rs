@@ -2,6 +2,7 @@
 
 use super::body::{Body, refusal};
 use super::lines::stream;
+use super::picture::picture;
 use crate::Daemon;
 use crate::operate::No;
 use axum::extract::{DefaultBodyLimit, State};
@@ -18,13 +19,14 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 /// Longest body of a replay: an hour of actions.
 const MOST_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 
-type Shared = State<Arc<Daemon>>;
+pub(super) type Shared = State<Arc<Daemon>>;
 
 /// All that can be asked.
 pub fn router(daemon: Arc<Daemon>) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(daemon): Shared| Json(daemon.status())))
         .route("/v1/events", get(async |State(daemon): Shared| stream(daemon.listen())))
+        .route("/v1/cameras/{name}/picture", get(picture))
         .route("/v1/home", post(async |State(daemon): Shared| answer(daemon.home().await)))
         .route("/v1/hold", post(async |State(daemon): Shared| answer(daemon.hold().await)))
         // A stop goes on whether or not anybody waits for its end.
