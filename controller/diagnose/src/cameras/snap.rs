@@ -51,11 +51,13 @@ impl fmt::Display for Snap {
         let own = if self.as_camera_gave_it { ", as the camera gave it" } else { "" };
         writeln!(f, "{}: {width} x {height}, {format}{own}, {bytes} bytes", self.file.display())?;
         let captured_s = *captured_ns as f64 * 1e-9;
+        let from =
+            if self.from == self.camera { String::new() } else { format!(" from {}", self.from) };
         writeln!(
             f,
-            "taken at {captured_s:.3} s since the start of the PC, {age_ms:.0} ms before it was \
-             fetched, by {} through {}",
-            self.camera, self.from
+            "taken {captured_s:.3} s after the start of the PC by {}; fetched{from} {age_ms:.0} ms \
+             later",
+            self.camera
         )?;
         let light = match self.brightness {
             dark if dark < DARK => " (dark)",
