@@ -163,6 +163,24 @@ pub enum DatasetError {
         /// How many there are.
         count: usize,
     },
+    /// Pictures kept for training that are no longer what was written.
+    #[error("{path}: the pictures kept there are damaged; remove it, and the next run makes it anew", path = .path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A row that an episode does not have.
+    #[error("{root}: episode {episode} has no row {row}: it has {length}, counted from 0", root = .root.display())]
+    NoSuchRow {
+        /// The dataset.
+        root: PathBuf,
+        /// The episode.
+        episode: usize,
+        /// The row asked for.
+        row: usize,
+        /// How many there are.
+        length: usize,
+    },
     /// A feature that the dataset does not have, or has with another kind.
     #[error("{root} has no feature \"{key}\" of kind {kind}; it has: {present}", root = .root.display())]
     NoSuchFeature {
@@ -238,6 +256,7 @@ impl DatasetError {
         match self {
             DatasetError::Io { source, .. } => is_about_the_path(source),
             DatasetError::NoVideoProgram { .. }
+            | DatasetError::Cache { .. }
             | DatasetError::Encode { .. }
             | DatasetError::Row { .. }
             | DatasetError::NoEpisode

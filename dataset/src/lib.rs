@@ -28,6 +28,7 @@
 //! ```
 
 mod appending;
+mod cache;
 mod catalog;
 mod check;
 mod column;
@@ -48,6 +49,7 @@ mod notes;
 mod numbers;
 mod parquet_file;
 mod picture;
+mod pictures;
 mod reader;
 mod rebuild;
 mod relabel;
@@ -65,6 +67,7 @@ mod tree;
 mod video;
 mod writer;
 
+pub use cache::{RecordFile, RecordWriter, Records, remove_partial_records};
 pub use check::{Finding, Severity, check};
 pub use column::{Column, Episode, Images, Vectors};
 pub use described::{Content, FeatureInfo};

@@ -69,17 +69,31 @@ pub(crate) fn each_batch(
     path: &Path,
     keep: impl Fn(&str) -> bool,
     rows: Option<Range<usize>>,
-    mut each: impl FnMut(&RecordBatch) -> Result<(), DatasetError>,
+    each: impl FnMut(&RecordBatch) -> Result<(), DatasetError>,
 ) -> Result<(), DatasetError> {
+    each_batch_of(BATCH_ROWS, path, keep, rows, each)
+}
+
+/// [`each_batch`] with at most `batch_rows` rows at a time. Row groups without a wanted row are not
+/// read.
+pub(crate) fn each_batch_of<E: From<DatasetError>>(
+    batch_rows: usize,
+    path: &Path,
+    keep: impl Fn(&str) -> bool,
+    rows: Option<Range<usize>>,
+    mut each: impl FnMut(&RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
     let mut builder = open(path)?;
     let metadata = builder.metadata().clone();
     let roots = builder.parquet_schema().root_schema().get_fields();
     let wanted: Vec<usize> = (0..roots.len()).filter(|&i| keep(roots[i].name())).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     if let Some(rows) = rows {
-        builder = builder.with_offset(rows.start).with_limit(rows.len());
+        let (groups, before) = groups_of(&metadata, &rows);
+        let offset = rows.start.saturating_sub(before);
+        builder = builder.with_row_groups(groups).with_offset(offset).with_limit(rows.len());
     }
-    let batch = batch_rows(&metadata, &mask);
+    let batch = most_rows(&metadata, &mask).min(batch_rows);
     let builder = builder.with_projection(mask).with_batch_size(batch);
     let reader = guarded(|| builder.build());
     let mut reader = reader.map_err(|e| fault(path, e, Some(&metadata)))?;
@@ -93,7 +107,7 @@ pub(crate) fn each_batch(
 }
 
 /// Rows to decode at a time, by the row group whose wanted columns are largest.
-fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
+fn most_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
     let largest = metadata.row_groups().iter().map(|group| {
         let wanted = (0..group.num_columns()).filter(|&leaf| mask.leaf_included(leaf));
         let bytes = wanted.map(|leaf| group.column(leaf).uncompressed_size().max(0) as u64);
@@ -101,6 +115,22 @@ fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
     });
     let of_row = largest.max().unwrap_or(0).max(1);
     usize::try_from(BATCH_BYTES / of_row).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
+}
+
+/// The row groups that hold some of `rows`, and how many rows lie before them.
+fn groups_of(metadata: &ParquetMetaData, rows: &Range<usize>) -> (Vec<usize>, usize) {
+    let (mut groups, mut before, mut begin) = (Vec::new(), 0, 0);
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let end = begin + usize::try_from(group.num_rows()).unwrap_or(0);
+        if end > rows.start && begin < rows.end {
+            if groups.is_empty() {
+                before = begin;
+            }
+            groups.push(number);
+        }
+        begin = end;
+    }
+    (groups, before)
 }
 
 /// The columns of a file with their Arrow types.

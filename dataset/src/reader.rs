@@ -1,5 +1,5 @@
-//! Reading: one episode at a time, only the columns that are asked for, from this package's
-//! datasets and from everybody's who keeps to LeRobotDataset v3.
+//! Reading: one episode at a time or some rows of it, only the columns that are asked for, from this
+//! package's datasets and from everybody's who keeps to LeRobotDataset v3. Pictures are `pictures`'.
 //!
 //! A dataset that is being recorded can be read: `info.json` says how many episodes are complete.
 
@@ -7,7 +7,6 @@ use crate::column::{Column, Episode, Images, Vectors};
 use crate::described::{Content, FeatureInfo};
 use crate::error::DatasetError;
 use crate::feature::{Feature, FeatureKind, Features};
-use crate::image;
 use crate::info::Info;
 use crate::listing::{EpisodeInfo, read_records, resolve};
 use crate::notes::{EpisodeNotes, read_notes};
@@ -15,7 +14,7 @@ use crate::rows::{EpisodeRows, Expected, RowsCache};
 use crate::stats::quantile_of_sorted;
 use crate::table::{self, StoredColumn};
 use crate::tasks::Tasks;
-use crate::video::{VideoTools, Videos, Wanted};
+use crate::video::{VideoTools, Videos};
 use jaco_core::{ACTION_DIMS, ActionStatistics};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -55,6 +54,16 @@ pub struct Quantiles {
     pub q01: Vec<f64>,
     /// 99 % quantile.
     pub q99: Vec<f64>,
+}
+
+/// Some rows of one episode.
+pub(crate) struct Part<'a> {
+    pub episode: &'a EpisodeInfo,
+    /// Number of the first of them in the episode.
+    pub first: usize,
+    pub rows: EpisodeRows,
+    /// Text of each row's task.
+    pub tasks: Vec<Arc<str>>,
 }
 
 impl Dataset {
@@ -146,82 +155,66 @@ impl Dataset {
     /// The columns `keys` of episode `index`; others are not decoded. No keys at all gives tasks
     /// and timestamps alone.
     pub fn read_columns(&self, index: usize, keys: &[&str]) -> Result<Episode, DatasetError> {
+        let length = self.episodes.get(index).map_or(0, |episode| episode.length);
+        self.read_rows(index, 0..length, keys)
+    }
+
+    /// The columns `keys` of the rows `rows` of episode `index`, as an episode of so many rows.
+    /// Of the data file only what holds these rows is read.
+    pub fn read_rows(
+        &self,
+        index: usize,
+        rows: Range<usize>,
+        keys: &[&str],
+    ) -> Result<Episode, DatasetError> {
         let wanted = keys.iter().map(|key| self.wanted(key)).collect::<Result<Vec<_>, _>>()?;
-        let episode = self.episode(index)?;
-        let rows = self.rows_of(episode)?;
-        let tasks = self.tasks_of(episode, &rows)?;
-        let stored: Vec<Feature> =
-            wanted.iter().filter(|feature| !self.is_video(&feature.key)).cloned().collect();
+        let part = self.part(index, rows)?;
+        let episode = part.episode;
+        let task = part.tasks.first();
+        let task = task.map_or_else(|| episode.task.clone(), |task| task.to_string());
+        let (pictures, stored): (Vec<Feature>, Vec<Feature>) = wanted
+            .into_iter()
+            .partition(|feature| matches!(feature.kind, FeatureKind::Image { .. }));
         let path = episode.data_path(&self.root, &self.info);
-        let columns = table::decode_rows(&self.root, &path, &stored, rows.range.clone())?;
-        let mut stored: BTreeMap<String, StoredColumn> =
-            stored.into_iter().map(|feature| feature.key).zip(columns).collect();
+        let range = part.rows.range.clone();
+        let found = table::decode_rows(&self.root, &path, &stored, range)?;
         let mut columns = BTreeMap::new();
-        for feature in wanted {
-            let key = feature.key.clone();
-            let column = match (stored.remove(&key), &feature.kind) {
-                (Some(StoredColumn::F32 { dims, values }), _) => {
-                    Column::F32(Vectors { dims, values })
-                }
-                (Some(StoredColumn::F64 { dims, values }), _) => {
-                    Column::F64(Vectors { dims, values })
-                }
-                (Some(StoredColumn::Bool(values)), _) => Column::Bool(values),
-                (Some(StoredColumn::I64(values)), _) => Column::I64(values),
-                (pictures, &FeatureKind::Image { height, width }) => {
-                    let mut frames = Vec::with_capacity(rows.range.len());
-                    let mut each = |_, frame| -> Result<(), DatasetError> {
-                        frames.push(frame);
-                        Ok(())
-                    };
-                    match pictures {
-                        Some(StoredColumn::Pictures(pictures)) => {
-                            self.decode(episode, &feature, &pictures, &mut each)?;
-                        }
-                        _ => self.decode_video(episode, &feature, &rows, &mut each)?,
-                    }
-                    Column::Images(Images { height, width, frames })
-                }
-                _ => continue,
+        for (feature, column) in stored.into_iter().zip(found) {
+            let column = match column {
+                StoredColumn::F32 { dims, values } => Column::F32(Vectors { dims, values }),
+                StoredColumn::F64 { dims, values } => Column::F64(Vectors { dims, values }),
+                StoredColumn::Bool(values) => Column::Bool(values),
+                StoredColumn::I64(values) => Column::I64(values),
+                StoredColumn::Pictures(_) => continue,
             };
-            columns.insert(key, column);
+            columns.insert(feature.key, column);
+        }
+        for feature in pictures {
+            let FeatureKind::Image { height, width } = feature.kind else { continue };
+            let mut frames = Vec::with_capacity(part.rows.range.len());
+            self.each_picture(&part, &feature, &mut |_, frame| -> Result<(), DatasetError> {
+                frames.push(frame);
+                Ok(())
+            })?;
+            columns.insert(feature.key, Column::Images(Images { height, width, frames }));
         }
         Ok(Episode {
             index,
-            task: tasks.first().map_or_else(|| episode.task.clone(), |task| task.to_string()),
-            tasks,
-            timestamps_s: rows.timestamps_s,
-            length: rows.range.len(),
+            task,
+            length: part.rows.range.len(),
+            timestamps_s: part.rows.timestamps_s,
+            tasks: part.tasks,
             columns,
             root: self.root.clone(),
         })
     }
 
-    /// Hands the pictures of the camera `key` in episode `index` to `each`, with the number of
-    /// their row, one after the other: however long the episode, few of them are in memory.
-    pub fn read_pictures<E: From<DatasetError>>(
-        &self,
-        index: usize,
-        key: &str,
-        mut each: impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let episode = self.episode(index)?;
-        let feature = self.wanted(key)?;
-        if !matches!(feature.kind, FeatureKind::Image { .. }) {
-            return Err(self.absent(key, "image").into());
-        }
-        let rows = self.rows_of(episode)?;
-        if self.is_video(key) {
-            return self.decode_video(episode, &feature, &rows, &mut each);
-        }
-        let path = episode.data_path(&self.root, &self.info);
-        let only = std::slice::from_ref(&feature);
-        match &table::decode_rows(&self.root, &path, only, rows.range)?[..] {
-            [StoredColumn::Pictures(pictures)] => {
-                self.decode(episode, &feature, pictures, &mut each)
-            }
-            _ => unreachable!("the kind of the feature is Image"),
-        }
+    /// The episode and the row in it of row `row` of the whole dataset.
+    pub fn locate(&self, row: usize) -> Option<(usize, usize)> {
+        let after = self.episodes.partition_point(|episode| episode.first_row <= row);
+        let episode = self.episodes.get(after.checked_sub(1)?)?;
+        let within = row - episode.first_row;
+        (within < episode.length).then_some((episode.index, within))
     }
 
     /// Reads the columns `keys` of the episodes `range` on `threads` threads and hands each
@@ -318,7 +311,30 @@ impl Dataset {
         &self.info
     }
 
-    fn episode(&self, index: usize) -> Result<&EpisodeInfo, DatasetError> {
+    pub(crate) fn videos(&self) -> &Videos {
+        &self.videos
+    }
+
+    /// Some rows of an episode: where they are, and the tasks of each.
+    pub(crate) fn part(
+        &self,
+        index: usize,
+        wanted: Range<usize>,
+    ) -> Result<Part<'_>, DatasetError> {
+        let episode = self.episode(index)?;
+        if wanted.start > wanted.end || wanted.end > episode.length {
+            let (root, length) = (self.root.clone(), episode.length);
+            let last = wanted.end.saturating_sub(1);
+            return Err(DatasetError::NoSuchRow { root, episode: index, row: last, length });
+        }
+        let mut rows = self.rows_of(episode)?;
+        let tasks = self.tasks_of(episode, &rows)?[wanted.clone()].to_vec();
+        rows.timestamps_s = rows.timestamps_s[wanted.clone()].to_vec();
+        rows.range = rows.range.start + wanted.start..rows.range.start + wanted.end;
+        Ok(Part { episode, first: wanted.start, rows, tasks })
+    }
+
+    pub(crate) fn episode(&self, index: usize) -> Result<&EpisodeInfo, DatasetError> {
         self.episodes.get(index).ok_or_else(|| DatasetError::NoSuchEpisode {
             root: self.root.clone(),
             index,
@@ -326,12 +342,12 @@ impl Dataset {
         })
     }
 
-    fn is_video(&self, key: &str) -> bool {
+    pub(crate) fn is_video(&self, key: &str) -> bool {
         self.feature(key).is_some_and(FeatureInfo::is_video)
     }
 
     /// The feature that is asked for, if it can be read.
-    fn wanted(&self, key: &str) -> Result<Feature, DatasetError> {
+    pub(crate) fn wanted(&self, key: &str) -> Result<Feature, DatasetError> {
         let all = self.info.features.with_defaults();
         if let Some(feature) = all.into_iter().find(|feature| feature.key == key) {
             return Ok(feature);
@@ -413,78 +429,7 @@ impl Dataset {
             .collect()
     }
 
-    fn decode<E: From<DatasetError>>(
-        &self,
-        episode: &EpisodeInfo,
-        feature: &Feature,
-        pictures: &[Vec<u8>],
-        each: &mut impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let FeatureKind::Image { height, width } = feature.kind else { return Ok(()) };
-        for (frame, bytes) in pictures.iter().enumerate() {
-            let rgb =
-                image::decode(bytes, width, height).map_err(|reason| DatasetError::Image {
-                    path: episode.data_path(&self.root, &self.info),
-                    column: feature.key.clone(),
-                    episode: episode.index,
-                    frame,
-                    reason,
-                })?;
-            each(frame, Arc::from(rgb))?;
-        }
-        Ok(())
-    }
-
-    fn decode_video<E: From<DatasetError>>(
-        &self,
-        episode: &EpisodeInfo,
-        feature: &Feature,
-        rows: &EpisodeRows,
-        each: &mut impl FnMut(usize, Arc<[u8]>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let FeatureKind::Image { height, width } = feature.kind else { return Ok(()) };
-        let half_a_row_s = 0.5 / self.info.fps;
-        let fault = |column: &str, reason: String| DatasetError::Column {
-            path: self.root.join("meta/episodes"),
-            column: format!("videos/{}/{column}", feature.key),
-            reason,
-        };
-        let absent = |what: &str| {
-            fault("from_timestamp", format!("{what} is not given for episode {}", episode.index))
-        };
-        let video = episode.videos.get(&feature.key).ok_or_else(|| absent("a file"))?;
-        let begins = |other: &EpisodeInfo| match other.videos.get(&feature.key) {
-            Some(v) if v.place == video.place && other.index != episode.index => Some(v.from_s),
-            _ => None,
-        };
-        let mut others = self.episodes.iter().filter_map(begins);
-        let from_s = match video.from_s {
-            Some(from_s) if from_s.is_finite() => from_s,
-            None if others.next().is_none() => 0.0,
-            _ => return Err(absent("it").into()),
-        };
-        let times_s: Vec<f64> = rows.timestamps_s.iter().map(|t| from_s + t).collect();
-        if let (Some(to_s), Some(&last_s)) = (video.to_s, times_s.last()) {
-            let near =
-                |begin_s: Option<f64>| begin_s.is_some_and(|s| (s - to_s).abs() < half_a_row_s);
-            // Where another episode begins there, the frame at the end is of that one.
-            let spare_s = if others.any(near) { -half_a_row_s } else { half_a_row_s };
-            if last_s > to_s + spare_s {
-                let (index, rows, length_s) = (episode.index, times_s.len(), to_s - from_s);
-                let last_s = last_s - from_s;
-                let reason = format!(
-                    "episode {index} has {rows} rows, the last at {last_s:.3} s, but its video ends \
-                     after {length_s:.3} s"
-                );
-                return Err(fault("to_timestamp", reason).into());
-            }
-        }
-        let path = self.info.video_path.path(&self.root, video.place, &feature.key);
-        let wanted = Wanted { times_s: &times_s, tolerance_s: half_a_row_s, width, height };
-        self.videos.frames(&path, &wanted, each)
-    }
-
-    fn absent(&self, key: &str, kind: &'static str) -> DatasetError {
+    pub(crate) fn absent(&self, key: &str, kind: &'static str) -> DatasetError {
         let all = self.info.described.iter();
         let present: Vec<String> =
             all.map(|feature| format!("{} ({})", feature.key, feature.dtype)).collect();

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// An episode's rows may be this much further apart than the rate says, or closer, on average.
 const RATE_TOLERANCE: f64 = 0.25;
-/// Files of which the default columns are kept.
-const CACHED_FILES: usize = 32;
+/// Rows of which the default columns are kept: some 40 bytes each.
+const CACHED_ROWS: usize = 1 << 20;
 
 /// The default columns of one data file, as far as it has them.
 #[derive(Debug, Default)]
@@ -192,8 +192,8 @@ fn increasing<T: PartialOrd + std::fmt::Display>(name: &str, values: &[T]) -> Re
     }
 }
 
-/// The files read last; shared by the copies of a dataset. Episodes are mostly read in order, so
-/// few files serve many threads, and a dataset of any size costs no more.
+/// The files read last, as many as have [`CACHED_ROWS`] rows; shared by the copies of a dataset. A
+/// dataset of any size costs no more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowsCache(Arc<Mutex<VecDeque<CachedFile>>>);
 
@@ -208,7 +208,11 @@ impl RowsCache {
         }
         let rows = Arc::new(FileRows::read(path)?);
         let mut known = known();
-        known.truncate(CACHED_FILES - 1);
+        let mut kept = rows.rows;
+        known.retain(|(_, rows)| {
+            kept = kept.saturating_add(rows.rows);
+            kept <= CACHED_ROWS
+        });
         known.push_front((path.to_owned(), Arc::clone(&rows)));
         Ok(rows)
     }

@@ -127,7 +127,7 @@ fn vectors(values: ArrayRef, dims: usize) -> ArrayRef {
 
 /// The pictures of a column: bytes, or `struct<bytes, path>` where a path stands in for bytes
 /// that are not embedded.
-fn pictures(array: &ArrayRef, root: &Path) -> Result<Vec<Vec<u8>>, String> {
+pub(crate) fn pictures(array: &ArrayRef, root: &Path) -> Result<Vec<Vec<u8>>, String> {
     let (bytes, paths) = match array.data_type() {
         DataType::Struct(_) => {
             let of = array.as_struct();

@@ -13,9 +13,8 @@ pub mod shipped;
 pub mod teleop;
 pub mod train;
 
-use clap::{Args, Parser, Subcommand};
 use cameras::CamerasVerb;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use jaco_core::{Decode, Execution, Task, View};
 use jaco_shell::args::{Unusable, path, path_given};
 use log::LogVerb;

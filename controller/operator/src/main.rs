@@ -75,10 +75,8 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Log(_) => return records::list(&client, cli.json).await,
         Verb::Teleop(args) => return session::teleop(&client, args.keys, cli.json).await,
         Verb::Record(args) => return session::record(&client, args, cli.json).await,
-        Verb::Doctor(_) | Verb::Eval(_) | Verb::Train(_) | Verb::Policy(_) | Verb::Bench(_) => {}
         Verb::Doctor(_)
         | Verb::Cameras(_)
-        | Verb::Record(_)
         | Verb::Eval(_)
         | Verb::Train(_)
         | Verb::Policy(_)
