@@ -81,7 +81,14 @@ impl RecordFile {
     /// If the path cannot be read for another reason than that nothing is there.
     pub fn open(path: &Path, records: Records) -> Result<Option<Self>, DatasetError> {
         let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
             other => other.at("read", path)?,
         };
         let found = file.metadata().at("read", path)?;
@@ -170,11 +177,17 @@ impl RecordWriter {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).at("create", folder)?;
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(format!(".{}-{number}.{PARTIAL}", process::id()));
-        let partial = PathBuf::from(partial);
-        let file = File::create(&partial).at("create", &partial)?;
+        let (partial, file) = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let mut partial = path.as_os_str().to_owned();
+            partial.push(format!(".{}-{number}.{PARTIAL}", process::id()));
+            let partial = PathBuf::from(partial);
+            let file = File::create(&partial).at("create", &partial)?;
+            // The lock says that somebody writes here; whoever clears away may have come before it.
+            if file.try_lock().is_ok() && partial.exists() {
+                break (partial, file);
+            }
+        };
         let head = records.head();
         let mut writer = Self {
             path: path.to_owned(),
@@ -210,8 +223,11 @@ impl RecordWriter {
         self.write(&tail)?;
         if let Some(file) = self.file.take() {
             let whole = file.into_inner().map_err(io::IntoInnerError::into_error);
-            let synced = whole.and_then(|file| file.sync_data());
-            if let Err(source) = synced.and_then(|()| fs::rename(&self.partial, &self.path)) {
+            let placed = whole.and_then(|file| {
+                file.sync_data()?;
+                fs::rename(&self.partial, &self.path)
+            });
+            if let Err(source) = placed {
                 let _ = fs::remove_file(&self.partial);
                 return Err(source).at("write", &self.path);
             }
@@ -235,7 +251,7 @@ impl Drop for RecordWriter {
     }
 }
 
-/// Removes what killed writers left in `folder`: files that no process which still runs is writing.
+/// Removes what killed writers left in `folder`: files of this module that nobody is writing.
 pub fn remove_partial_records(folder: &Path) -> Result<(), DatasetError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -243,14 +259,9 @@ pub fn remove_partial_records(folder: &Path) -> Result<(), DatasetError> {
     };
     for entry in entries {
         let path = entry.at("list", folder)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let writer = name.strip_suffix(PARTIAL).and_then(|name| name.strip_suffix('.'));
-        let writer = writer.and_then(|name| name.rsplit_once('.')?.1.split_once('-'));
-        let Some(Ok(process)) = writer.map(|(process, _)| process.parse::<u32>()) else { continue };
-        if process != process::id()
-            && !Path::new(&format!("/proc/{process}")).exists()
-            && ours(&path)
-        {
+        let is_partial = path.extension().is_some_and(|found| found == PARTIAL);
+        let abandoned = || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_partial && ours(&path) && abandoned() {
             let _ = fs::remove_file(&path);
         }
     }
@@ -382,18 +393,20 @@ mod tests {
         writer.push(&[1; 5]).unwrap();
         drop(writer);
         assert_eq!(names(folder.path()), 0);
-        // A process number that Linux never gives.
+        let writing = RecordWriter::create(&path, RECORDS).unwrap();
         for (name, bytes) in [
-            ("file.4294967295-0.partial", &MAGIC[..]),
-            ("notes.4294967295-0.partial", b"a user's own"),
-            ("file.1-0.partial", MAGIC),
-            ("mine.partial", MAGIC),
+            ("file.7-0.partial", &RECORDS.head()[..]),
+            ("file.7-1.partial", b""),
+            ("notes.partial", b"a user's own"),
+            ("file", MAGIC),
         ] {
             fs::write(folder.path().join(name), bytes).unwrap();
         }
         remove_partial_records(folder.path()).unwrap();
-        assert!(!folder.path().join("file.4294967295-0.partial").exists());
-        assert_eq!(names(folder.path()), 3);
+        assert!(!folder.path().join("file.7-0.partial").exists());
+        assert!(!folder.path().join("file.7-1.partial").exists());
+        assert!(folder.path().join("notes.partial").exists());
+        assert!(writing.partial.exists(), "somebody writes there");
         remove_partial_records(&folder.path().join("absent")).unwrap();
     }
 

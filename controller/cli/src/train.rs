@@ -75,6 +75,10 @@ pub struct TrainArgs {
     /// Seed of initialisation, batches and augmentation [default: the recipe's, else 0].
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Where pictures are kept: "auto" (in memory if they fit into a quarter of what is free, else
+    /// beside the dataset), "memory", "beside", or a folder [default: the recipe's, else auto].
+    #[arg(long, value_name = "WHERE")]
+    pub cache: Option<String>,
     /// Look at the datasets, say how they are read, and end.
     #[arg(long)]
     pub dry_run: bool,

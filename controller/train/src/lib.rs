@@ -110,6 +110,7 @@ fn overridden(recipe: LbcConfig, args: &TrainArgs) -> LbcConfig {
         steps: args.steps.unwrap_or(recipe.steps),
         seed: args.seed.unwrap_or(recipe.seed),
         device: args.device.clone().unwrap_or(recipe.device),
+        cache: args.cache.clone().unwrap_or(recipe.cache),
         learning_rate: args.lr.unwrap_or(recipe.learning_rate),
         ..recipe
     }

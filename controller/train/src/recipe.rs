@@ -4,7 +4,11 @@
 //! that silently is not made.
 
 use crate::error::{InputError, MOST_REPEATS};
-use jaco_training::{DatasetSource, GripperRange, LbcConfig};
+use jaco_core::Word;
+use jaco_training::{
+    CORRECTION_WEIGHTS, Corrections, DatasetSource, GripperRange, LbcConfig, Selection, Stale,
+    Success,
+};
 use serde_json::Value as Json;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,8 +18,20 @@ use toml::de::{DeTable, DeValue};
 /// Key of the datasets.
 const DATASET: &str = "dataset";
 /// Keys of a dataset.
-const KEYS: [&str; 8] =
-    ["path", "repeat", "camera", "action", "gripper", "displacements", "unit_m", "unit_rad"];
+const KEYS: [&str; 12] = [
+    "path",
+    "repeat",
+    "camera",
+    "action",
+    "gripper",
+    "displacements",
+    "unit_m",
+    "unit_rad",
+    "corrections",
+    "correction_weight",
+    "success",
+    "stale",
+];
 
 /// A recipe that was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,12 +53,17 @@ pub struct Section {
     displacements: Option<bool>,
     unit_m: Option<f64>,
     unit_rad: Option<f64>,
+    corrections: Option<Corrections>,
+    correction_weight: Option<f64>,
+    success: Option<Success>,
+    stale: Option<Stale>,
 }
 
 impl Section {
     /// The dataset, with the options `for_all` where the section has none.
     pub fn over(self, for_all: &DatasetSource) -> DatasetSource {
         let for_all = for_all.clone();
+        let all = for_all.selection;
         DatasetSource {
             root: self.path,
             repeat: self.repeat.unwrap_or(for_all.repeat),
@@ -52,6 +73,12 @@ impl Section {
             displacements: self.displacements.unwrap_or(for_all.displacements),
             unit_m: self.unit_m.unwrap_or(for_all.unit_m),
             unit_rad: self.unit_rad.unwrap_or(for_all.unit_rad),
+            selection: Selection {
+                corrections: self.corrections.unwrap_or(all.corrections),
+                correction_weight: self.correction_weight.unwrap_or(all.correction_weight),
+                success: self.success.unwrap_or(all.success),
+                stale: self.stale.unwrap_or(all.stale),
+            },
         }
     }
 }
@@ -204,6 +231,16 @@ impl Section {
             "displacements" => self.displacements = Some(truth(value)?),
             "unit_m" => self.unit_m = unit(value)?,
             "unit_rad" => self.unit_rad = unit(value)?,
+            "corrections" => {
+                self.corrections = Some(word(value, "\"all\", \"only\" or \"without\"")?);
+            }
+            "correction_weight" => {
+                let [least, most] = CORRECTION_WEIGHTS;
+                let within = number(value).ok().filter(|weight| (least..=most).contains(weight));
+                self.correction_weight = Some(within.ok_or("a number from 0.01 to 100")?);
+            }
+            "success" => self.success = Some(word(value, "\"all\" or \"only\"")?),
+            "stale" => self.stale = Some(word(value, "\"skip\" or \"keep\"")?),
             _ => unreachable!("the keys of this match are KEYS"),
         }
         Ok(())
@@ -224,6 +261,11 @@ fn text(value: &DeValue) -> Result<String, &'static str> {
         DeValue::String(text) => Ok(text.to_string()),
         _ => Err("a text in quotes"),
     }
+}
+
+fn word<T: Word>(value: &DeValue, wanted: &'static str) -> Result<T, &'static str> {
+    let text = text(value).map_err(|_| wanted)?;
+    T::ALL.iter().copied().find(|word| word.name() == text).ok_or(wanted)
 }
 
 fn truth(value: &DeValue) -> Result<bool, &'static str> {
@@ -270,7 +312,9 @@ mod tests {
         let text = "learning_rate = 5e-4\nsteps = 1_000\nbetas = [0.9, 0.99]\nclip_norm = 2\n\
                     save_bf16 = true\ndevice = \"cuda:0\"\n[[dataset]]\npath = \"a\"\nrepeat = 2\n\
                     [[dataset]]\npath = \"b:c\"\ncamera = \"top\"\ngripper = \"-1..1\"\n\
-                    displacements = true\nunit_m = 0.001\nunit_rad = 1\naction = \"actions\"\n";
+                    displacements = true\nunit_m = 0.001\nunit_rad = 1\naction = \"actions\"\n\
+                    corrections = \"without\"\ncorrection_weight = 2.5\nsuccess = \"only\"\n\
+                    stale = \"keep\"\n";
         let Recipe { config, sections } = read(text).unwrap();
         let wanted = LbcConfig {
             learning_rate: 5e-4,
@@ -295,6 +339,12 @@ mod tests {
             gripper: Some("-1..1".parse().unwrap()),
             displacements: true,
             unit_m: 0.001,
+            selection: Selection {
+                corrections: Corrections::Without,
+                correction_weight: 2.5,
+                success: Success::Only,
+                stale: Stale::Keep,
+            },
             ..DatasetSource::new("b:c")
         };
         assert_eq!(b, wanted);
@@ -305,7 +355,8 @@ mod tests {
     fn every_fault_is_named_with_its_line() {
         let text = "batchsize = 3\nlearning_rate = \"fast\"\n\nsteps = -1\nbetas = [0.9]\n\
                     ema_decay = nan\n[[dataset]]\nrepeat = 0\n[[dataset]]\npath = \"~/demos\"\n\
-                    grippers = 1\ngripper = \"0-1\"\n";
+                    grippers = 1\ngripper = \"0-1\"\ncorrections = \"some\"\n\
+                    correction_weight = 0\nsuccess = true\nstale = \"drop\"\n";
         let error = read(text).unwrap_err();
         for words in [
             "recipe:1: batchsize: no such setting; there are ",
@@ -318,6 +369,10 @@ mod tests {
             "recipe:10: path = \"~/demos\": wanted is a path written out",
             "recipe:11: grippers: a dataset has no such key",
             "recipe:12: gripper = \"0-1\": wanted is a text CLOSED..OPEN",
+            "recipe:13: corrections = \"some\": wanted is \"all\", \"only\" or \"without\"",
+            "recipe:14: correction_weight = 0: wanted is a number from 0.01 to 100",
+            "recipe:15: success = true: wanted is \"all\" or \"only\"",
+            "recipe:16: stale = \"drop\": wanted is \"skip\" or \"keep\"",
         ] {
             assert!(error.contains(words), "{words}\n{error}");
         }

@@ -58,6 +58,12 @@ impl ImageProcessor {
         self.strategy
     }
 
+    /// How a picture becomes the square, in words that change with it.
+    pub fn geometry(&self) -> String {
+        let Self { size, strategy, letterbox_fill, .. } = self;
+        format!("{size} {strategy} {letterbox_fill:?}")
+    }
+
     /// The picture resized to `size * size * 3` bytes; one of that size is passed through. Frames
     /// whose sides are outside [`FRAME_SIDES`] or do not fit their bytes are refused.
     pub fn resize<'a>(&self, frame: &'a Frame) -> Result<Cow<'a, [u8]>, ModelError> {

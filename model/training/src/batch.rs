@@ -4,6 +4,7 @@
 //! Must never choose the states (see [`crate::sampling`]) or weigh the losses.
 
 use crate::config::LbcConfig;
+use crate::error::TrainError;
 use crate::loss::{Targets, target_row};
 use crate::random::{Purpose, generator, standard_normal, symmetric};
 use crate::store::Store;
@@ -110,14 +111,14 @@ impl<'a> BatchMaker<'a> {
 
     /// The batch of training step `step` with streams of `horizon` units (0 = none): augmented and
     /// with noise on the tokens that are fed in.
-    pub fn training(&self, states: &[u32], horizon: usize, step: u64) -> Result<Batch, TchError> {
+    pub fn training(&self, states: &[u32], horizon: usize, step: u64) -> Result<Batch, TrainError> {
         let mut colour = generator(self.config.seed, Purpose::Augmentation, step);
         let mut jitter = generator(self.config.seed, Purpose::TokenJitter, step);
         self.assemble(states, horizon, Some(&mut colour), Some(&mut jitter))
     }
 
     /// The batch of `states` as they are.
-    pub fn validation(&self, states: &[u32], horizon: usize) -> Result<Batch, TchError> {
+    pub fn validation(&self, states: &[u32], horizon: usize) -> Result<Batch, TrainError> {
         self.assemble(states, horizon, None, None)
     }
 
@@ -127,12 +128,12 @@ impl<'a> BatchMaker<'a> {
         horizon: usize,
         colour: Option<&mut ChaCha8Rng>,
         jitter: Option<&mut ChaCha8Rng>,
-    ) -> Result<Batch, TchError> {
+    ) -> Result<Batch, TrainError> {
         let index: Vec<i64> = states.iter().map(|&state| i64::from(state)).collect();
         let index = Tensor::f_from_slice(&index)?.f_to_device(self.device)?;
         let stream = if horizon > 0 { Some(self.streams(states, horizon, jitter)?) } else { None };
         Ok(Batch {
-            pixel_values: self.pictures(&index, states.len(), colour)?,
+            pixel_values: self.pictures(states, colour)?,
             labels: self.store.labels.f_index_select(0, &index)?,
             known: self.store.known.f_index_select(0, &index)?,
             stream,
@@ -144,12 +145,11 @@ impl<'a> BatchMaker<'a> {
     /// again per channel) and brightness adds.
     fn pictures(
         &self,
-        index: &Tensor,
-        count: usize,
+        states: &[u32],
         mut colour: Option<&mut ChaCha8Rng>,
-    ) -> Result<Tensor, TchError> {
+    ) -> Result<Tensor, TrainError> {
         let (mut scales, mut shifts) = (Vec::new(), Vec::new());
-        for _ in 0..count {
+        for _ in states {
             let (contrast, brightness) = match colour.as_deref_mut() {
                 Some(rng) => {
                     let common = symmetric(rng, self.config.contrast);
@@ -168,15 +168,15 @@ impl<'a> BatchMaker<'a> {
                 shifts.push(shift as f32);
             }
         }
-        let factors = |values: &[f32]| {
+        let factors = |values: &[f32]| -> Result<Tensor, TchError> {
             Tensor::f_from_slice(values)?.f_view([-1, 2, 3, 1, 1])?.f_to_device(self.device)
         };
-        let pictures = self.store.images.f_index_select(0, index)?;
+        let pictures = self.store.pictures.gather(states, self.device)?;
         let planes = pictures.f_permute([0, 3, 1, 2])?.f_contiguous()?.f_to_kind(Kind::Float)?;
         let (_, _, height, width) = planes.size4()?;
         // Both towers see the same picture, normalised each its own way.
         let both = factors(&shifts)?.f_addcmul(&planes.f_unsqueeze(1)?, &factors(&scales)?)?;
-        both.f_view([-1, 6, height, width])
+        Ok(both.f_view([-1, 6, height, width])?)
     }
 
     fn streams(
@@ -249,6 +249,7 @@ pub fn stream_length(config: &LbcConfig, step: u64) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::pictures::MemoryPictures;
     use crate::store::{EpisodeRows, StoreBuilder};
     use jaco_core::Frame;
     use jaco_model::image::ResizeStrategy;
@@ -264,7 +265,8 @@ mod tests {
     /// Two episodes of 6 and 5 steps with prompts of 3 and 4 tokens; step 2 of the first one was
     /// perturbed.
     fn store() -> Store {
-        let mut builder = StoreBuilder::new(11, SIDE, 3, vec!["x_m".into()]).unwrap();
+        let mut builder = StoreBuilder::new(11, 3, vec!["x_m".into()]).unwrap();
+        let mut pictures = MemoryPictures::new(11, SIDE).unwrap();
         for (length, prompt) in [(6usize, vec![1, 8, 9]), (5, vec![1, 7, 8, 9])] {
             let mut label_valid = vec![true; length];
             label_valid[2] = length != 6;
@@ -275,15 +277,17 @@ mod tests {
                     .map(|i| std::array::from_fn(|d| if d == 6 { 1.0 } else { number(i + d) }))
                     .collect(),
                 label_valid,
-                streams: None,
+                states: (0..length).collect(),
                 labels: (0..length).map(|i| vec![i as f32]).collect(),
                 repeat: 1,
+                ..EpisodeRows::default()
             };
             let bytes: Vec<u8> = (0..length * 192).map(|i| (i * 29 % 256) as u8).collect();
-            let images = Tensor::from_slice(&bytes).view([length as i64, SIDE, SIDE, 3]);
-            builder.push(&rows, &images).unwrap();
+            pictures.push(&bytes).unwrap();
+            builder.push(&rows);
         }
-        builder.finish(None, None, Device::Cpu).unwrap()
+        let pictures = pictures.finish(Device::Cpu).unwrap();
+        builder.finish(None, None, pictures, Device::Cpu).unwrap()
     }
 
     fn with_maker<T>(config: &LbcConfig, f: impl FnOnce(&BatchMaker) -> T) -> T {
@@ -399,7 +403,8 @@ mod tests {
     fn an_unaugmented_picture_is_what_the_policy_will_see() {
         with_maker(&LbcConfig::default(), |maker| {
             let batch = maker.validation(&[4], 0).unwrap();
-            let rgb = Vec::<u8>::try_from(maker.store.images.get(4).flatten(0, -1)).unwrap();
+            let stored = maker.store.pictures.gather(&[4], Device::Cpu).unwrap();
+            let rgb = Vec::<u8>::try_from(stored.flatten(0, -1)).unwrap();
             let side = SIDE as u32;
             let frame = Frame {
                 jpeg: None,

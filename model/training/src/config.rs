@@ -78,6 +78,9 @@ pub struct LbcConfig {
     pub threads: usize,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// Where the pictures are kept: `auto` (in memory if they fit, else beside the dataset),
+    /// `memory`, `beside`, or a folder.
+    pub cache: String,
     /// Save the checkpoint's weights in bfloat16, half the size; the training state stays float32.
     pub save_bf16: bool,
 }
@@ -112,6 +115,7 @@ impl Default for LbcConfig {
             save_every: 500,
             threads: 2,
             device: "cpu".to_owned(),
+            cache: "auto".to_owned(),
             save_bf16: false,
         }
     }

@@ -3,19 +3,20 @@
 //!
 //! Owns the order: nothing is loaded before all datasets were looked at and told about.
 
+use crate::cache::{PicturesReport, Wanted, each_square, place};
 use crate::error::TrainError;
-use crate::reading::{DatasetReport, DatasetSource, Reading, Segment, Survey, survey};
+use crate::pictures::{MemoryPictures, PictureFiles, Pictures};
+use crate::reading::{Camera, DatasetReport, DatasetSource, Reading, Segment, Survey, survey};
 use crate::store::{EpisodeRows, LabelScale, Store, StoreBuilder, held_out};
 use jaco_core::ActionStatistics;
-use jaco_dataset::Dataset;
-use jaco_model::image::{ImageProcessor, Picture};
+use jaco_dataset::{Dataset, RecordFile};
+use jaco_model::image::ImageProcessor;
 use jaco_model::prompt::PromptTokenizer;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::thread;
-use tch::{Device, Tensor};
+use tch::Device;
 
 /// What to load and how.
 pub struct LoadRequest<'a> {
@@ -33,6 +34,8 @@ pub struct LoadRequest<'a> {
     pub split_seed: u64,
     /// Threads that decode pictures.
     pub threads: usize,
+    /// Where the pictures are kept, as it was chosen.
+    pub cache: &'a str,
     /// Makes prompts of instructions.
     pub tokenizer: &'a PromptTokenizer,
     /// What actions are encoded with; none = from the data.
@@ -47,6 +50,8 @@ pub struct LoadRequest<'a> {
 pub enum Loading<'a> {
     /// A dataset was looked at.
     Dataset(&'a DatasetReport),
+    /// Where the pictures will be.
+    Pictures(&'a PicturesReport),
     /// So many frames of so many were read.
     Frames(usize, usize),
 }
@@ -59,6 +64,8 @@ pub struct Loaded {
     pub readings: Vec<Reading>,
     /// What is said of the datasets.
     pub reports: Vec<DatasetReport>,
+    /// What is said of the pictures.
+    pub pictures: PicturesReport,
 }
 
 /// A dataset and what was seen of it.
@@ -98,41 +105,100 @@ pub fn load(
         .collect::<Result<Vec<_>, _>>()?;
     surveyed.iter().try_for_each(|one| heard(Loading::Dataset(&one.survey.report)))?;
     let frames: usize = surveyed.iter().map(|one| one.survey.report.frames).sum();
-    let states = surveyed.iter().map(|one| one.survey.report.states).sum();
+    let states: usize = surveyed.iter().map(|one| one.survey.report.states).sum();
     let label_names = all_label_names(&surveyed);
-    let mut builder =
-        StoreBuilder::new(states, request.side, request.horizon, label_names.clone())?;
-    let (mut readings, mut reports, mut done) = (Vec::new(), Vec::new(), 0);
-    for Surveyed { dataset, survey, prompts } in surveyed {
+    let wanted = surveyed.iter().map(Surveyed::wanted).collect::<Result<Vec<_>, _>>()?;
+    let side = request.side as usize;
+    let (caches, report) = place(request.cache, states, side, request.processor, wanted)?;
+    heard(Loading::Pictures(&report))?;
+    let mut builder = StoreBuilder::new(states, request.horizon, label_names.clone())?;
+    let in_memory = report.folders.is_empty();
+    let mut memory = MemoryPictures::new(if in_memory { states } else { 0 }, request.side)?;
+    let mut files = PictureFiles::new(request.side, request.threads);
+    let (mut caches, mut done) = (caches.into_iter(), 0);
+    for one in &surveyed {
+        let Surveyed { dataset, survey, prompts } = one;
         let count = dataset.episodes().len();
         let held = held_out(count, request.validation_fraction, request.split_seed);
         let columns: Vec<Option<usize>> = label_names
             .iter()
             .map(|name| survey.label_names.iter().position(|own| own == name))
             .collect();
-        let Survey { report, reading, episodes, .. } = survey;
-        let pictures = |index: usize| pictures(&dataset, &report, index, &episodes[index], request);
-        in_order(count, request.threads, pictures, |index, bytes| {
-            let repeat = if held[index] { 0 } else { reading.repeat };
-            let mut pictures = bytes.chunks((request.side * request.side * 3) as usize);
-            for segment in &episodes[index] {
-                let bytes: Vec<u8> =
-                    pictures.by_ref().take(segment.frames.len()).flatten().copied().collect();
+        let mut cache = caches.next();
+        let mut found = cache.as_mut().map(|cache| std::mem::take(&mut cache.found));
+        let is_found: Vec<bool> = found.iter().flatten().map(Option::is_some).collect();
+        let camera = one.camera()?;
+        let load = |index: usize| match &cache {
+            None => squares(one, camera, index, request).map(Episode::Squares),
+            Some(_) if is_found[index] => Ok(Episode::Found),
+            Some(_) if survey.episodes[index].segments.is_empty() => Ok(Episode::Found),
+            Some(cache) => cache.make(index).map(Episode::Made),
+        };
+        in_order(count, request.threads, load, |index, loaded| {
+            let segments = &survey.episodes[index].segments;
+            let file = match loaded {
+                Episode::Squares(bytes) => {
+                    memory.push(&bytes)?;
+                    None
+                }
+                Episode::Found => found.as_mut().and_then(|found| found[index].take()),
+                Episode::Made(file) => Some(file),
+            };
+            if let (Some(file), Some(cache)) = (file, &cache) {
+                let frames = segments.iter().flat_map(|segment| &segment.frames);
+                files.push(file, frames.map(|&row| cache.record(index, row)));
+            }
+            let repeat = if held[index] { 0 } else { survey.reading.repeat };
+            for segment in segments {
                 let prompt = prompts[&segment.task].clone();
-                let images = Tensor::f_from_slice(&bytes)?;
-                builder.push(&rows(segment, prompt, &columns, repeat), &images)?;
+                builder.push(&rows(segment, prompt, &columns, &survey.reading, repeat));
             }
             done += dataset.episodes()[index].length;
             heard(Loading::Frames(done, frames))
         })?;
-        readings.push(reading);
-        reports.push(report);
     }
-    let store = builder.finish(request.statistics, request.label_scale.clone(), request.device)?;
-    if store.train.is_empty() {
+    let pictures = match in_memory {
+        true => memory.finish(request.device)?,
+        false => Pictures::Files(files),
+    };
+    let (statistics, scale) = (request.statistics, request.label_scale.clone());
+    let store = builder.finish(statistics, scale, pictures, request.device)?;
+    let (readings, reports): (Vec<_>, Vec<_>) =
+        surveyed.into_iter().map(|one| (one.survey.reading, one.survey.report)).unzip();
+    if store.train.len() == 0 {
         return Err(TrainError::NoData { datasets: readings.len(), states: 0 });
     }
-    Ok(Loaded { store, readings, reports })
+    Ok(Loaded { store, readings, reports, pictures: report })
+}
+
+/// What was done for the pictures of an episode.
+enum Episode {
+    /// They are these bytes.
+    Squares(Vec<u8>),
+    /// They were there, or are not wanted.
+    Found,
+    /// They are in this file now.
+    Made(RecordFile),
+}
+
+impl Surveyed {
+    fn camera(&self) -> Result<&Camera, TrainError> {
+        let report = &self.survey.report;
+        let camera = report.cameras.iter().find(|camera| camera.key == report.camera);
+        camera.ok_or_else(|| TrainError::Unfit {
+            root: report.root.clone(),
+            problem: format!("has no camera {}", report.camera),
+        })
+    }
+
+    /// The pictures that are kept on disk, if any are.
+    fn wanted(&self) -> Result<Wanted<'_>, TrainError> {
+        let rows = self.survey.episodes.iter().map(|episode| match episode.segments.is_empty() {
+            true => &[],
+            false => &episode.rows[..],
+        });
+        Ok(Wanted { dataset: &self.dataset, camera: self.camera()?, rows: rows.collect() })
+    }
 }
 
 fn look(source: &DatasetSource, request: &LoadRequest) -> Result<Surveyed, TrainError> {
@@ -167,6 +233,7 @@ fn rows(
     segment: &Segment,
     prompt: Vec<i64>,
     columns: &[Option<usize>],
+    reading: &Reading,
     repeat: u32,
 ) -> EpisodeRows {
     let all = |own: &Vec<f32>| -> Vec<f32> {
@@ -177,41 +244,29 @@ fn rows(
         labels: segment.labels.iter().map(all).collect(),
         actions: segment.actions.clone(),
         label_valid: segment.label_valid.clone(),
+        states: segment.states.clone(),
         streams: segment.streams.clone(),
         repeat,
+        weighted: segment.corrections.clone(),
+        weight: reading.selection.correction_weight,
     }
 }
 
-/// The pictures that the steps of an episode begin with, \[L, side, side, 3\] bytes. The others are
-/// decoded too, but none is kept: episodes of cameras at 30 Hz would not fit into memory.
-fn pictures(
-    dataset: &Dataset,
-    report: &DatasetReport,
+/// The pictures of the states of an episode, \[L, side, side, 3\] bytes.
+fn squares(
+    one: &Surveyed,
+    camera: &Camera,
     index: usize,
-    segments: &[Segment],
     request: &LoadRequest,
 ) -> Result<Vec<u8>, TrainError> {
-    let missing =
-        |problem| TrainError::Episode { root: report.root.clone(), episode: index, problem };
-    let camera = report.cameras.iter().find(|camera| camera.key == report.camera);
-    let camera = camera.ok_or_else(|| missing(format!("has no camera {}", report.camera)))?;
-    let (height, width) = (camera.height as usize, camera.width as usize);
-    let mut wanted = segments.iter().flat_map(|segment| &segment.frames).peekable();
+    let segments = one.survey.episodes[index].segments.iter();
+    let frames: Vec<usize> = segments.flat_map(|segment| &segment.frames).copied().collect();
     let mut bytes = Vec::new();
-    dataset.read_pictures(index, &camera.key, |row, rgb| {
-        if wanted.peek() == Some(&&row) {
-            let picture = Picture { width, height, rgb: Cow::Borrowed(&rgb) };
-            let square = request.processor.square(picture);
-            while wanted.next_if_eq(&&row).is_some() {
-                bytes.extend_from_slice(&square);
-            }
-        }
-        Ok::<(), TrainError>(())
+    each_square(&one.dataset, camera, request.processor, index, &frames, |square| {
+        bytes.extend_from_slice(square);
+        Ok(())
     })?;
-    match wanted.next() {
-        None => Ok(bytes),
-        Some(frame) => Err(missing(format!("has no picture of frame {frame}"))),
-    }
+    Ok(bytes)
 }
 
 /// Does `work` for 0..`count` on `threads` threads and hands what comes of it to `each` in order,

@@ -125,6 +125,36 @@ pub enum TrainError {
         /// What is free \[MB\].
         free_mb: u64,
     },
+    /// A word for where pictures are kept that is none, and no folder.
+    #[error(
+        "cache = \"{0}\": wanted is \"auto\", \"memory\", \"beside\" (the dataset), or a folder that is \
+         there (--cache)"
+    )]
+    CacheChoice(String),
+    /// Pictures cannot be kept in a folder.
+    #[error(
+        "{}: no pictures can be kept there: {problem}; name a folder with --cache DIR, or \
+         --cache memory where they fit", dir.display()
+    )]
+    CacheFolder {
+        /// The folder.
+        dir: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// The disk has no room for the pictures.
+    #[error(
+        "{}: the pictures to be kept there need {needed_mb} MB, {free_mb} MB are free; make room, \
+         or name a folder with --cache DIR", dir.display()
+    )]
+    CacheSpace {
+        /// The folder.
+        dir: PathBuf,
+        /// What will be written \[MB\].
+        needed_mb: u64,
+        /// What is free \[MB\].
+        free_mb: u64,
+    },
     /// A training state that cannot be understood.
     #[error("{}: not a usable training state: {problem}", path.display())]
     BadState {
@@ -184,7 +214,8 @@ impl TrainError {
             TrainError::Torch(_)
             | TrainError::Diverged { .. }
             | TrainError::StoppedWhileLoading
-            | TrainError::NoSpace { .. } => false,
+            | TrainError::NoSpace { .. }
+            | TrainError::CacheSpace { .. } => false,
             _ => true,
         }
     }

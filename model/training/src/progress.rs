@@ -1,5 +1,6 @@
 //! What a run tells its caller while it goes on, and at its end.
 
+use crate::cache::PicturesReport;
 use crate::metrics::{StepReport, Validation};
 use crate::reading::DatasetReport;
 use serde::Serialize;
@@ -10,6 +11,8 @@ use std::fmt;
 pub enum Progress {
     /// A dataset was looked at; all are before any is loaded.
     Dataset(DatasetReport),
+    /// Where the pictures will be, decided after all datasets were looked at.
+    Pictures(PicturesReport),
     /// The data are being read.
     Loading {
         /// Frames read.
@@ -41,7 +44,7 @@ impl Progress {
     /// Steps taken; 0 while loading.
     pub fn step(&self) -> u64 {
         match self {
-            Progress::Dataset(_) | Progress::Loading { .. } => 0,
+            Progress::Dataset(_) | Progress::Pictures(_) | Progress::Loading { .. } => 0,
             Progress::Step { step, .. } | Progress::Saved { step } => *step,
             Progress::Report(report) => report.step,
             Progress::Validation(validation) => validation.step,
@@ -53,6 +56,7 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Progress::Dataset(report) => report.fmt(f),
+            Progress::Pictures(report) => report.fmt(f),
             Progress::Loading { frames, total } => write!(f, "loading frame {frames} of {total}"),
             Progress::Step { step, steps, loss } => write!(f, "step {step}/{steps} loss {loss:.3}"),
             Progress::Report(report) => report.fmt(f),
@@ -116,6 +120,8 @@ pub struct Summary {
     pub validation: Option<Validation>,
     /// What was trained on.
     pub datasets: Vec<DatasetReport>,
+    /// Where its pictures are.
+    pub pictures: PicturesReport,
 }
 
 impl fmt::Display for Summary {

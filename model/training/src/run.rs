@@ -7,6 +7,7 @@
 use crate::adamw::{AdamW, AdamWOptions, Parameter};
 use crate::average::WeightAverage;
 use crate::batch::{Batch, BatchMaker, Normalisation};
+use crate::cache::PicturesReport;
 use crate::config::{LbcConfig, Start, TrainRequest};
 use crate::data::{LoadRequest, Loaded, Loading, load};
 use crate::error::TrainError;
@@ -91,15 +92,18 @@ pub fn run<O: Objective>(
         validation_fraction: config.validation_fraction,
         split_seed: config.split_seed,
         threads: config.threads,
+        cache: &config.cache,
         tokenizer: &network.tokenizer,
         statistics,
         label_scale: network.saved_label_scale(),
         device,
     };
-    let Loaded { store, readings, reports } = load(&load_request, &mut |news| match news {
-        Loading::Dataset(report) => progress(&Progress::Dataset(report.clone())),
-        Loading::Frames(frames, total) => progress(&Progress::Loading { frames, total }),
-    })?;
+    let Loaded { store, readings, reports, pictures } =
+        load(&load_request, &mut |news| match news {
+            Loading::Dataset(report) => progress(&Progress::Dataset(report.clone())),
+            Loading::Pictures(report) => progress(&Progress::Pictures(report.clone())),
+            Loading::Frames(frames, total) => progress(&Progress::Loading { frames, total }),
+        })?;
     network.check_length(store.longest_prompt())?;
     let objective = make(&network, device)?;
     if !store.label_scale.names.is_empty() && objective.uses_labels(config) {
@@ -113,7 +117,7 @@ pub fn run<O: Objective>(
         return Err(TrainError::ResumeMismatch { path, difference });
     }
     let run = Run::new(request, config, network, objective, &store, description, device)?;
-    Ok(Summary { datasets: reports, ..run.train(progress)? })
+    Ok(Summary { datasets: reports, pictures, ..run.train(progress)? })
 }
 
 /// What statistics of the dataset in `root` are called: its folder's name, however it is given.
@@ -240,6 +244,7 @@ impl<'a, O: Objective> Run<'a, O> {
             parameters: self.network.model_size(),
             validation,
             datasets: Vec::new(),
+            pictures: PicturesReport::default(),
         })
     }
 
@@ -249,6 +254,9 @@ impl<'a, O: Objective> Run<'a, O> {
         let states = self.sampler.batch(step, config.batch_size);
         let horizon = self.objective.stream_length(config, step);
         let batch = self.maker.training(&states, horizon, step)?;
+        if step + 1 < config.steps {
+            self.store.pictures.expect(&self.sampler.batch(step + 1, config.batch_size));
+        }
         let losses = self.objective.losses(&self.network, &batch)?;
         losses.total.f_backward()?;
         let rate = learning_rate(config, step);

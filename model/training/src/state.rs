@@ -130,6 +130,7 @@ fn setting_differences(before: &LbcConfig, now: &LbcConfig) -> Vec<String> {
             threads: 1,
             device: String::new(),
             save_bf16: false,
+            cache: String::new(),
             ..config.clone()
         };
         serde_json::to_value(essential).unwrap_or_default()
@@ -300,6 +301,7 @@ mod tests {
             gripper: "0..1".parse().unwrap(),
             unit_m: 1.0,
             unit_rad: 1.0,
+            selection: Default::default(),
         }
     }
 

@@ -1,16 +1,18 @@
-//! The training data in memory: one flat row per state, whatever episode or dataset it is from.
+//! The training data: one flat row per state, whatever episode or dataset it is from.
 //!
-//! Owns the pictures, the streams as bins, the standardised labels, and which states are trained on
-//! or held out. Must never read a file.
+//! Owns the streams as bins, the standardised labels, and which states are trained on or held out;
+//! the pictures are [`Pictures`]'. Must never read a file.
 
 use crate::error::TrainError;
+use crate::pictures::Pictures;
 use crate::random::{Purpose, generator};
+use crate::sampling::Pool;
 use crate::streams::supervised_units;
 use jaco_core::{ACTION_DIMS, Action, ActionCodec, ActionStatistics, ActionUnit};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// One number per dimension of an action, as stored.
 pub type ActionRow = [f32; ACTION_DIMS];
@@ -24,12 +26,18 @@ pub struct EpisodeRows {
     pub actions: Vec<ActionRow>,
     /// Whether the executed action was the label, for each step.
     pub label_valid: Vec<bool>,
+    /// The steps that are states, in order.
+    pub states: Vec<usize>,
     /// The expert's own stream from each state; replaces the stream cut from `actions`.
     pub streams: Option<Vec<Vec<ActionRow>>>,
     /// Simulator labels of each state, NaN where unknown; empty rows where there are none.
     pub labels: Vec<Vec<f32>>,
     /// How often each state occurs in a pass over the data; 0 = held out for validation.
     pub repeat: u32,
+    /// Those of the states that occur more or less often than that, by their place in `states`.
+    pub weighted: Vec<usize>,
+    /// How often those occur relative to the others.
+    pub weight: f64,
 }
 
 /// How labels are standardised: `(label - mean) / std`.
@@ -45,8 +53,8 @@ pub struct LabelScale {
 
 /// The data of one run.
 pub struct Store {
-    /// \[N, S, S, 3\] uint8 on the training device.
-    pub images: Tensor,
+    /// The pictures of the states.
+    pub pictures: Pictures,
     /// Standardised labels \[N, A\], 0 where unknown.
     pub labels: Tensor,
     /// 1 where a label is known \[N, A\].
@@ -55,8 +63,8 @@ pub struct Store {
     pub label_scale: LabelScale,
     /// What the streams are encoded with.
     pub statistics: ActionStatistics,
-    /// States to draw from, each as often as its dataset is repeated.
-    pub train: Vec<u32>,
+    /// States to draw from.
+    pub train: Pool,
     /// Held-out states.
     pub validation: Vec<u32>,
     horizon: usize,
@@ -100,8 +108,6 @@ impl Store {
 
 /// Takes episodes one by one and then makes the [`Store`].
 pub struct StoreBuilder {
-    images: Tensor,
-    side: i64,
     horizon: u8,
     label_names: Vec<String>,
     streams: Vec<ActionRow>,
@@ -110,15 +116,14 @@ pub struct StoreBuilder {
     prompts: Vec<Vec<i64>>,
     prompt_numbers: HashMap<Vec<i64>, u32>,
     prompt_of: Vec<u32>,
-    train: Vec<u32>,
+    train: Pool,
     validation: Vec<u32>,
 }
 
 impl StoreBuilder {
-    /// A builder for exactly `states` states with square pictures of `side` pixels.
+    /// A builder for `states` states.
     pub fn new(
         states: usize,
-        side: i64,
         horizon: usize,
         label_names: Vec<String>,
     ) -> Result<Self, TrainError> {
@@ -127,10 +132,7 @@ impl StoreBuilder {
         u32::try_from(states).map_err(|_| too_many("states", states, "below 2^32"))?;
         let units = horizon;
         let horizon = u8::try_from(units).map_err(|_| too_many("horizon", units, "below 256"))?;
-        let images = Tensor::f_zeros([states as i64, side, side, 3], (Kind::Uint8, Device::Cpu))?;
         Ok(Self {
-            images,
-            side,
             horizon,
             label_names,
             streams: Vec::with_capacity(states * units),
@@ -139,22 +141,20 @@ impl StoreBuilder {
             prompts: Vec::new(),
             prompt_numbers: HashMap::new(),
             prompt_of: Vec::with_capacity(states),
-            train: Vec::new(),
+            train: Pool::default(),
             validation: Vec::new(),
         })
     }
 
-    /// Adds an episode with its pictures \[L, S, S, 3\] (uint8).
-    pub fn push(&mut self, rows: &EpisodeRows, images: &Tensor) -> Result<(), TrainError> {
-        let (first, length) = (self.supervised.len(), rows.actions.len());
-        let mut place = self.images.f_narrow(0, first as i64, length as i64)?;
-        place.f_copy_(&images.f_view([length as i64, self.side, self.side, 3])?)?;
+    /// Adds an episode.
+    pub fn push(&mut self, rows: &EpisodeRows) {
+        let (first, count) = (self.supervised.len(), rows.states.len());
         match &rows.streams {
             Some(streams) => streams.iter().for_each(|stream| self.push_stream(stream)),
             None => {
                 let counts = supervised_units(&rows.label_valid, self.horizon);
-                for (step, count) in counts.into_iter().enumerate() {
-                    self.push_stream(&rows.actions[step..step + usize::from(count)]);
+                for &step in &rows.states {
+                    self.push_stream(&rows.actions[step..step + usize::from(counts[step])]);
                 }
             }
         }
@@ -166,14 +166,19 @@ impl StoreBuilder {
         if prompt == next {
             self.prompts.push(rows.prompt.clone());
         }
-        self.prompt_of.extend(std::iter::repeat_n(prompt, length));
-        let states = first as u32..(first + length) as u32;
+        self.prompt_of.extend(std::iter::repeat_n(prompt, count));
+        let states = first as u32..(first + count) as u32;
         if rows.repeat == 0 {
             self.validation.extend(states);
-        } else {
-            self.train.extend(states.flat_map(|state| vec![state; rows.repeat as usize]));
+            return;
         }
-        Ok(())
+        let mut weighted = rows.weighted.iter().peekable();
+        for (place, state) in states.enumerate() {
+            match weighted.next_if_eq(&&place) {
+                Some(_) => self.train.add(state, f64::from(rows.repeat) * rows.weight),
+                None => self.train.add(state, f64::from(rows.repeat)),
+            }
+        }
     }
 
     fn push_stream(&mut self, known: &[ActionRow]) {
@@ -192,6 +197,7 @@ impl StoreBuilder {
         self,
         statistics: Option<ActionStatistics>,
         scale: Option<LabelScale>,
+        pictures: Pictures,
         device: Device,
     ) -> Result<Store, TrainError> {
         let horizon = usize::from(self.horizon);
@@ -216,7 +222,7 @@ impl StoreBuilder {
             Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)
         };
         Ok(Store {
-            images: self.images.f_to_device(device)?,
+            pictures,
             labels: table(&labels)?,
             known: table(&known)?,
             label_scale,
@@ -298,39 +304,39 @@ pub fn held_out(episodes: usize, fraction: f64, split_seed: u64) -> Vec<bool> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use tch::Kind;
 
-    fn episode(length: usize) -> (EpisodeRows, Tensor) {
+    fn episode(length: usize) -> EpisodeRows {
         let row = |i: usize| {
             let mut row = [0.01 * i as f32; ACTION_DIMS];
             row[6] = (i % 2) as f32;
             row
         };
-        let rows = EpisodeRows {
+        EpisodeRows {
             prompt: vec![1, 5],
             actions: (0..length).map(row).collect(),
             label_valid: vec![true; length],
-            streams: None,
+            states: (0..length).collect(),
             labels: (0..length).map(|i| vec![i as f32, f32::NAN]).collect(),
             repeat: 1,
-        };
-        (rows, Tensor::zeros([length as i64, 2, 2, 3], (Kind::Uint8, Device::Cpu)))
+            ..EpisodeRows::default()
+        }
     }
 
-    fn store(episodes: &[(EpisodeRows, Tensor)]) -> Store {
-        let states = episodes.iter().map(|(rows, _)| rows.actions.len()).sum();
+    fn store(episodes: &[EpisodeRows]) -> Store {
+        let states = episodes.iter().map(|rows| rows.states.len()).sum();
         let names = vec!["a".to_owned(), "b".to_owned()];
-        let mut builder = StoreBuilder::new(states, 2, 3, names).unwrap();
-        for (rows, images) in episodes {
-            builder.push(rows, images).unwrap();
-        }
-        builder.finish(None, None, Device::Cpu).unwrap()
+        let mut builder = StoreBuilder::new(states, 3, names).unwrap();
+        episodes.iter().for_each(|rows| builder.push(rows));
+        let images = Tensor::zeros([states as i64, 2, 2, 3], (Kind::Uint8, Device::Cpu));
+        builder.finish(None, None, Pictures::Memory(images), Device::Cpu).unwrap()
     }
 
     #[test]
     fn streams_follow_the_demonstration_and_end_with_it() {
         let store = store(&[episode(5), episode(4)]);
         let codec = ActionCodec::new(store.statistics).unwrap();
-        let (rows, _) = episode(5);
+        let rows = episode(5);
         let expected = codec.encode(&Action::from_array(rows.actions[2].map(f64::from)));
         assert_eq!(store.answer(1).units[1], expected);
         let counts: Vec<usize> = (0..9).map(|state| store.answer(state).supervised).collect();
@@ -339,10 +345,10 @@ mod tests {
 
     #[test]
     fn a_stream_of_its_own_replaces_the_cut_one() {
-        let (mut rows, images) = episode(2);
+        let mut rows = episode(2);
         rows.label_valid = vec![false; 2];
         rows.streams = Some(vec![vec![[0.5; ACTION_DIMS]; 4]; 2]);
-        let store = store(&[(rows, images)]);
+        let store = store(&[rows]);
         assert_eq!(store.answer(0).supervised, 3);
         assert_eq!(store.answer(0).units[0], store.answer(1).units[2]);
     }
@@ -352,10 +358,7 @@ mod tests {
     fn more_than_65536_prompts_are_told_apart() {
         let many = usize::from(u16::MAX) + 3;
         let episodes: Vec<_> = (0..many)
-            .map(|number| {
-                let (rows, images) = episode(1);
-                (EpisodeRows { prompt: vec![1, number as i64], ..rows }, images)
-            })
+            .map(|number| EpisodeRows { prompt: vec![1, number as i64], ..episode(1) })
             .collect();
         let store = store(&episodes);
         for state in [0, 65_535, 65_536, many as u32 - 1] {
@@ -377,9 +380,9 @@ mod tests {
 
     #[test]
     fn an_action_that_never_changes_decodes_to_itself() {
-        let (mut rows, images) = episode(20);
+        let mut rows = episode(20);
         rows.actions.iter_mut().for_each(|row| row[3] = 0.02);
-        let store = store(&[(rows, images)]);
+        let store = store(&[rows]);
         let codec = ActionCodec::new(store.statistics).unwrap();
         let decoded = codec.decode(&store.answer(4).units[0]);
         assert!((decoded.rotation_rad[0] - 0.02).abs() < 1e-5);
@@ -398,18 +401,37 @@ mod tests {
     /// The number of supervised units has 8 bits: a longer stream would have been cut in silence.
     #[test]
     fn a_stream_longer_than_can_be_counted_is_refused() {
-        let error = StoreBuilder::new(1, 2, 256, Vec::new()).err().unwrap().to_string();
+        let error = StoreBuilder::new(1, 256, Vec::new()).err().unwrap().to_string();
         assert!(error.contains("horizon = 256"), "{error}");
     }
 
     #[test]
     fn repeats_and_held_out_episodes_shape_the_pool() {
         let (mut first, mut second) = (episode(2), episode(1));
-        first.0.repeat = 2;
-        second.0.repeat = 0;
+        first.repeat = 2;
+        second.repeat = 0;
         let store = store(&[first, second]);
-        assert_eq!(store.train, [0, 0, 1, 1]);
+        assert_eq!(store.train.pass(0), [0, 0, 1, 1]);
         assert_eq!(store.validation, [2]);
+    }
+
+    #[test]
+    fn only_states_are_drawn_and_what_lies_between_them_goes_on_in_their_streams() {
+        let rows = EpisodeRows {
+            states: vec![0, 3, 4],
+            labels: vec![vec![0.0; 2]; 3],
+            weighted: vec![1],
+            weight: 2.0,
+            ..episode(6)
+        };
+        let store = store(&[rows]);
+        assert_eq!((store.states(), store.train.pass(0)), (3, vec![0, 1, 1, 2]));
+        let codec = ActionCodec::new(store.statistics).unwrap();
+        let unit = |step: usize| {
+            codec.encode(&Action::from_array(episode(6).actions[step].map(f64::from)))
+        };
+        assert_eq!(store.answer(0).units, [unit(0), unit(1), unit(2)]);
+        assert_eq!((store.answer(2).supervised, store.answer(2).units[1]), (2, unit(5)));
     }
 
     #[test]

@@ -13,6 +13,12 @@ use jaco_dataset::{Content, Dataset, FeatureInfo, FeatureKind};
 pub const LABEL_VALID: &str = "label.valid";
 /// The expert's own stream from each state, f32\[7 n\]; absent = cut from the action.
 pub const LABEL_STREAM: &str = "label.stream";
+/// Whether a person corrected a running policy in this step, bool; absent = never.
+pub const CORRECTION: &str = "flag.correction";
+/// Whether the step's picture was an old one, bool; absent = never.
+pub const STALE: &str = "flag.stale";
+/// Whether the step missed its time, bool; absent = never.
+pub const LATE: &str = "flag.late";
 /// Labels known only to a simulator, f32\[N\]; absent = none.
 pub const LABELS: &str = "observation.environment_state";
 
@@ -33,6 +39,9 @@ pub struct Features {
     pub label_valid: bool,
     /// Whether there is [`LABEL_STREAM`].
     pub label_stream: bool,
+    /// Those of [`CORRECTION`], [`STALE`] and [`LATE`] that are there. Where one is, the dataset was
+    /// recorded live, and a row whose [`LABEL_VALID`] is false has no label at all.
+    pub flags: Vec<&'static str>,
     /// Names of the numbers in [`LABELS`]; none if it is not there.
     pub label_names: Vec<String>,
     /// Features that are not used, with their types.
@@ -68,11 +77,23 @@ impl Features {
         let wrong = |found: &FeatureInfo, wanted: &str| {
             fault(&found.key, format!("is {}; training reads it as {wanted}", found.words()))
         };
-        let label_valid = match dataset.feature(LABEL_VALID) {
-            None => false,
-            Some(found) if found.kind() == Some(&FeatureKind::Bool) => true,
-            Some(other) => return Err(wrong(other, "one truth value")),
+        let truth = |key: &str| match dataset.feature(key) {
+            None => Ok(false),
+            Some(found) if found.kind() == Some(&FeatureKind::Bool) => Ok(true),
+            Some(other) => Err(wrong(other, "one truth value")),
         };
+        let label_valid = truth(LABEL_VALID)?;
+        let mut flags = Vec::new();
+        for key in [CORRECTION, STALE, LATE] {
+            if truth(key)? {
+                flags.push(key);
+            }
+        }
+        if source.selection.needs_corrections() && !flags.contains(&CORRECTION) {
+            let problem = "is not there, so that nothing says which steps are corrections: leave \
+                           corrections and correction_weight out of the recipe";
+            return Err(fault(CORRECTION, problem.to_owned()));
+        }
         let label_stream = match dataset.feature(LABEL_STREAM) {
             None => false,
             Some(found) if floats(found).is_some_and(|n| n.is_multiple_of(ACTION_DIMS)) => true,
@@ -85,6 +106,7 @@ impl Features {
             Some(_) => Vec::new(),
         };
         let mut used = vec![camera.key.as_str(), key, LABEL_VALID, LABEL_STREAM];
+        used.extend(&flags);
         used.extend((!label_names.is_empty()).then_some(LABELS));
         let others = dataset.described().iter();
         let others = others.filter(|feature| !used.contains(&feature.key.as_str()));
@@ -95,6 +117,7 @@ impl Features {
             layout,
             label_valid,
             label_stream,
+            flags,
             label_names,
             ignored: others.map(|other| format!("{} ({})", other.key, other.words())).collect(),
             cameras,
@@ -110,6 +133,7 @@ impl Features {
         ];
         let mut keys = vec![self.action.as_str()];
         keys.extend(optional.into_iter().filter(|(there, _)| *there).map(|(_, key)| key));
+        keys.extend(&self.flags);
         keys
     }
 

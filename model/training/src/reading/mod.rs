@@ -1,6 +1,6 @@
 //! Reading datasets that anybody may have written: what their numbers mean, and at which rate.
 //!
-//! `source` says what was asked for; `camera`, `action`, `gripper` and `rate` each own one question
+//! `source` and `selection` say what was asked for; `camera`, `action`, `gripper` and `rate` each own one question
 //! that a dataset must answer; `features` and `survey` ask them, the latter of every row; `report`
 //! says the answers. A number whose meaning is not certain is refused by name, with the option that
 //! states it. Must never touch a tensor.
@@ -12,11 +12,13 @@ mod gripper;
 mod names;
 mod rate;
 mod report;
+mod selection;
 mod source;
 mod survey;
 
 pub use camera::Camera;
 pub use gripper::{GripperRange, GripperRangeError};
-pub use report::{ActionReport, DatasetReport, TaskReport};
+pub use report::{ActionReport, DatasetReport, LeftOut, TaskReport};
+pub use selection::{CORRECTION_WEIGHTS, Corrections, Selection, Stale, Success};
 pub use source::{DatasetSource, Reading};
 pub use survey::{Segment, Survey, survey};

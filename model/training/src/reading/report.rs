@@ -4,6 +4,7 @@
 
 use super::camera::Camera;
 use super::gripper::GripperRange;
+use super::selection::Selection;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -34,6 +35,12 @@ pub struct DatasetReport {
     pub cameras: Vec<Camera>,
     /// The action.
     pub action: ActionReport,
+    /// Which rows are trained on.
+    pub selection: Selection,
+    /// What is not.
+    pub left_out: LeftOut,
+    /// States of the states that are steps of a correction.
+    pub corrections: usize,
     /// What is to be done, with the number of states for each.
     pub tasks: Vec<TaskReport>,
     /// Features that training uses beside camera and action.
@@ -63,6 +70,21 @@ pub struct ActionReport {
     pub longest_m: f64,
     /// The largest turn of a step \[rad\].
     pub largest_rad: f64,
+}
+
+/// What of a dataset is not trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Episodes of which it is not said that they succeeded.
+    pub episodes: usize,
+    /// Steps that missed their time.
+    pub late: usize,
+    /// Steps without a label.
+    pub unlabelled: usize,
+    /// Steps whose picture was an old one.
+    pub stale: usize,
+    /// Steps that were left out because they are corrections, or are none.
+    pub unselected: usize,
 }
 
 /// A task of a dataset.
@@ -103,6 +125,25 @@ impl fmt::Display for DatasetReport {
         }
         if let Some(more) = self.tasks.len().checked_sub(LISTED_TASKS + 1) {
             write!(f, "\n  task     and {} more", more + 1)?;
+        }
+        let LeftOut { episodes, late, unlabelled, stale, unselected } = self.left_out;
+        if self.corrections > 0 {
+            let (count, weight) = (self.corrections, self.selection.correction_weight);
+            write!(f, "\n  corrected {count} states, drawn {weight} times as often as others")?;
+        }
+        let left_out: Vec<String> = [
+            (episodes, "episodes that are not known to have succeeded"),
+            (late, "late steps"),
+            (unlabelled, "steps without a label"),
+            (stale, "steps with a stale picture"),
+            (unselected, "steps that corrections does not choose"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+        if !left_out.is_empty() {
+            write!(f, "\n  left out {}", left_out.join(", "))?;
         }
         for (heading, list) in [("labels  ", &self.labels), ("ignored ", &self.ignored)] {
             if !list.is_empty() {

@@ -3,6 +3,7 @@
 //! Owns the options that one dataset has. Must never open it.
 
 use super::gripper::GripperRange;
+use super::selection::Selection;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct DatasetSource {
     pub unit_m: f64,
     /// Radians that 1 means in the rotation.
     pub unit_rad: f64,
+    /// Which of its rows are trained on.
+    pub selection: Selection,
 }
 
 impl DatasetSource {
@@ -44,6 +47,7 @@ impl DatasetSource {
             displacements: false,
             unit_m: 1.0,
             unit_rad: 1.0,
+            selection: Selection::default(),
         }
     }
 }
@@ -71,6 +75,9 @@ pub struct Reading {
     /// Radians that 1 means in the rotation.
     #[serde(default = "one")]
     pub unit_rad: f64,
+    /// Which of its rows are trained on.
+    #[serde(default)]
+    pub selection: Selection,
 }
 
 fn usual_action() -> String {
@@ -83,11 +90,11 @@ fn one() -> f64 {
 
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { repeat, camera, action, gripper, unit_m, unit_rad, .. } = self;
+        let Self { repeat, camera, action, gripper, unit_m, unit_rad, selection, .. } = self;
         write!(
             f,
             "{} (counted {repeat} time(s), camera {camera}, action {action}, gripper {gripper}, \
-             units {unit_m} m and {unit_rad} rad)",
+             units {unit_m} m and {unit_rad} rad, {selection})",
             self.root.display()
         )
     }

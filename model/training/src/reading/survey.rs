@@ -3,20 +3,24 @@
 //!
 //! Owns how a row is judged and where a bad one is said to be. Must never decode a picture.
 
-use super::features::{Features, LABEL_STREAM, LABEL_VALID, LABELS};
+use super::features::{CORRECTION, Features, LABEL_STREAM, LABEL_VALID, LABELS, LATE, STALE};
 use super::gripper::GripperRange;
 use super::rate::{Rate, RowTimes, steps};
-use super::report::{ActionReport, DatasetReport, TaskReport};
+use super::report::{ActionReport, DatasetReport, LeftOut, TaskReport};
+use super::selection::{Corrections, Selection, Stale, Success};
 use super::source::{DatasetSource, Reading};
 use crate::error::TrainError;
 use crate::store::ActionRow;
 use jaco_core::{ACTION_DIMS, Limits, STEP_S};
 use jaco_dataset::{Dataset, Episode, Vectors};
+use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 const GRIPPER: usize = ACTION_DIMS - 1;
+/// What a recorder notes of an episode that did what it was to do.
+const SUCCESS: &str = "success";
 /// A step this many times what the arm's limits allow is in other units than metres and radians.
 const IMPLAUSIBLE: f64 = 10.0;
 /// A share of the steps that is worth a warning.
@@ -31,8 +35,12 @@ const NARROW: f64 = 0.5;
 pub struct Segment {
     /// What is to be done.
     pub task: String,
-    /// Rows of the episode whose pictures the steps begin with.
+    /// The steps that are states, in order.
+    pub states: Vec<usize>,
+    /// Row of the episode whose picture each state begins with.
     pub frames: Vec<usize>,
+    /// Those of the states that are of a correction, by their place in `states`.
+    pub corrections: Vec<usize>,
     /// The label of each step.
     pub actions: Vec<ActionRow>,
     /// Whether the executed action was the label, for each step.
@@ -41,6 +49,15 @@ pub struct Segment {
     pub streams: Option<Vec<Vec<ActionRow>>>,
     /// Simulator labels of each state, in the dataset's order; none where there are none.
     pub labels: Vec<Vec<f32>>,
+}
+
+/// An episode that was looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SurveyedEpisode {
+    /// What of it is trained on.
+    pub segments: Vec<Segment>,
+    /// The rows with which a step begins, in order: a state is one of them, whatever is selected.
+    pub rows: Vec<usize>,
 }
 
 /// A dataset that was looked at.
@@ -52,8 +69,8 @@ pub struct Survey {
     pub reading: Reading,
     /// Names of the simulator's labels.
     pub label_names: Vec<String>,
-    /// Its segments, by episode.
-    pub episodes: Vec<Vec<Segment>>,
+    /// Its episodes.
+    pub episodes: Vec<SurveyedEpisode>,
 }
 
 /// Looks at every row of `dataset`.
@@ -76,17 +93,50 @@ pub fn survey(
         gripper: source.gripper.unwrap_or_default(),
         unit_m: source.unit_m,
         unit_rad: source.unit_rad,
+        selection: source.selection,
     };
     let judge = Judge { dataset, features: &features, reading: &reading, rate_hz, rate };
     let (mut episodes, mut seen) = (Vec::new(), Seen::default());
     let count = dataset.episodes().len();
+    let chosen = succeeded(dataset, source.selection)?;
     dataset.read_episodes(0..count, &features.keys(), threads, |episode| {
-        episodes.push(judge.segments(&episode, &mut seen)?);
+        episodes.push(match chosen[episode.index] {
+            true => judge.episode(&episode, &mut seen)?,
+            false => SurveyedEpisode::default(),
+        });
         Ok::<(), TrainError>(())
     })?;
+    seen.left_out.episodes = chosen.iter().filter(|chosen| !**chosen).count();
     let report = report(&judge, &episodes, &seen);
     let label_names = features.label_names.clone();
     Ok(Survey { report, label_names, episodes, reading })
+}
+
+/// Which episodes are chosen.
+fn succeeded(dataset: &Dataset, selection: Selection) -> Result<Vec<bool>, TrainError> {
+    let count = dataset.episodes().len();
+    if selection.success == Success::All {
+        return Ok(vec![true; count]);
+    }
+    let said = |index| Ok(dataset.notes(index)?.get(SUCCESS).and_then(Json::as_bool));
+    let said = (0..count).map(said).collect::<Result<Vec<Option<bool>>, TrainError>>()?;
+    match said.iter().any(Option::is_some) {
+        true => Ok(said.into_iter().map(|success| success == Some(true)).collect()),
+        false => Err(TrainError::Unfit {
+            root: dataset.root().to_owned(),
+            problem: "does not say of any episode whether it succeeded: label the episodes, or \
+                      leave success out of the recipe"
+                .to_owned(),
+        }),
+    }
+}
+
+/// What the recorder says of the rows of an episode.
+struct Flags {
+    late: Vec<bool>,
+    unlabelled: Vec<bool>,
+    stale: Vec<bool>,
+    correction: Vec<bool>,
 }
 
 /// What was seen of all rows.
@@ -95,12 +145,15 @@ struct Seen {
     longest_m: f64,
     largest_rad: f64,
     too_fast: usize,
+    left_out: LeftOut,
+    corrections: usize,
 }
 
 impl Default for Seen {
     fn default() -> Self {
         let gripper = [f32::INFINITY, f32::NEG_INFINITY];
-        Self { gripper, longest_m: 0.0, largest_rad: 0.0, too_fast: 0 }
+        let left_out = LeftOut::default();
+        Self { gripper, longest_m: 0.0, largest_rad: 0.0, too_fast: 0, left_out, corrections: 0 }
     }
 }
 
@@ -114,10 +167,11 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// The segments of an episode.
-    fn segments(&self, episode: &Episode, seen: &mut Seen) -> Result<Vec<Segment>, TrainError> {
+    /// What an episode is trained on as.
+    fn episode(&self, episode: &Episode, seen: &mut Seen) -> Result<SurveyedEpisode, TrainError> {
+        let mut surveyed = SurveyedEpisode::default();
         if episode.length == 0 {
-            return Ok(Vec::new());
+            return Ok(surveyed);
         }
         let times = RowTimes::new(&episode.timestamps_s, self.rate_hz).map_err(|error| {
             let (root, episode) = (self.dataset.root().to_owned(), episode.index);
@@ -134,10 +188,11 @@ impl Judge<'_> {
             0 => vec![Vec::new(); episode.length],
             _ => single_precision(&episode.numbers(LABELS)?),
         };
-        let mut segments = Vec::new();
-        for range in runs(&episode.tasks) {
+        let flags = self.flags(episode, &valid)?;
+        let usable = |row: usize| !flags.late[row] && !flags.unlabelled[row];
+        for range in runs(&episode.tasks).into_iter().flat_map(|run| pieces(run, usable)) {
             let task = self.task(episode, range.start)?;
-            let (frames, actions): (Vec<usize>, Vec<ActionRow>) = match self.rate {
+            let (rows, actions): (Vec<usize>, Vec<ActionRow>) = match self.rate {
                 Rate::Steps => (range.clone().collect(), actions[range.clone()].to_vec()),
                 Rate::Faster(_) => {
                     self.unperturbed(episode, range.clone(), &valid)?;
@@ -145,19 +200,86 @@ impl Judge<'_> {
                     steps.into_iter().map(|step| (step.row, step.action)).unzip()
                 }
             };
-            self.plausible(episode, &frames, &actions, seen)?;
+            self.plausible(episode, &rows, &actions, seen)?;
+            let states = self.states(&rows, &flags, seen);
+            let frames: Vec<usize> = states.iter().map(|&step| rows[step]).collect();
+            let corrected = |place: &usize| flags.correction[frames[*place]];
+            let corrections: Vec<usize> = (0..frames.len()).filter(corrected).collect();
+            seen.corrections += corrections.len();
             let of_frames =
                 |rows: &Vec<Vec<f32>>| frames.iter().map(|&row| rows[row].clone()).collect();
-            segments.push(Segment {
+            let stream_of = |streams: &Vec<Vec<ActionRow>>| {
+                frames.iter().map(|&row| streams[row].clone()).collect()
+            };
+            surveyed.segments.push(Segment {
                 task,
-                label_valid: frames.iter().map(|&row| valid[row]).collect(),
-                streams: streams.as_ref().map(|streams| streams[range].to_vec()),
+                label_valid: rows.iter().map(|&row| valid[row]).collect(),
+                streams: streams.as_ref().map(stream_of),
                 labels: of_frames(&labels),
+                states,
+                corrections,
                 actions,
                 frames,
             });
+            surveyed.rows.extend(rows);
         }
-        Ok(segments)
+        if self.rate == Rate::Steps {
+            surveyed.rows = (0..episode.length).collect();
+        }
+        surveyed.rows.dedup();
+        surveyed.segments.retain(|segment| !segment.states.is_empty());
+        seen.left_out.late += count(&flags.late);
+        seen.left_out.unlabelled += count(&flags.unlabelled);
+        Ok(surveyed)
+    }
+
+    /// What the recorder says of the rows. At other rates than that of the steps a step is put
+    /// together from rows, of which one and the same must be true.
+    fn flags(&self, episode: &Episode, valid: &[bool]) -> Result<Flags, TrainError> {
+        let selection = self.reading.selection;
+        let flag = |key: &str| match self.features.flags.contains(&key) {
+            false => Ok(vec![false; episode.length]),
+            true => Ok::<_, TrainError>(episode.bools(key)?.clone()),
+        };
+        let (late, mut stale, correction) = (flag(LATE)?, flag(STALE)?, flag(CORRECTION)?);
+        if selection.stale == Stale::Keep {
+            stale.fill(false);
+        }
+        if self.rate != Rate::Steps {
+            for (key, rows) in [(LATE, &late), (STALE, &stale), (CORRECTION, &correction)] {
+                if let Some(frame) = rows.iter().position(|&flag| flag) {
+                    let problem = format!(
+                        "{key} is true: at {} Hz a step of 100 ms would be put together from rows \
+                         of which this is true and others; record at 10 Hz",
+                        self.rate_hz
+                    );
+                    return Err(self.fault(episode, frame, problem));
+                }
+            }
+        }
+        let recorded_live = !self.features.flags.is_empty() && self.rate == Rate::Steps;
+        let unlabelled = (0..episode.length).map(|row| recorded_live && !valid[row] && !late[row]);
+        Ok(Flags { unlabelled: unlabelled.collect(), late, stale, correction })
+    }
+
+    /// Those of the steps that begin with `rows` that are states.
+    fn states(&self, rows: &[usize], flags: &Flags, seen: &mut Seen) -> Vec<usize> {
+        let mut states = Vec::new();
+        for (step, &row) in rows.iter().enumerate() {
+            let chosen = match self.reading.selection.corrections {
+                Corrections::All => true,
+                Corrections::Only => flags.correction[row],
+                Corrections::Without => !flags.correction[row],
+            };
+            if flags.stale[row] {
+                seen.left_out.stale += 1;
+            } else if !chosen {
+                seen.left_out.unselected += 1;
+            } else {
+                states.push(step);
+            }
+        }
+        states
     }
 
     /// Actions in our order, units and opening, of numbers that are stored as those of `key`.
@@ -303,19 +425,35 @@ fn runs(tasks: &[Arc<str>]) -> Vec<Range<usize>> {
     runs
 }
 
+/// The pieces of `range` in which every row is usable.
+fn pieces(range: Range<usize>, usable: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
+    let mut pieces: Vec<Range<usize>> = Vec::new();
+    for row in range.filter(|&row| usable(row)) {
+        match pieces.last_mut() {
+            Some(piece) if piece.end == row => piece.end += 1,
+            _ => pieces.push(row..row + 1),
+        }
+    }
+    pieces
+}
+
+fn count(flags: &[bool]) -> usize {
+    flags.iter().filter(|&&flag| flag).count()
+}
+
 fn single_precision(vectors: &Vectors<f64>) -> Vec<Vec<f32>> {
     vectors.rows().map(|row| row.iter().map(|&value| value as f32).collect()).collect()
 }
 
-fn report(judge: &Judge, episodes: &[Vec<Segment>], seen: &Seen) -> DatasetReport {
+fn report(judge: &Judge, episodes: &[SurveyedEpisode], seen: &Seen) -> DatasetReport {
     let Judge { dataset, features, reading, rate_hz, rate } = *judge;
     let (mut tasks, mut places) = (Vec::<TaskReport>::new(), HashMap::new());
-    for segment in episodes.iter().flatten() {
+    for segment in episodes.iter().flat_map(|episode| &episode.segments) {
         let place = *places.entry(segment.task.as_str()).or_insert(tasks.len());
         if place == tasks.len() {
             tasks.push(TaskReport { text: segment.task.clone(), states: 0 });
         }
-        tasks[place].states += segment.frames.len();
+        tasks[place].states += segment.states.len();
     }
     let states = tasks.iter().map(|task| task.states).sum();
     DatasetReport {
@@ -338,6 +476,9 @@ fn report(judge: &Judge, episodes: &[Vec<Segment>], seen: &Seen) -> DatasetRepor
             longest_m: seen.longest_m,
             largest_rad: seen.largest_rad,
         },
+        selection: reading.selection,
+        left_out: seen.left_out,
+        corrections: seen.corrections,
         tasks,
         labels: features.labels(),
         ignored: features.ignored.clone(),

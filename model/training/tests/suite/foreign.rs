@@ -76,7 +76,8 @@ fn a_dataset_in_lerobots_layout_trains_and_is_told_about_first() {
     ] {
         assert!(told[0].contains(words), "{words}\n{}", told[0]);
     }
-    assert!(told[1].starts_with("step 1"), "{told:?}");
+    assert!(told[1].starts_with("pictures: 1 MB in memory"), "{told:?}");
+    assert!(told[2].starts_with("step 1"), "{told:?}");
     assert_eq!(summary.datasets.len(), 1);
     let largest = &summary.datasets[0].action;
     assert!((largest.longest_m - 3.0 * 0.006f64.hypot(0.003)).abs() < 1e-6, "{largest:?}");

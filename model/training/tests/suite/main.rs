@@ -1,9 +1,11 @@
 //! Tests of the trainer through its public door, on small datasets written for the purpose.
 #![allow(clippy::unwrap_used)]
 
+mod cache;
 mod foreign;
 mod learning;
 mod lerobot;
+mod live;
 mod refusals;
 mod resume;
 mod support;

@@ -45,7 +45,7 @@ fn breaking_off_while_loading_writes_nothing() {
     let bench = Bench::new();
     let request = bench.request(bench.fresh(), "out");
     let mut stop = |progress: &Progress| match progress {
-        Progress::Dataset(_) => ControlFlow::Continue(()),
+        Progress::Dataset(_) | Progress::Pictures(_) => ControlFlow::Continue(()),
         Progress::Loading { .. } => ControlFlow::Break(()),
         other => panic!("{other}"),
     };
