@@ -67,6 +67,11 @@ impl Summary {
         (known == 0).then(|| "it has none of the dataset's features".to_owned())
     }
 
+    /// The statistics of a column; `None` if they are not there, or not whole.
+    pub fn stats(&self, column: &Feature) -> Option<FeatureStats> {
+        parse(self.0.get(&column.key)?, &column.kind)
+    }
+
     /// Counts an episode in; `first` if it is the first of all.
     pub fn add(&mut self, columns: &[Feature], stats: &[FeatureStats], first: bool) {
         for (column, new) in columns.iter().zip(stats) {

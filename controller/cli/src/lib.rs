@@ -1,10 +1,11 @@
 //! The operator's command line, as declared: verbs, options, units, defaults and exit codes.
 //!
 //! `jaco` parses it, and so do the helper programs that it hands heavy verbs to (`jaco-lab`:
-//! simulation and policy; `jaco-train` and `jaco-policy`: policy alone; `jaco-diagnose`: neither), so that a robot PC needs
-//! no MuJoCo to be operated and trained on. Nothing is carried out here.
+//! simulation and policy; `jaco-train` and `jaco-policy`: policy alone; `jaco-diagnose` and
+//! `jaco-data`: neither), so that a robot PC needs no MuJoCo to be operated and trained on. Nothing is carried out here.
 
 pub mod cameras;
+pub mod dataset;
 pub mod helper;
 pub mod log;
 pub mod policy;
@@ -15,6 +16,7 @@ pub mod train;
 
 use cameras::CamerasVerb;
 use clap::{Args, Parser, Subcommand};
+use dataset::{DatasetVerb, ReplayArgs};
 use jaco_core::{Decode, Execution, Task, View};
 use jaco_shell::args::{Unusable, path, path_given};
 use log::LogVerb;
@@ -115,6 +117,13 @@ pub enum Verb {
     /// Look at a checkpoint, ask it, merge an adapter into it, invent one. No daemon is needed.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Check, repair, look at and edit recorded datasets. No daemon is needed.
+    #[command(subcommand)]
+    Dataset(DatasetVerb),
+    /// Play an episode's actions back onto the arm, and tell how far the motion came from the
+    /// recorded one. Ctrl-C ends it; the arm then holds.
+    #[command(after_help = EXIT_CODES)]
+    Replay(ReplayArgs),
     /// Look at what the flight recorder wrote, or let it write now.
     #[command(subcommand)]
     Log(LogVerb),

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Verb::Record(args) if args.sim => hand_to("jaco-lab"),
         Verb::Eval(_) => hand_to("jaco-lab"),
         Verb::Train(_) => hand_to("jaco-train"),
+        Verb::Dataset(_) | Verb::Replay(_) => hand_to("jaco-data"),
         Verb::Bench(BenchVerb::Servo(_) | BenchVerb::Bare(_)) => hand_to("jaco-diagnose"),
         Verb::Log(LogVerb::Show(_) | LogVerb::List(ListArgs { dir: Some(_) })) => {
             hand_to("jaco-diagnose")
@@ -79,6 +80,8 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         | Verb::Cameras(_)
         | Verb::Eval(_)
         | Verb::Train(_)
+        | Verb::Dataset(_)
+        | Verb::Replay(_)
         | Verb::Policy(_)
         | Verb::Bench(_) => {}
     }
