@@ -88,7 +88,7 @@ impl EpisodeRecord {
         })
     }
 
-    fn columns(&self, features: &[Feature], stats: &[FeatureStats]) -> Vec<(String, ArrayRef)> {
+    pub fn columns(&self, features: &[Feature], stats: &[FeatureStats]) -> Vec<(String, ArrayRef)> {
         let int = |value: usize| Arc::new(Int64Array::from(vec![value as i64])) as ArrayRef;
         let (from, length) = (self.from.unwrap_or(0), self.length.unwrap_or(0));
         let data = self.data.unwrap_or_default();

@@ -230,6 +230,14 @@ pub enum DatasetError {
         /// What would be lost or wrong.
         reason: String,
     },
+    /// An edit that would lose something or go wrong; nothing was changed.
+    #[error("cannot edit {root}: {reason}", root = .root.display())]
+    NotEditable {
+        /// The dataset.
+        root: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// Another process writes this dataset.
     #[error("{root} is being written by another process; end that recording first", root = .root.display())]
     Locked {

@@ -230,15 +230,38 @@ impl Info {
         keys.insert("total_frames".to_owned(), json!(totals.frames));
         keys.insert("total_tasks".to_owned(), json!(totals.tasks));
         self.extend_train(&mut keys, totals.episodes);
-        let known = KEY_ORDER.iter().filter_map(|key| Some((*key, keys.get(*key)?)));
-        let others = keys.iter().filter(|(key, _)| !KEY_ORDER.contains(&key.as_str()));
-        let entries = known.chain(others.map(|(key, value)| (key.as_str(), value)));
-        let entry = |(key, value)| match key {
-            "features" => (key, Entry::InOrder(&self.document.features)),
-            _ => (key, Entry::Plain(value)),
+        render(&keys, &self.document.features)
+    }
+
+    /// The bytes of `info.json` with `change` made to its keys and, by name, to its features.
+    pub fn edited(
+        &self,
+        totals: &Totals,
+        change: impl FnOnce(&mut Map<String, Json>),
+        features: impl Fn(&str, &mut Tree),
+    ) -> Vec<u8> {
+        let mut document = self.document.clone();
+        let keys = &mut document.keys;
+        keys.insert("total_episodes".to_owned(), json!(totals.episodes));
+        keys.insert("total_frames".to_owned(), json!(totals.frames));
+        keys.insert("total_tasks".to_owned(), json!(totals.tasks));
+        change(keys);
+        if let Tree::Object(entries) = &mut document.features {
+            entries.iter_mut().for_each(|(key, entry)| features(key, entry));
+        }
+        render(&document.keys, &document.features)
+    }
+
+    /// The splits of the dataset by name, where they are ranges of episodes.
+    pub fn splits(&self) -> Vec<(String, std::ops::Range<usize>)> {
+        let Some(splits) = self.document.keys.get("splits").and_then(Json::as_object) else {
+            return Vec::new();
         };
-        let ordered = Ordered(entries.map(entry).collect());
-        json::to_text(&ordered).into_bytes()
+        let of = |(name, split): (&String, &Json)| {
+            let (begin, end) = range(split.as_str()?)?;
+            Some((name.clone(), begin..end))
+        };
+        splits.iter().filter_map(of).collect()
     }
 
     /// As lerobot does, new episodes belong to `train`: if it reaches to the end, or if there is
@@ -256,6 +279,19 @@ impl Info {
             splits.insert("train".to_owned(), json!(format!("{begin}:{episodes}")));
         }
     }
+}
+
+/// The text of the file, its keys in lerobot's order.
+fn render(keys: &Map<String, Json>, features: &Tree) -> Vec<u8> {
+    let known = KEY_ORDER.iter().filter_map(|key| Some((*key, keys.get(*key)?)));
+    let others = keys.iter().filter(|(key, _)| !KEY_ORDER.contains(&key.as_str()));
+    let entries = known.chain(others.map(|(key, value)| (key.as_str(), value)));
+    let entry = |(key, value)| match key {
+        "features" => (key, Entry::InOrder(features)),
+        _ => (key, Entry::Plain(value)),
+    };
+    let ordered = Ordered(entries.map(entry).collect());
+    json::to_text(&ordered).into_bytes()
 }
 
 impl Document {

@@ -365,7 +365,7 @@ impl Dataset {
         }
     }
 
-    fn rows_of(&self, episode: &EpisodeInfo) -> Result<EpisodeRows, DatasetError> {
+    pub(crate) fn rows_of(&self, episode: &EpisodeInfo) -> Result<EpisodeRows, DatasetError> {
         let path = episode.data_path(&self.root, &self.info);
         let &EpisodeInfo { index, length, offset, .. } = episode;
         let expected = Expected { episode: index, length, offset, fps: self.info.fps };

@@ -147,6 +147,16 @@ impl Tasks {
         index
     }
 
+    /// A table of the same layout without a task.
+    pub fn emptied(&self) -> Self {
+        Self { texts: BTreeMap::new(), places: Vec::new(), layout: self.layout.clone() }
+    }
+
+    /// A column of it that this package does not know, if there is one.
+    pub fn other_column(&self) -> Option<&str> {
+        self.layout.others.first().map(String::as_str)
+    }
+
     /// What keeps this package from writing the table anew, if anything does.
     pub fn hindrance(&self) -> Option<String> {
         // lerobot looks a task up by its place in the table.

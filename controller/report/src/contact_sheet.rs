@@ -1,7 +1,7 @@
 //! The contact sheet: what the policy saw over an attempt, on one page.
 
-use super::canvas::{Canvas, INK, RenderError, text};
-use super::heading::Heading;
+use super::canvas::{Area, Canvas, INK, RenderError, text};
+use super::heading::{Heading, draw_title};
 use jaco_core::Frame;
 
 /// Frames on a sheet, at most.
@@ -90,6 +90,25 @@ impl FrameKeeper {
 /// # Errors
 /// A frame whose bytes do not fit its size.
 pub fn contact_sheet(heading: &Heading, frames: &[KeptFrame]) -> Result<Vec<u8>, RenderError> {
+    sheet(|area| heading.draw(area, GAP as i32, GAP as i32), frames)
+}
+
+/// The contact sheet of a recorded episode as a PNG, under a title and a line of details.
+///
+/// # Errors
+/// As [`contact_sheet`].
+pub fn episode_sheet(
+    title: &str,
+    detail: &str,
+    frames: &[KeptFrame],
+) -> Result<Vec<u8>, RenderError> {
+    sheet(|area| draw_title(area, title, detail), frames)
+}
+
+fn sheet(
+    head: impl FnOnce(&Area<'_>) -> Result<(), RenderError>,
+    frames: &[KeptFrame],
+) -> Result<Vec<u8>, RenderError> {
     let picked = pick(frames, SHEET_FRAMES);
     picked.iter().try_for_each(|kept| check(kept))?;
     let tile_height = picked.iter().map(|kept| tile_height(&kept.frame)).max().unwrap_or(0);
@@ -107,7 +126,7 @@ pub fn contact_sheet(heading: &Heading, frames: &[KeptFrame]) -> Result<Vec<u8>,
         paste(&mut canvas, corner(index), &kept.frame);
     }
     canvas.draw(|area| {
-        heading.draw(area, GAP as i32, GAP as i32)?;
+        head(area)?;
         for (index, kept) in picked.iter().enumerate() {
             let (x, y) = corner(index);
             let caption = format!("step {}, {:.1} s", kept.step, kept.time_s);

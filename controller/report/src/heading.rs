@@ -34,3 +34,10 @@ impl Heading {
         Ok(())
     }
 }
+
+/// A heading without an outcome: a title and a line of details.
+pub(super) fn draw_title(area: &Area<'_>, title: &str, detail: &str) -> Result<(), RenderError> {
+    area.draw_text(title, &text(30, INK), (14, 18))?;
+    area.draw_text(detail, &text(20, FAINT), (14, 58))?;
+    Ok(())
+}

@@ -8,6 +8,7 @@
 mod canvas;
 mod contact_sheet;
 mod durable;
+mod episode_plot;
 mod flight_plot;
 mod heading;
 mod histogram;
@@ -16,8 +17,9 @@ mod path_plot;
 mod run_report;
 
 pub use canvas::RenderError;
-pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet};
+pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet, episode_sheet};
 pub use durable::replace_file;
+pub use episode_plot::{Curve, CurvePanel, EpisodePlot, episode_plot};
 pub use flight_plot::{Band, FlightPlot, FlightSample, Mark, flight_plot};
 pub use heading::Heading;
 pub use histogram::{Digest, Latencies};

@@ -212,7 +212,11 @@ fn draw_timing(area: &Area<'_>, steps: &[StepTiming], end_s: f64) -> Result<(), 
 
 /// Widens one of the ranges so that a metre is as long along x as along y in a plot of `size`
 /// pixels.
-fn with_equal_scale(x: Range<f64>, y: Range<f64>, size: (f64, f64)) -> (Range<f64>, Range<f64>) {
+pub(super) fn with_equal_scale(
+    x: Range<f64>,
+    y: Range<f64>,
+    size: (f64, f64),
+) -> (Range<f64>, Range<f64>) {
     let metres_per_pixel = ((x.end - x.start) / size.0).max((y.end - y.start) / size.1);
     let widen = |range: Range<f64>, pixels: f64| {
         let (centre, half) = ((range.start + range.end) / 2.0, metres_per_pixel * pixels / 2.0);
