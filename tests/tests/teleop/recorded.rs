@@ -17,8 +17,15 @@ fn attempts(trials: u32) -> (u32, usize) {
     let episodes = trials.to_string();
     let record = rig
         .start_jaco(&[
-            "record", "--task", "place-block", "--episodes", &episodes, "--dataset", "blocks",
-            "--max-s", "60",
+            "record",
+            "--task",
+            "place-block",
+            "--episodes",
+            &episodes,
+            "--dataset",
+            "blocks",
+            "--max-s",
+            "60",
         ])
         .unwrap();
     let mut successes = 0;
