@@ -1,6 +1,7 @@
 //! `jaco`, the operator's tool. Talks to the daemon; hands simulation and training to sibling
 //! programs, so that it itself needs neither libtorch nor MuJoCo.
 
+mod bindings;
 mod demo;
 mod doctor;
 mod operate;
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         }
         Verb::Cameras(_) => hand_to("jaco-diagnose"),
         Verb::Policy(_) | Verb::Bench(_) => hand_to("jaco-policy"),
+        Verb::Teleop(args) if args.show_bindings => {
+            bindings::show(args.config.as_deref(), cli.json)
+        }
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
