@@ -25,15 +25,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             .into_iter()
             .enumerate()
     {
-        let mut episode = writer.begin_episode(task);
+        writer.begin(task, &EpisodeNotes::new())?;
         let frames = 70 + 5 * number;
         for i in 0..frames {
-            episode.push(row(i as f32 / frames as f32, number as f32, i)?)?;
+            writer.push(row(i as f32 / frames as f32, number as f32, i)?)?;
         }
-        let summary = writer.save(&episode, &EpisodeNotes::new())?;
+        let summary = writer.keep(&EpisodeNotes::new())?;
         println!("episode {}: {} rows, {} bytes", summary.index, summary.frames, summary.bytes);
     }
-    Ok(())
+    Ok(writer.publish()?)
 }
 
 /// A reach along a curve that ends in closing the gripper, seen as a moving disc.
@@ -65,5 +65,5 @@ fn row(progress: f32, number: f32, i: usize) -> Result<Row, Box<dyn Error>> {
         .with("action", Value::F32(action.clone()))
         .with("action.sent", Value::F32(action))
         .with("label.valid", Value::Bool(i % 20 != 7))
-        .with("observation.capture_time", Value::F64(vec![100.0 + i as f64 * 0.1])))
+        .with("observation.capture_time", Value::F64(vec![i as f64 * 0.1])))
 }

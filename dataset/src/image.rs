@@ -4,7 +4,7 @@
 //! JPEG is decoded by libjpeg (mozjpeg's), as Python's Pillow does, so that training sees the same
 //! values.
 
-use png::{BitDepth, ColorType, Transformations};
+use png::{ColorType, Transformations};
 use std::io::Cursor;
 use std::panic::catch_unwind;
 
@@ -146,6 +146,7 @@ impl Histogram {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use png::BitDepth;
 
     /// A PNG of 2x1 pixels.
     fn png(color: ColorType, depth: BitDepth, palette: Option<&[u8]>, data: &[u8]) -> Vec<u8> {

@@ -12,6 +12,7 @@ use crate::episode::default_columns;
 use crate::episodes::EpisodeRecord;
 use crate::error::{DatasetError, GET_AGAIN, IoContext};
 use crate::feature::Features;
+use crate::info::Totals;
 use crate::layout::FilePlace;
 use crate::lock::lock;
 use crate::notes::restore_notes;
@@ -90,7 +91,10 @@ pub(crate) fn restore(
     catalog.summary = if stale { rebuilt(kept, &catalog, &records)? } else { kept };
     if stale || published != catalog.totals {
         catalog.publish(storage)?;
-        repairs.push(Repair::RewroteSummary);
+        // A task that no episode has is what one that was discarded leaves, and no damage.
+        if stale || (Totals { tasks: catalog.totals.tasks, ..published }) != catalog.totals {
+            repairs.push(Repair::RewroteSummary);
+        }
     }
     Ok((catalog, repairs))
 }

@@ -24,15 +24,16 @@ const CAMERA: &str = "observation.images.top";
 
 fn append(root: &Path, task: &str) -> Result<usize, DatasetError> {
     let mut writer = DatasetWriter::open_append(root)?;
-    let mut episode = writer.begin_episode(task);
+    writer.begin(task, &EpisodeNotes::new())?;
     for row in 0..3 {
-        episode.push(
+        writer.push(
             Row::new()
                 .with(CAMERA, Value::Image(vec![9; (WIDTH * HEIGHT * 3) as usize].into()))
                 .with("action", Value::F32(vec![row as f32, 100.0, -100.0])),
         )?;
     }
-    Ok(writer.save(&episode, &EpisodeNotes::new())?.index)
+    let index = writer.keep(&EpisodeNotes::new())?.index;
+    writer.publish().map(|()| index)
 }
 
 fn json_of(path: PathBuf) -> Json {
@@ -347,9 +348,9 @@ fn statistics_that_cannot_be_read_are_refused_unless_they_are_our_own() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("ours");
     let mut writer = DatasetWriter::create(&root, 10, "kinova", common::features()).unwrap();
-    let mut episode = writer.begin_episode(TASKS[0]);
-    common::fill(&mut episode, 0..3);
-    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    writer.begin(TASKS[0], &EpisodeNotes::new()).unwrap();
+    common::fill(&mut writer, 0..3);
+    writer.keep(&EpisodeNotes::new()).unwrap();
     drop(writer);
     let whole = fs::read(root.join("meta/stats.json")).unwrap();
     fs::write(root.join("meta/stats.json"), "{").unwrap();

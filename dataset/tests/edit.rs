@@ -24,11 +24,11 @@ const WORDS: [&str; 2] = ["push the red box", "lift the cup"];
 fn made(root: &Path, lengths: &[usize], seed: u32) {
     let mut writer = DatasetWriter::create(root, 10, "kinova", features()).unwrap();
     for (index, length) in lengths.iter().enumerate() {
-        let mut episode = writer.begin_episode(WORDS[index % 2]);
+        writer.begin(WORDS[index % 2], &EpisodeNotes::new()).unwrap();
         let from = seed + 20 * index as u32;
-        (from..from + *length as u32).for_each(|seed| episode.push(row(seed)).unwrap());
+        (from..from + *length as u32).for_each(|seed| writer.push(row(seed)).unwrap());
         let notes = json!({"seed": from, "success": index % 2 == 0});
-        writer.save(&episode, notes.as_object().unwrap()).unwrap();
+        writer.keep(notes.as_object().unwrap()).unwrap();
     }
 }
 
@@ -138,9 +138,9 @@ proptest! {
         // And recording goes on.
         let mut writer = DatasetWriter::open_append(&a).unwrap();
         prop_assert_eq!(writer.repairs(), &[]);
-        let mut episode = writer.begin_episode("another");
-        episode.push(row(77)).unwrap();
-        writer.save(&episode, &EpisodeNotes::new()).unwrap();
+        writer.begin("another", &EpisodeNotes::new()).unwrap();
+        writer.push(row(77)).unwrap();
+        writer.keep(&EpisodeNotes::new()).unwrap();
         drop(writer);
         assert_sound(&a);
     }

@@ -347,11 +347,12 @@ fn names_in_groups_keep_the_order_of_the_file() {
     assert!(dataset.feature(CAMERA).unwrap().groups.is_empty());
     // And appending leaves them as they are.
     let mut writer = DatasetWriter::open_append(folder.path()).unwrap();
-    let mut episode = writer.begin_episode(TASKS[0]);
+    writer.begin(TASKS[0], &EpisodeNotes::new()).unwrap();
     let picture = Value::Image(vec![9; (WIDTH * HEIGHT * 3) as usize].into());
     let row = Row::new().with(CAMERA, picture).with("action", Value::F32(vec![0.0; 3]));
-    episode.push(row).unwrap();
-    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    writer.push(row).unwrap();
+    writer.keep(&EpisodeNotes::new()).unwrap();
+    writer.publish().unwrap();
     let written = fs::read_to_string(&path).unwrap();
     assert!(written.find("position") < written.find("gripper"), "{written}");
 }

@@ -56,13 +56,13 @@ fn lerobots_own_dataset_is_read_checked_and_appended_to() {
     assert_eq!(check(&root), []);
 
     let mut writer = DatasetWriter::open_append(&root).unwrap();
-    let mut episode = writer.begin_episode("push");
+    writer.begin("push", &EpisodeNotes::new()).unwrap();
     let row = Row::new()
         .with("observation.images.front", Value::Image(picture(2, 0).into()))
         .with("action", Value::F32(vec![0.5, 0.25]))
         .with("label.valid", Value::Bool(true));
-    episode.push(row).unwrap();
-    assert_eq!(writer.save(&episode, &EpisodeNotes::new()).unwrap().index, 2);
+    writer.push(row).unwrap();
+    assert_eq!(writer.keep(&EpisodeNotes::new()).unwrap().index, 2);
     drop(writer);
     let dataset = Dataset::open(&root).unwrap();
     assert_as_written(&dataset);

@@ -18,10 +18,10 @@ const CAMERA: &str = "observation.images.front";
 fn write(root: &Path) {
     let mut writer = DatasetWriter::create(root, 10, "test", features()).unwrap();
     for (number, length) in LENGTHS.into_iter().enumerate() {
-        let mut episode = writer.begin_episode(&format!("task {}", number % 2));
+        writer.begin(&format!("task {}", number % 2), &EpisodeNotes::new()).unwrap();
         let seeds = 10 * number as u32..;
-        seeds.take(length).for_each(|seed| episode.push(row(seed)).unwrap());
-        writer.save(&episode, &EpisodeNotes::new()).unwrap();
+        seeds.take(length).for_each(|seed| writer.push(row(seed)).unwrap());
+        writer.keep(&EpisodeNotes::new()).unwrap();
     }
 }
 

@@ -19,10 +19,11 @@ const TASK: &str = "put the blue cube on the green plate";
 fn every_kind_of_column_survives() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features()).unwrap();
-    let mut episode = writer.begin_episode(TASK);
-    fill(&mut episode, 0..5);
+    writer.begin(TASK, &EpisodeNotes::new()).unwrap();
+    fill(&mut writer, 0..5);
     let notes: EpisodeNotes = json!({"seed": 7, "success": true}).as_object().cloned().unwrap();
-    let summary = writer.save(&episode, &notes).unwrap();
+    let summary = writer.keep(&notes).unwrap();
+    writer.publish().unwrap();
     assert_eq!((summary.index, summary.frames), (0, 5));
 
     let dataset = Dataset::open(folder.path()).unwrap();
@@ -53,9 +54,9 @@ fn indices_and_tasks_go_on_over_episodes_and_sessions() {
     for (i, length) in [3_u32, 4, 2].into_iter().enumerate() {
         let mut writer = DatasetWriter::open_append(folder.path()).unwrap();
         assert_eq!(writer.repairs(), []);
-        let mut episode = writer.begin_episode(tasks[i % 2]);
-        fill(&mut episode, 0..length);
-        assert_eq!(writer.save(&episode, &EpisodeNotes::new()).unwrap().index, i);
+        writer.begin(tasks[i % 2], &EpisodeNotes::new()).unwrap();
+        fill(&mut writer, 0..length);
+        assert_eq!(writer.keep(&EpisodeNotes::new()).unwrap().index, i);
     }
     let dataset = Dataset::open(folder.path()).unwrap();
     assert_eq!(dataset.tasks(), tasks);
@@ -82,9 +83,10 @@ fn indices_and_tasks_go_on_over_episodes_and_sessions() {
 fn the_table_of_tasks_carries_pandas_metadata_and_no_arrow_schema() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features()).unwrap();
-    let mut episode = writer.begin_episode(TASK);
-    fill(&mut episode, 0..1);
-    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    writer.begin(TASK, &EpisodeNotes::new()).unwrap();
+    fill(&mut writer, 0..1);
+    writer.keep(&EpisodeNotes::new()).unwrap();
+    writer.publish().unwrap();
     let file = File::open(folder.path().join("meta/tasks.parquet")).unwrap();
     let reader = SerializedFileReader::new(file).unwrap();
     let metadata = reader.metadata().file_metadata().key_value_metadata().unwrap();
@@ -98,9 +100,10 @@ fn the_table_of_tasks_carries_pandas_metadata_and_no_arrow_schema() {
 fn only_the_columns_asked_for_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features()).unwrap();
-    let mut episode = writer.begin_episode(TASK);
-    fill(&mut episode, 0..3);
-    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    writer.begin(TASK, &EpisodeNotes::new()).unwrap();
+    fill(&mut writer, 0..3);
+    writer.keep(&EpisodeNotes::new()).unwrap();
+    writer.publish().unwrap();
     let dataset = Dataset::open(folder.path()).unwrap();
     let episode = dataset.read_columns(0, &["action"]).unwrap();
     assert_eq!(episode.columns.keys().collect::<Vec<_>>(), ["action"]);
@@ -116,9 +119,10 @@ fn the_parallel_reader_keeps_the_order_and_passes_errors_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features()).unwrap();
     for i in 0..7 {
-        let mut episode = writer.begin_episode(TASK);
-        fill(&mut episode, i..i + 2);
-        writer.save(&episode, &EpisodeNotes::new()).unwrap();
+        writer.begin(TASK, &EpisodeNotes::new()).unwrap();
+        fill(&mut writer, i..i + 2);
+        writer.keep(&EpisodeNotes::new()).unwrap();
+        writer.publish().unwrap();
     }
     let dataset = Dataset::open(folder.path()).unwrap();
     let mut seen = Vec::new();
@@ -150,12 +154,13 @@ fn quantiles_are_those_of_all_rows_together() {
     let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features).unwrap();
     // 0..=100 in episodes of very different length: the mean of their quantiles is far off.
     for range in [0..3, 3..90, 90..101] {
-        let mut episode = writer.begin_episode(TASK);
+        writer.begin(TASK, &EpisodeNotes::new()).unwrap();
         for i in range {
             let action = (0..7).map(|d| i as f32 * (d + 1) as f32).collect();
-            episode.push(Row::new().with("action", Value::F32(action))).unwrap();
+            writer.push(Row::new().with("action", Value::F32(action))).unwrap();
         }
-        writer.save(&episode, &EpisodeNotes::new()).unwrap();
+        writer.keep(&EpisodeNotes::new()).unwrap();
+        writer.publish().unwrap();
     }
     let statistics = Dataset::open(folder.path()).unwrap().action_statistics("action").unwrap();
     assert_eq!(statistics.q01, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
@@ -173,8 +178,8 @@ fn quantiles_are_those_of_all_rows_together() {
 fn a_row_that_does_not_fit_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features()).unwrap();
-    let mut episode = writer.begin_episode(TASK);
-    fill(&mut episode, 0..1);
+    writer.begin(TASK, &EpisodeNotes::new()).unwrap();
+    fill(&mut writer, 0..1);
     let missing = Row(row(1).0.into_iter().filter(|(key, _)| key != "action").collect());
     let bad = [
         (missing, "action", "no value"),
@@ -193,14 +198,15 @@ fn a_row_that_does_not_fit_is_not_taken() {
         ),
     ];
     for (row, key, reason) in bad {
-        let error = episode.push(row).unwrap_err().to_string();
+        let error = writer.push(row).unwrap_err().to_string();
         assert!(
             error.contains(key) && error.contains(reason) && error.contains("row 1"),
             "{error}"
         );
     }
-    fill(&mut episode, 1..2);
-    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    fill(&mut writer, 1..2);
+    writer.keep(&EpisodeNotes::new()).unwrap();
+    writer.publish().unwrap();
     let read = Dataset::open(folder.path()).unwrap().read_episode(0).unwrap();
     assert_eq!(read.length, 2);
     assert_eq!(read.images("observation.images.front").unwrap().frames[1], picture(1));
@@ -213,9 +219,15 @@ fn refusals_name_what_is_wrong() {
     let missing = DatasetWriter::open_append(root).err().unwrap().to_string();
     assert!(missing.contains("info.json") && missing.contains("does not exist"), "{missing}");
     let mut writer = DatasetWriter::create(root, 10, "kinova", features()).unwrap();
-    let empty = writer.begin_episode(TASK);
-    let error = writer.save(&empty, &EpisodeNotes::new()).unwrap_err();
+    assert!(matches!(writer.push(row(0)), Err(DatasetError::NoEpisode)));
+    assert!(matches!(writer.keep(&EpisodeNotes::new()), Err(DatasetError::NoEpisode)));
+    assert!(matches!(writer.discard(), Err(DatasetError::NoEpisode)));
+    writer.begin(TASK, &EpisodeNotes::new()).unwrap();
+    let error = writer.begin("another", &EpisodeNotes::new()).unwrap_err();
+    assert!(matches!(error, DatasetError::EpisodeOpen { task } if task == TASK));
+    let error = writer.keep(&EpisodeNotes::new()).unwrap_err();
     assert!(matches!(error, DatasetError::EmptyEpisode { .. }));
+    assert_eq!(writer.discard().unwrap(), 0);
     let locked = DatasetWriter::open_append(root).err().unwrap();
     assert!(matches!(locked, DatasetError::Locked { .. }));
     drop(writer);
@@ -288,16 +300,17 @@ proptest! {
         ]).unwrap();
         let mut writer = DatasetWriter::create(folder.path(), 10, "kinova", features).unwrap();
         for (task, rows) in &episodes {
-            let mut episode = writer.begin_episode(task);
+            writer.begin(task, &EpisodeNotes::new()).unwrap();
             for (v, t, b, i) in rows {
                 let row = Row::new()
                     .with("v", Value::F32(v.to_vec()))
                     .with("t", Value::F64(vec![*t]))
                     .with("b", Value::Bool(*b))
                     .with("i", Value::I64(*i));
-                episode.push(row).unwrap();
+                writer.push(row).unwrap();
             }
-            writer.save(&episode, &EpisodeNotes::new()).unwrap();
+            writer.keep(&EpisodeNotes::new()).unwrap();
+            writer.publish().unwrap();
         }
         drop(writer);
         let reopened = DatasetWriter::open_append(folder.path()).unwrap();

@@ -5,6 +5,6 @@ pub mod session;
 pub mod settings;
 pub mod steering;
 
-pub use session::{LiveStep, RecordingSession, SessionConfig, SessionError, StepRecord, View};
+pub use session::{Live, RecordingSession, SessionCamera, SessionConfig, SessionError, StepRecord};
 pub use settings::TeleopSettings;
 pub use steering::{Press, Speed, Steer, Steering, Still};

@@ -3,16 +3,23 @@
 //! It fixes the keys and sizes that training relies on ([`SessionConfig::features`]), refuses a
 //! step that is not whole, and counts what a later reader of the dataset must know: stale frames
 //! and the rate that was really achieved (`timestamp` in the format is `frame_index / fps`
-//! whatever the clock said; the true time is in `observation.capture_time`).
+//! whatever the clock said; the true times are in `observation.capture_time` and, of live
+//! recordings, `observation.step_time`).
+//!
+//! Times are seconds from the beginning of the episode's first step: lerobot makes them 32-bit
+//! floats, which have milliseconds only as long as numbers are small. Episodes whose notes lack
+//! [`TIME_ZERO`] are of the time before that, and have seconds of the machine's clock.
 //!
 //! It must never write dataset files itself, read a clock or wait: it belongs to whoever calls.
 
-use jaco_core::state::{FINGERS, JOINTS};
+use jaco_core::state::FINGERS;
+use jaco_core::state::JOINTS;
 use jaco_core::{ACTION_DIMS, Action, ArmState, Frame, STEP_NS};
 use jaco_dataset::{
     DatasetError, DatasetWriter, EpisodeNotes, EpisodeSummary, FeatureKind, Features, Pictures,
     Repair, Row, Value,
 };
+use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,34 +36,48 @@ pub const STATE_NAMES: [&str; 8 + JOINTS] =
 pub const ACTION_NAMES: [&str; ACTION_DIMS] =
     ["dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"];
 
-/// Names of `observation.fingers`: how far each is closed, 0 open .. 1 closed.
-pub const FINGER_NAMES: [&str; FINGERS] = ["finger1", "finger2", "finger3"];
+/// Names of `observation.fingers`, in order: how far each is closed, 0 open .. 1 closed.
+pub const FINGER_NAMES: [&str; FINGERS] = ["finger_1", "finger_2", "finger_3"];
 
-/// Names of `observation.wrench`: force \[N\] and torque \[N m\] at the tool, base frame.
+/// Names of `observation.wrench`, in order: force \[N\] and torque \[N m\] at the tool point, base
+/// frame.
 pub const WRENCH_NAMES: [&str; 6] = ["fx", "fy", "fz", "tx", "ty", "tz"];
+
+/// The note that says from where an episode's times count.
+pub const TIME_ZERO: &str = "time_zero";
 
 /// A camera of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// Its name, which names the feature `observation.images.<camera>`.
-    pub camera: String,
+pub struct SessionCamera {
+    /// Its name, which names the feature `observation.images.<name>`.
+    pub name: String,
     /// Width of its frames \[pixels\].
     pub width: u32,
     /// Height of its frames \[pixels\].
     pub height: u32,
 }
 
+impl SessionCamera {
+    fn key(&self) -> String {
+        format!("observation.images.{}", self.name)
+    }
+}
+
 /// What a session records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
-    /// The cameras, in the order of each step's frames.
-    pub views: Vec<View>,
+    /// The cameras, of which each step has a frame.
+    pub cameras: Vec<SessionCamera>,
     /// Names of `observation.environment_state`; none = no such feature.
     pub label_names: Vec<String>,
     /// Whether every step carries `label.stream`: the [`STREAM_UNITS`] next actions.
     pub with_streams: bool,
-    /// Whether every step carries a [`LiveStep`]: what only an arm in real time has.
+    /// Whether every step carries [`Live`], and what goes with recording in real time: fingers,
+    /// wrench, time of the step, flags, the policy's proposal. Such an episode is on the disk as it
+    /// grows; otherwise, where it can be made again, in one piece when it is kept.
     pub live: bool,
+    /// How pictures are stored.
+    pub pictures: Pictures,
     /// Robot that the dataset is of.
     pub robot_type: String,
     /// Steps per second.
@@ -66,31 +87,27 @@ pub struct SessionConfig {
 }
 
 impl SessionConfig {
-    /// A session of the Jaco2 with one camera at 10 Hz, without labels; frames are stale after
-    /// one and a half steps.
+    /// A session of the Jaco2 with one camera at 10 Hz, without labels, not live; frames are stale
+    /// after one and a half steps.
     pub fn new(camera: &str, width: u32, height: u32) -> Self {
         Self {
-            views: vec![View { camera: camera.to_owned(), width, height }],
+            cameras: vec![SessionCamera { name: camera.to_owned(), width, height }],
             label_names: Vec::new(),
             with_streams: false,
             live: false,
+            pictures: Pictures::default(),
             robot_type: "kinova-j2n6s300".to_owned(),
             fps: 10,
             stale_after_ns: STEP_NS * 3 / 2,
         }
     }
 
-    /// A session at an arm in real time, with these cameras.
-    pub fn live(views: Vec<View>) -> Self {
-        Self { views, live: true, ..Self::new("", 0, 0) }
-    }
-
     /// The features of the dataset, in column order.
     pub fn features(&self) -> Result<Features, SessionError> {
-        let images = self.views.iter().map(|view| {
-            (image_key(&view.camera), FeatureKind::Image { height: view.height, width: view.width })
+        let images = self.cameras.iter().map(|camera| {
+            (camera.key(), FeatureKind::Image { height: camera.height, width: camera.width })
         });
-        let mut features: Vec<_> = images.collect();
+        let mut features: Vec<(String, FeatureKind)> = images.collect();
         features.extend([
             ("observation.state".to_owned(), FeatureKind::float32(STATE_NAMES)),
             ("action".to_owned(), FeatureKind::float32(ACTION_NAMES)),
@@ -106,13 +123,13 @@ impl SessionConfig {
             let names = units.flat_map(|unit| ACTION_NAMES.map(|name| format!("{name}_{unit}")));
             features.push(("label.stream".to_owned(), FeatureKind::float32(names)));
         }
-        let cameras = self.views.iter().map(|view| view.camera.clone());
-        features.push(("observation.capture_time".to_owned(), FeatureKind::float64(cameras)));
+        let time = FeatureKind::float64(self.time_names());
+        features.push(("observation.capture_time".to_owned(), time));
         if self.live {
             let live = [
-                ("observation.step_time", FeatureKind::float64(["step_time"])),
                 ("observation.fingers", FeatureKind::float32(FINGER_NAMES)),
                 ("observation.wrench", FeatureKind::float32(WRENCH_NAMES)),
+                ("observation.step_time", FeatureKind::float64(["step_time"])),
                 ("action.proposed", FeatureKind::float32(ACTION_NAMES)),
                 ("flag.late", FeatureKind::Bool),
                 ("flag.stale", FeatureKind::Bool),
@@ -122,23 +139,27 @@ impl SessionConfig {
         }
         Ok(Features::new(features)?)
     }
-}
 
-fn image_key(camera: &str) -> String {
-    format!("observation.images.{camera}")
+    /// One name for each camera. Lockstep datasets have one camera, and are gone on with.
+    fn time_names(&self) -> Vec<String> {
+        match &self.cameras[..] {
+            [_] if !self.live => vec!["capture_time".to_owned()],
+            cameras => cameras.iter().map(|camera| camera.name.clone()).collect(),
+        }
+    }
 }
 
 /// One step of an episode.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
-    /// The step.
+    /// The step's number.
     pub step: u64,
+    /// When the step began, monotonic \[ns\]: the age of the frames counts from here.
+    pub step_ns: u64,
+    /// A frame of each camera at the beginning of the step, in the session's order.
+    pub frames: Vec<Frame>,
     /// The arm at the beginning of the step.
     pub state: ArmState,
-    /// The newest frame of each camera then, in the session's order.
-    pub frames: Vec<Frame>,
-    /// When the step began, monotonic \[ns\]: the age of the frame counts from here.
-    pub step_ns: u64,
     /// What the operator, expert or policy asked for: the label of the step.
     pub asked: Action,
     /// What the servo made of it and sent to the arm.
@@ -149,20 +170,20 @@ pub struct StepRecord {
     pub labels: Option<Vec<f32>>,
     /// The next [`STREAM_UNITS`] actions that should follow, if the session records streams.
     pub stream: Option<Vec<Action>>,
-    /// What only an arm in real time has, if the session is live.
-    pub live: Option<LiveStep>,
+    /// What goes with recording in real time, if the session is live.
+    pub live: Option<Live>,
 }
 
-/// What a step has at an arm in real time.
+/// What only a step in real time has.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LiveStep {
-    /// Whether the step missed its time.
+pub struct Live {
+    /// The step missed its time.
     pub late: bool,
-    /// Whether a picture was too old, or its camera had a fault.
-    pub stale: bool,
-    /// Whether a person drove in a policy's run.
+    /// A camera had a fault, so that its frame is not to be trusted whatever its age.
+    pub camera_fault: bool,
+    /// A person corrected the policy in this step.
     pub correction: bool,
-    /// What the policy would have done; none = what was asked.
+    /// What the policy proposed; none = what was asked.
     pub proposed: Option<Action>,
 }
 
@@ -195,7 +216,7 @@ pub enum SessionError {
     #[error("no episode is being recorded; begin one first")]
     NoEpisode,
     /// An episode is being recorded already.
-    #[error("the episode {task:?} is being recorded; save or discard it first")]
+    #[error("the episode {task:?} is being recorded; keep or discard it first")]
     EpisodeOpen {
         /// Its task.
         task: String,
@@ -207,26 +228,26 @@ pub struct RecordingSession {
     config: SessionConfig,
     writer: DatasetWriter,
     episode: Option<Recording>,
-    achieved_hz: Option<f64>,
 }
 
-/// The episode being recorded.
+/// The episode being recorded, but for its rows.
 #[derive(Default)]
 struct Recording {
     task: String,
-    steps: usize,
-    stale_frames: u64,
+    /// When the first and the last step began \[ns\].
+    span_ns: Option<(u64, u64)>,
+    stale_steps: u64,
     oldest_frame_ns: u64,
-    first_step_ns: u64,
-    last_step_ns: u64,
+    late_steps: u64,
+    corrected_steps: u64,
 }
 
 impl RecordingSession {
-    /// Opens the dataset in `root` or makes one. One that is there must have exactly this
-    /// session's features, rate and robot, and is repaired.
+    /// Opens the dataset in `root` or makes one in an empty folder. One that is there must have
+    /// exactly this session's features, rate and robot, and is repaired.
     pub fn create_or_append(root: &Path, config: SessionConfig) -> Result<Self, SessionError> {
         let features = config.features()?;
-        let writer = if root.join("meta/info.json").exists() {
+        let mut writer = if root.join("meta/info.json").exists() {
             let (fps, robot_type) = (config.fps, &config.robot_type);
             let difference = DatasetWriter::difference(root, fps, robot_type, &features)?;
             if let Some(difference) = difference {
@@ -236,7 +257,11 @@ impl RecordingSession {
         } else {
             DatasetWriter::create(root, config.fps, &config.robot_type, features)?
         };
-        Ok(Self { config, writer, episode: None, achieved_hz: None })
+        writer.set_pictures(config.pictures);
+        if !config.live {
+            writer.set_group_rows(usize::MAX);
+        }
+        Ok(Self { config, writer, episode: None })
     }
 
     /// What opening the dataset had to repair.
@@ -244,150 +269,166 @@ impl RecordingSession {
         self.writer.repairs()
     }
 
-    /// Episodes saved in the dataset.
+    /// Episodes kept in the dataset.
     pub fn total_episodes(&self) -> usize {
         self.writer.total_episodes()
     }
 
-    /// How pictures are stored from now on.
-    pub fn set_pictures(&mut self, pictures: Pictures) {
-        self.writer.set_pictures(pictures);
-    }
-
     /// Steps of the episode being recorded; `None` between episodes.
     pub fn recorded_steps(&self) -> Option<usize> {
-        self.episode.as_ref().map(|episode| episode.steps)
+        self.writer.running()
     }
 
-    /// Rate at which the episode kept last was recorded \[Hz\]; none for less than two steps.
-    pub fn achieved_hz(&self) -> Option<f64> {
-        self.achieved_hz
-    }
-
-    /// Begins an episode of the task with this text, on the disk at once; `notes` are what is known
-    /// of it so far.
+    /// Begins an episode of the task with this text, with what can be said of it at the start.
     pub fn begin(&mut self, task: &str, notes: &EpisodeNotes) -> Result<(), SessionError> {
         if let Some(open) = &self.episode {
             return Err(SessionError::EpisodeOpen { task: open.task.clone() });
         }
-        self.writer.begin(task, notes)?;
+        let mut notes = notes.clone();
+        notes.insert(TIME_ZERO.to_owned(), "first step".into());
+        self.writer.begin(task, &notes)?;
         self.episode = Some(Recording { task: task.to_owned(), ..Recording::default() });
         Ok(())
     }
 
-    /// Takes a step. One with a fault is not recorded, the episode goes on.
+    /// Takes a step. One with a fault is not recorded, the episode goes on. What happens when the
+    /// disk fails is in [`DatasetWriter::push`].
     pub fn push(&mut self, step: StepRecord) -> Result<(), SessionError> {
         let episode = self.episode.as_mut().ok_or(SessionError::NoEpisode)?;
         let refused = |reason: String| SessionError::Step { step: step.step, reason };
-        if episode.steps > 0 && step.step_ns <= episode.last_step_ns {
+        if let Some((_, last_ns)) = episode.span_ns
+            && step.step_ns <= last_ns
+        {
             let reason = format!("it began at {} ns, not after the last", step.step_ns);
             return Err(refused(reason));
         }
-        let first_ns = if episode.steps == 0 { step.step_ns } else { episode.first_step_ns };
+        let first_ns = episode.span_ns.map_or(step.step_ns, |(first, _)| first);
         let row = row(&self.config, &step, first_ns).map_err(refused)?;
-        self.writer.push(row)?;
-        (episode.first_step_ns, episode.last_step_ns) = (first_ns, step.step_ns);
-        episode.steps += 1;
-        let ages = step.frames.iter().map(|f| step.step_ns.saturating_sub(f.captured_ns));
-        let age_ns = ages.max().unwrap_or(0);
-        episode.oldest_frame_ns = episode.oldest_frame_ns.max(age_ns);
-        episode.stale_frames += u64::from(age_ns > self.config.stale_after_ns);
-        Ok(())
+        let before = self.writer.running();
+        let pushed = self.writer.push(row);
+        // A row whose group the disk could not take is taken all the same.
+        if self.writer.running() != before {
+            episode.count(&step, self.config.stale_after_ns);
+        }
+        Ok(pushed?)
     }
 
-    /// Keeps the episode: it is durable when this returns. The session adds to the notes:
-    /// `stale_frames`, `oldest_frame_ms` and, for two steps or more, `achieved_hz`. After an error the
-    /// episode is still there, to be kept again or discarded.
+    /// Keeps the episode durably. The session adds to the notes: `stale_frames` (steps with a stale
+    /// frame), `oldest_frame_ms`, for two steps or more `achieved_hz`, and if it is live
+    /// `late_steps` and `corrected_steps`. After an error the episode is still there, to be kept
+    /// again or discarded.
     pub fn keep(&mut self, mut notes: EpisodeNotes) -> Result<EpisodeSummary, SessionError> {
         let episode = self.episode.as_ref().ok_or(SessionError::NoEpisode)?;
-        notes.insert("stale_frames".to_owned(), episode.stale_frames.into());
-        notes.insert("oldest_frame_ms".to_owned(), (episode.oldest_frame_ns as f64 * 1e-6).into());
-        let span_ns = episode.last_step_ns - episode.first_step_ns;
-        let intervals = episode.steps.saturating_sub(1) as f64;
-        let achieved_hz = (span_ns > 0).then(|| intervals * 1e9 / span_ns as f64);
-        if let Some(hz) = achieved_hz {
-            notes.insert("achieved_hz".to_owned(), hz.into());
+        let mut note = |key: &str, value: Json| notes.insert(key.to_owned(), value);
+        note("stale_frames", episode.stale_steps.into());
+        note("oldest_frame_ms", (episode.oldest_frame_ns as f64 * 1e-6).into());
+        if let Some((first_ns, last_ns)) = episode.span_ns.filter(|(first, last)| last > first) {
+            let intervals = self.writer.running().unwrap_or(0).saturating_sub(1);
+            let span_s = (last_ns - first_ns) as f64 * 1e-9;
+            note("achieved_hz", (intervals as f64 / span_s).into());
+        }
+        if self.config.live {
+            note("late_steps", episode.late_steps.into());
+            note("corrected_steps", episode.corrected_steps.into());
         }
         let summary = self.writer.keep(&notes)?;
-        (self.episode, self.achieved_hz) = (None, achieved_hz);
+        self.episode = None;
         Ok(summary)
     }
 
-    /// Writes what keeping has left for later.
+    /// Does what keeping an episode leaves, when there is time ([`DatasetWriter::publish`]).
     pub fn publish(&mut self) -> Result<(), SessionError> {
         Ok(self.writer.publish()?)
     }
 
-    /// Notes of a kept episode whether the task was done.
-    pub fn label(&mut self, episode: usize, success: bool) -> Result<(), SessionError> {
-        Ok(self.writer.set_note(episode, "success", success.into())?)
-    }
-
     /// Forgets the episode; the number of steps that were in it.
     pub fn discard(&mut self) -> Result<usize, SessionError> {
-        self.episode.take().ok_or(SessionError::NoEpisode)?;
-        Ok(self.writer.discard()?)
+        if self.episode.is_none() {
+            return Err(SessionError::NoEpisode);
+        }
+        let steps = self.writer.discard()?;
+        self.episode = None;
+        Ok(steps)
+    }
+
+    /// Sets the note `key` of the kept episode `index`; null takes it away.
+    pub fn set_note(&mut self, index: usize, key: &str, value: Json) -> Result<(), SessionError> {
+        Ok(self.writer.set_note(index, key, value)?)
     }
 }
 
-/// The row of a step, or what is wrong with the step.
-fn row(config: &SessionConfig, step: &StepRecord, first_ns: u64) -> Result<Row, String> {
-    let StepRecord { state, frames, .. } = step;
-    if frames.len() != config.views.len() {
-        let (found, expected) = (frames.len(), config.views.len());
-        return Err(format!("{found} frames, the session records {expected} cameras"));
-    }
-    for (frame, view) in frames.iter().zip(&config.views) {
-        let found = (&*frame.camera, frame.width, frame.height);
-        if found != (view.camera.as_str(), view.width, view.height) {
-            let (camera, width, height) = found;
-            return Err(format!(
-                "the frame is of camera {camera:?} with {width}x{height} pixels, the session \
-                 records {:?} with {}x{}",
-                view.camera, view.width, view.height
-            ));
+impl Recording {
+    fn count(&mut self, step: &StepRecord, stale_after_ns: u64) {
+        let first_ns = self.span_ns.map_or(step.step_ns, |(first, _)| first);
+        self.span_ns = Some((first_ns, step.step_ns));
+        self.oldest_frame_ns = self.oldest_frame_ns.max(oldest_ns(step));
+        self.stale_steps += u64::from(is_stale(step, stale_after_ns));
+        if let Some(live) = step.live {
+            self.late_steps += u64::from(live.late);
+            self.corrected_steps += u64::from(live.correction);
         }
     }
+}
+
+/// How old the oldest frame of a step was when it began \[ns\].
+fn oldest_ns(step: &StepRecord) -> u64 {
+    let ages = step.frames.iter().map(|frame| step.step_ns.saturating_sub(frame.captured_ns));
+    ages.max().unwrap_or(0)
+}
+
+fn is_stale(step: &StepRecord, stale_after_ns: u64) -> bool {
+    oldest_ns(step) > stale_after_ns || step.live.is_some_and(|live| live.camera_fault)
+}
+
+/// The row of a step, or what is wrong with the step.
+fn row(config: &SessionConfig, step: &StepRecord, first_step_ns: u64) -> Result<Row, String> {
+    let mut row = Row::new();
+    if step.frames.len() != config.cameras.len() {
+        let (found, expected) = (step.frames.len(), config.cameras.len());
+        return Err(format!("{found} frames, the session has {expected} cameras"));
+    }
+    let since_first_s = |ns: u64| (i128::from(ns) - i128::from(first_step_ns)) as f64 * 1e-9;
+    let mut captured_s = Vec::new();
+    for (camera, frame) in config.cameras.iter().zip(&step.frames) {
+        let found = (&*frame.camera, frame.width, frame.height);
+        if found != (camera.name.as_str(), camera.width, camera.height) {
+            let (name, width, height) = found;
+            return Err(format!(
+                "the frame is of camera {name:?} with {width}x{height} pixels, the session records \
+                 {:?} with {}x{}",
+                camera.name, camera.width, camera.height
+            ));
+        }
+        let picture = Value::Picture { rgb: Arc::clone(&frame.rgb), jpeg: frame.jpeg.clone() };
+        row.set(camera.key(), picture);
+        captured_s.push(since_first_s(frame.captured_ns));
+    }
+    let state = &step.state;
     let q = state.pose.orientation.quaternion();
     let mut numbers: Vec<f64> = state.pose.position_m.iter().copied().collect();
     numbers.extend([q.w, q.i, q.j, q.k]);
     numbers.extend(state.joints_rad);
     numbers.push(state.opening());
-    let single = |numbers: &[f64]| Value::F32(numbers.iter().map(|&v| v as f32).collect());
-    // Relative to the episode: readers that turn seconds into float32 lose nothing that matters.
-    let seconds = |at_ns: u64| (i128::from(at_ns) - i128::from(first_ns)) as f64 / 1e9;
-    let captured = frames.iter().map(|frame| seconds(frame.captured_ns)).collect();
-    let mut row = Row::new()
-        .with("observation.state", single(&numbers))
-        .with("action", single(&step.asked.to_array()))
-        .with("action.sent", single(&step.sent.to_array()))
-        .with("label.valid", Value::Bool(step.valid))
-        .with("observation.capture_time", Value::F64(captured));
-    for frame in frames {
-        let (rgb, jpeg) = (Arc::clone(&frame.rgb), frame.jpeg.clone());
-        row.set(image_key(&frame.camera), Value::Picture { rgb, jpeg });
-    }
+    row.set("observation.state", single(&numbers));
+    row.set("action", single(&step.asked.to_array()));
+    row.set("action.sent", single(&step.sent.to_array()));
+    row.set("label.valid", Value::Bool(step.valid));
+    row.set("observation.capture_time", Value::F64(captured_s));
     match (&step.live, config.live) {
         (None, false) => {}
         (Some(live), true) => {
             let wrench = state.wrench.force_n.iter().chain(&state.wrench.torque_nm);
-            let proposed = live.proposed.unwrap_or(step.asked);
-            row.set("observation.step_time", Value::F64(vec![seconds(step.step_ns)]));
+            let stale = is_stale(step, config.stale_after_ns);
             row.set("observation.fingers", single(&state.closure));
-            row.set("observation.wrench", single(&wrench.copied().collect::<Vec<f64>>()));
-            row.set("action.proposed", single(&proposed.to_array()));
+            row.set("observation.wrench", single(&wrench.copied().collect::<Vec<_>>()));
+            row.set("observation.step_time", Value::F64(vec![since_first_s(step.step_ns)]));
+            row.set("action.proposed", single(&live.proposed.unwrap_or(step.asked).to_array()));
             row.set("flag.late", Value::Bool(live.late));
-            row.set("flag.stale", Value::Bool(live.stale));
+            row.set("flag.stale", Value::Bool(stale));
             row.set("flag.correction", Value::Bool(live.correction));
         }
-        (live, expected) => {
-            let with = |is: bool| if is { "with" } else { "without" };
-            return Err(format!(
-                "a step {} what a live arm has, in a session {}",
-                with(live.is_some()),
-                with(expected)
-            ));
-        }
+        (_, true) => return Err("it says nothing of real time, and the session is live".to_owned()),
+        (_, false) => return Err("it is of real time, and the session is not live".to_owned()),
     }
     match (&step.labels, config.label_names.len()) {
         (None, 0) => {}
@@ -412,4 +453,8 @@ fn row(config: &SessionConfig, step: &StepRecord, first_ns: u64) -> Result<Row, 
         }
     }
     Ok(row)
+}
+
+fn single(numbers: &[f64]) -> Value {
+    Value::F32(numbers.iter().map(|&v| v as f32).collect())
 }

@@ -10,6 +10,7 @@ use crate::lockstep::{CAMERA, Lockstep};
 use indicatif::ProgressBar;
 use jaco_cli::record::{LockstepRecording, Source};
 use jaco_core::Action;
+use jaco_dataset::EpisodeNotes;
 use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use jaco_shell::args::{Unusable, blames_path};
 use jaco_shell::say::in_full;
@@ -91,7 +92,7 @@ pub fn record(
                 for step in episode.records {
                     session.push(step)?;
                 }
-                session.keep(episode.notes)?;
+                session.keep(EpisodeNotes::new())?;
                 session.publish()?;
                 recorded.episodes += 1;
                 bar.inc(1);
@@ -189,8 +190,8 @@ fn demonstrate(
         records.push(StepRecord {
             step,
             step_ns: observation.frame.captured_ns,
-            state: observation.state,
             frames: vec![observation.frame],
+            state: observation.state,
             asked,
             sent: sent(lockstep, executed),
             valid: !disturbed,
@@ -242,8 +243,8 @@ fn follow(
         records.push(StepRecord {
             step,
             step_ns: observation.frame.captured_ns,
-            state: observation.state,
             frames: vec![observation.frame],
+            state: observation.state,
             asked: stream[0],
             sent: sent(lockstep, executed),
             valid: false,

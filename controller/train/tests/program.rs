@@ -19,16 +19,16 @@ fn dataset(root: &Path, rate_hz: u32, camera: &str, [closed, open]: [f32; 2]) {
     ]);
     let mut writer = DatasetWriter::create(root, rate_hz, "test", features.unwrap()).unwrap();
     for _ in 0..2 {
-        let mut episode = writer.begin_episode(TASK);
+        writer.begin(TASK, &EpisodeNotes::new()).unwrap();
         for step in 0..12 {
             let gripper = if step < 6 { open } else { closed };
             let action = vec![0.002, -0.001, 0.0, 0.0, 0.0, 0.01 * step as f32, gripper];
             let row = Row::new()
                 .with(format!("observation.images.{camera}"), Value::Image(vec![step; 192].into()))
                 .with("action", Value::F32(action));
-            episode.push(row).unwrap();
+            writer.push(row).unwrap();
         }
-        writer.save(&episode, &EpisodeNotes::new()).unwrap();
+        writer.keep(&EpisodeNotes::new()).unwrap();
     }
 }
 

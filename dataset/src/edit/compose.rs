@@ -102,9 +102,9 @@ impl Composed<'_> {
                 continue;
             }
             let only = std::slice::from_ref(feature);
-            let columns = dataset.read_stored(episode, only)?;
+            let rows = dataset.rows_of(episode)?.range;
             let path = episode.data_path(dataset.root(), dataset.info());
-            *stats = stats_of_rows(&path, episode.index, only, &columns)?.pop();
+            *stats = stats_of_rows(dataset.root(), &path, episode.index, only, rows)?.pop();
         }
         Ok(known)
     }

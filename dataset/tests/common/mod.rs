@@ -2,8 +2,10 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod foreign;
+pub mod series;
+pub mod storages;
 
-use jaco_dataset::{EpisodeBuffer, FeatureKind, Features, Row, Value};
+use jaco_dataset::{DatasetWriter, FeatureKind, Features, Row, Value};
 use std::sync::Arc;
 
 pub const HEIGHT: u32 = 12;
@@ -39,8 +41,8 @@ pub fn row(seed: u32) -> Row {
         .with("label.phase", Value::I64(i64::from(seed / 4)))
 }
 
-pub fn fill(episode: &mut EpisodeBuffer, seeds: impl IntoIterator<Item = u32>) {
+pub fn fill(writer: &mut DatasetWriter, seeds: impl IntoIterator<Item = u32>) {
     for seed in seeds {
-        episode.push(row(seed)).unwrap();
+        writer.push(row(seed)).unwrap();
     }
 }

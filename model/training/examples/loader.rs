@@ -67,7 +67,7 @@ fn make(dir: &Path, (width, height): (u32, u32), episodes: usize, rows: u32) -> 
     let mut writer = DatasetWriter::create(dir, 10, "kinova", features)?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     for _ in 0..episodes {
-        let mut episode = writer.begin_episode("put the blue cube on the green plate");
+        writer.begin("put the blue cube on the green plate", &EpisodeNotes::new())?;
         for row in 0..rows {
             let action =
                 vec![0.001, 0.0, 0.0, 0.0, 0.0, 0.001, f32::from(u8::from(row < rows / 2))];
@@ -75,9 +75,9 @@ fn make(dir: &Path, (width, height): (u32, u32), episodes: usize, rows: u32) -> 
                 .with(CAMERA, Value::Image(picture(width, height, row, &mut rng).into()))
                 .with("observation.state", Value::F32(action.clone()))
                 .with("action", Value::F32(action));
-            episode.push(row)?;
+            writer.push(row)?;
         }
-        writer.save(&episode, &EpisodeNotes::new())?;
+        writer.keep(&EpisodeNotes::new())?;
     }
     Ok(json!({"episodes": episodes, "rows": episodes as u32 * rows}))
 }

@@ -120,10 +120,12 @@ fn write_small(root: &Path) -> Result<(), DatasetError> {
     ])?;
     let mut writer = DatasetWriter::create(root, 10, "kinova-j2n6s300", features)?;
     for (task, rows) in [("put the carrot in the pan", 2), ("push the red box", 3)] {
-        let mut episode = writer.begin_episode(task);
+        let mut notes = EpisodeNotes::new();
+        notes.insert("seed".to_owned(), 3.into());
+        writer.begin(task, &notes)?;
         for row in 0..rows {
             let x = f64::from(row) * 0.01;
-            episode.push(
+            writer.push(
                 Row::new()
                     .with("observation.images.front", Value::Image([row as u8; 18].into()))
                     .with("observation.state", Value::F64(vec![x]))
@@ -132,11 +134,9 @@ fn write_small(root: &Path) -> Result<(), DatasetError> {
                     .with("label.phase", Value::I64(i64::from(row))),
             )?;
         }
-        let mut notes = EpisodeNotes::new();
-        notes.insert("seed".to_owned(), 3.into());
-        writer.save(&episode, &notes)?;
+        writer.keep(&EpisodeNotes::new())?;
     }
-    Ok(())
+    writer.publish()
 }
 
 /// Path and content of every file below `folder`, in the order of the paths.

@@ -93,14 +93,6 @@ impl Told {
             }
         }
     }
-
-    /// Whether the session has ended meanwhile, and why.
-    pub fn ended(&self) -> Option<String> {
-        self.0.try_iter().find_map(|event| match event {
-            Event::Session { session: SessionEvent::Ended { why, .. } } => Some(why),
-            _ => None,
-        })
-    }
 }
 
 /// A pad and the hand that holds it.

@@ -44,7 +44,7 @@ fn attempts(trials: u32) -> (u32, usize) {
     assert!(status.success(), "{said}\n{}", rig.log());
     let root = dataset(&rig, "blocks");
     let data = Dataset::open(&root).unwrap();
-    let episodes = data.total_episodes();
+    let episodes = data.episodes().len();
     for episode in 0..episodes {
         true_to_the_arm(&data, episode);
     }
@@ -67,7 +67,7 @@ fn true_to_the_arm(data: &Dataset, index: usize) {
     let episode = data.read_episode(index).unwrap();
     let state = episode.f32s("observation.state").unwrap();
     let sent = episode.f32s("action.sent").unwrap();
-    let rows = state.rows();
+    let rows = state.rows().len();
     assert!(rows > 30, "{rows} steps");
     for axis in 0..3 {
         let way: f64 = (0..rows - 1).map(|row| f64::from(sent.row(row)[axis])).sum();

@@ -75,7 +75,7 @@ impl Tape {
         let Some(sample) = sampled.sample else { return };
         let stale = self.recorder.is_stale(&sample);
         let proposed = if self.by_person { self.proposals.of(self.row()) } else { None };
-        let row = record(&sample, self.row(), stale, self.by_person, proposed);
+        let row = record(&sample, self.row(), self.by_person, proposed);
         let store = self.recorder.store.as_ref();
         if row.zip(store).is_some_and(|(row, store)| store.step(row)) {
             self.tally.take(&sample, stale);

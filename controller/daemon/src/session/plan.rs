@@ -9,7 +9,7 @@ use jaco_camera::CameraHandle;
 use jaco_config::{Config, Pictures};
 use jaco_core::{Clock, STEP_NS};
 use jaco_dataset::EpisodeNotes;
-use jaco_teleop::{LiveStep, RecordingSession, SessionConfig, StepRecord, View};
+use jaco_teleop::{Live, RecordingSession, SessionCamera, SessionConfig, StepRecord};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -93,16 +93,25 @@ impl Recorder {
         let eyes: Vec<usize> = eyes.collect();
         let views = record.cameras.iter().filter_map(|name| {
             let camera = config.camera(name)?;
-            Some(View { camera: camera.name.clone(), width: camera.width, height: camera.height })
+            Some(SessionCamera {
+                name: camera.name.clone(),
+                width: camera.width,
+                height: camera.height,
+            })
         });
-        let mut session =
-            RecordingSession::create_or_append(&root, SessionConfig::live(views.collect()))
-                .map_err(|error| jaco_api::say::in_full(&error.into()))?;
-        session.set_pictures(match record.pictures {
-            Pictures::Png => jaco_dataset::Pictures::Png,
-            Pictures::Jpeg => jaco_dataset::Pictures::Jpeg { quality: record.jpeg_quality },
-            Pictures::Camera => jaco_dataset::Pictures::Camera,
-        });
+        let config_of_session = SessionConfig {
+            cameras: views.collect(),
+            live: true,
+            pictures: match record.pictures {
+                Pictures::Png => jaco_dataset::Pictures::Png,
+                Pictures::Jpeg => jaco_dataset::Pictures::Jpeg { quality: record.jpeg_quality },
+                Pictures::Camera => jaco_dataset::Pictures::Camera,
+            },
+            stale_after_ns: STALE_NS,
+            ..SessionConfig::new("", 0, 0)
+        };
+        let session = RecordingSession::create_or_append(&root, config_of_session)
+            .map_err(|error| jaco_api::say::in_full(&error.into()))?;
         let mut notes = EpisodeNotes::new();
         notes.insert("source".to_owned(), source.into());
         notes.insert(
@@ -139,8 +148,8 @@ impl Recorder {
     }
 
     /// The row of a step; none where a camera has not shown anything yet.
-    pub fn record(&self, sample: &Sample, step: u64, stale: bool) -> Option<StepRecord> {
-        record(sample, step, stale, false, None)
+    pub fn record(&self, sample: &Sample, step: u64) -> Option<StepRecord> {
+        record(sample, step, false, None)
     }
 }
 
@@ -148,10 +157,10 @@ impl Recorder {
 pub fn record(
     sample: &Sample,
     step: u64,
-    stale: bool,
     correction: bool,
     proposed: Option<jaco_core::Action>,
 ) -> Option<StepRecord> {
+    let camera_fault = sample.seen.iter().any(|seen| seen.faulty);
     let frames = sample.seen.iter().map(|seen| Some((**seen.frame.as_ref()?).clone()));
     Some(StepRecord {
         step,
@@ -163,7 +172,7 @@ pub fn record(
         valid: true,
         labels: None,
         stream: None,
-        live: Some(LiveStep { late: sample.late, stale, correction, proposed }),
+        live: Some(Live { late: sample.late, camera_fault, correction, proposed }),
     })
 }
 

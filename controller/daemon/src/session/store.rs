@@ -39,8 +39,6 @@ pub enum Answer {
         steps: u64,
         /// Its size on the disk.
         bytes: u64,
-        /// Rate achieved \[Hz\].
-        achieved_hz: f64,
         /// Between the order and this answer \[ns\].
         took_ns: u64,
     },
@@ -188,7 +186,6 @@ impl Worker {
                     episode: kept.index,
                     steps: kept.frames as u64,
                     bytes: kept.bytes as u64,
-                    achieved_hz: self.session.achieved_hz().unwrap_or(0.0),
                     took_ns: self.clock.now_ns().saturating_sub(asked_ns),
                 }))
             }
@@ -197,7 +194,8 @@ impl Worker {
                 Ok(Some(Answer::Discarded(steps as u64)))
             }
             Work::Label { episode, label } => {
-                self.session.label(episode, label == Label::Success).map_err(words)?;
+                let success = (label == Label::Success).into();
+                self.session.set_note(episode, "success", success).map_err(words)?;
                 Ok(Some(Answer::Labelled(episode, label)))
             }
         }

@@ -83,7 +83,7 @@ impl Taping {
     fn write(&mut self, sample: Sample) {
         let Some(store) = &self.recorder.store else { return };
         let stale = self.recorder.is_stale(&sample);
-        let Some(record) = self.recorder.record(&sample, self.tally.steps, stale) else {
+        let Some(record) = self.recorder.record(&sample, self.tally.steps) else {
             self.tally.lost += 1;
             return;
         };
@@ -169,7 +169,7 @@ impl Taping {
     pub fn on_answer(&mut self, answer: Answer, tell: &dyn Fn(SessionEvent)) {
         match answer {
             Answer::Begun(episode) => tell(SessionEvent::Recording { episode }),
-            Answer::Kept { episode, steps, bytes, achieved_hz, took_ns } => {
+            Answer::Kept { episode, steps, bytes, took_ns } => {
                 self.step_bytes = bytes.checked_div(steps);
                 self.last_kept = Some(episode);
                 let (tally, label) = self.keeping.pop_front().unwrap_or_default();
@@ -177,7 +177,7 @@ impl Taping {
                     episode,
                     steps,
                     label,
-                    achieved_hz,
+                    achieved_hz: tally.achieved_hz().unwrap_or(0.0),
                     late_steps: tally.late,
                     stale_steps: tally.stale,
                     lost_steps: tally.lost,

@@ -127,16 +127,16 @@ fn of_a_dataset_that_has_changed_only_what_did_is_made_anew() {
     bench.batches("beside");
     let before = bench.kept();
     let mut writer = DatasetWriter::open_append(&bench.path("data")).unwrap();
-    let mut episode = writer.begin_episode("put the blue cube on the green plate");
+    writer.begin("put the blue cube on the green plate", &EpisodeNotes::new()).unwrap();
     for step in 0..3u8 {
         let row = Row::new()
             .with("observation.images.front", Value::Image(vec![step; 3072].into()))
             .with("action", Value::F32(vec![0.0, 0.001, 0.0, 0.0, 0.0, 0.0, 1.0]))
             .with("label.valid", Value::Bool(true))
             .with("observation.environment_state", Value::F32(vec![0.0, 1.0]));
-        episode.push(row).unwrap();
+        writer.push(row).unwrap();
     }
-    writer.save(&episode, &EpisodeNotes::new()).unwrap();
+    writer.keep(&EpisodeNotes::new()).unwrap();
     let wanted = bench.batches("memory");
     assert_eq!(bench.batches("beside"), wanted);
     let after = bench.kept();

@@ -36,7 +36,7 @@ fn record(root: &Path, rate_hz: u32, episodes: &[Said]) {
     let features = Features::new(features.into_iter().chain(flagged)).unwrap();
     let mut writer = DatasetWriter::create(root, rate_hz, "kinova", features).unwrap();
     for said in episodes {
-        let mut episode = writer.begin_episode("put the blue cube on the green plate");
+        writer.begin("put the blue cube on the green plate", &EpisodeNotes::new()).unwrap();
         for step in 0..LENGTH {
             let action = |scale: f32| {
                 let open = f32::from(u8::from(step < 5));
@@ -53,13 +53,13 @@ fn record(root: &Path, rate_hz: u32, episodes: &[Said]) {
                 .with("flag.correction", of(said.corrected))
                 .with("flag.stale", of(said.stale))
                 .with("flag.late", of(said.late));
-            episode.push(row).unwrap();
+            writer.push(row).unwrap();
         }
         let mut notes = EpisodeNotes::new();
         if let Some(success) = said.success {
             notes.insert("success".into(), json!(success));
         }
-        writer.save(&episode, &notes).unwrap();
+        writer.keep(&notes).unwrap();
     }
 }
 

@@ -56,7 +56,7 @@ impl Bench {
             DatasetWriter::create(&folder.path().join("data"), 10, "test", features.unwrap())
                 .unwrap();
         for number in 0..4 {
-            let mut episode = writer.begin_episode("put the blue cube on the green plate");
+            writer.begin("put the blue cube on the green plate", &EpisodeNotes::new()).unwrap();
             for step in 0..8 {
                 let corner = (number + step * 3) % 4;
                 let labels = vec![(corner % 2) as f32, (corner / 2) as f32];
@@ -65,9 +65,10 @@ impl Bench {
                     .with("action", Value::F32(action(corner)))
                     .with("label.valid", Value::Bool(step != 4))
                     .with("observation.environment_state", Value::F32(labels));
-                episode.push(row).unwrap();
+                writer.push(row).unwrap();
             }
-            writer.save(&episode, &EpisodeNotes::new()).unwrap();
+            writer.keep(&EpisodeNotes::new()).unwrap();
+            writer.publish().unwrap();
         }
         write_model(&folder.path().join("model"));
         let config = LbcConfig {
