@@ -140,6 +140,8 @@ pub struct Steering {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Clutch {
     Open {
+        /// Whether all was well at the last step: a press since then is one after the fault.
+        well: bool,
         /// Whether the dead-man was seen up since all is well.
         released: bool,
         /// When the pad was last heard, if its silence opened the clutch.
@@ -150,7 +152,7 @@ enum Clutch {
     },
 }
 
-const TRIPPED: Clutch = Clutch::Open { released: false, silent_since_ns: None };
+const TRIPPED: Clutch = Clutch::Open { well: false, released: false, silent_since_ns: None };
 
 /// What the buttons say in a step.
 #[derive(Clone, Debug, Default)]
@@ -265,17 +267,17 @@ impl Steering {
             return Err(still);
         }
         let held = pad.is_pressed(self.settings.bindings.dead_man);
-        let mut released = match self.clutch {
+        let (well, mut released) = match self.clutch {
             Clutch::Engaged { since_ns } if held && !buttons.dead_man_anew => return Ok(since_ns),
-            Clutch::Engaged { .. } => true,
+            Clutch::Engaged { .. } => (true, true),
             Clutch::Open { silent_since_ns: Some(heard_ns), .. } if pad.heard_ns <= heard_ns => {
                 return Err(Still::Silent);
             }
-            Clutch::Open { released, .. } => released,
+            Clutch::Open { well, released, .. } => (well, released),
         };
         // It was up in between if it was pressed anew, though no step saw it.
-        released |= buttons.settled && (!held || buttons.dead_man_anew);
-        self.clutch = Clutch::Open { released, silent_since_ns: None };
+        released |= buttons.settled && (!held || (well && buttons.dead_man_anew));
+        self.clutch = Clutch::Open { well: true, released, silent_since_ns: None };
         match (held, released) {
             (false, _) => Err(Still::DeadManUp),
             (true, false) => Err(Still::PressAnew),
@@ -310,7 +312,8 @@ impl Steering {
         pad: &PadState,
     ) -> Result<Twist, Still> {
         if !self.is_neutral(pad) && self.is_silent(now_ns, pad) {
-            self.clutch = Clutch::Open { released: false, silent_since_ns: Some(pad.heard_ns) };
+            self.clutch =
+                Clutch::Open { well: false, released: false, silent_since_ns: Some(pad.heard_ns) };
             return Err(Still::Silent);
         }
         let s = &self.settings;

@@ -368,6 +368,22 @@ fn a_pad_that_steers_and_says_nothing_is_still_and_must_be_armed() {
     needs_arming(&mut bench);
 }
 
+/// Found by `nothing_moves_without_leave`: what was no number released the dead-man, and its next
+/// value pressed it.
+#[test]
+fn values_that_are_no_numbers_release_no_dead_man() {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut bench = Bench::engaged(|_| ());
+        bench.axis(PadAxis::LeftStickX, 1.0);
+        assert!(!is_zero(&bench.after(10 * MS)));
+        bench.button(DEAD_MAN, value);
+        let steer = bench.after(10 * MS);
+        assert_eq!((is_zero(&steer), steer.still), (true, Some(Still::Garbled)));
+        bench.button(DEAD_MAN, 1.0);
+        needs_arming(&mut bench);
+    }
+}
+
 #[test]
 fn a_pad_at_rest_may_say_nothing() {
     let mut bench = Bench::engaged(|s| s.silent_after_ms = 500);
@@ -441,8 +457,8 @@ proptest! {
         let mut bench = Bench::new(&settings);
         bench.opening = openings;
         let mut connection = 1;
-        // Whether the dead-man was seen up since the last fault.
-        let mut armed = true;
+        // Whether the dead-man was up since the last fault.
+        let (mut armed, mut was_well, mut presses) = (true, true, 0);
         for doing in doings {
             match doing {
                 Doing::Axis(axis, value) => bench.axis(axis, value),
@@ -468,9 +484,11 @@ proptest! {
                 || steer.pressed.contains(&Press::Stop);
             if fault || matches!(steer.still, Some(Still::Silent)) {
                 armed = false;
-            } else if !pad.is_pressed(DEAD_MAN) {
-                armed = true;
+            } else {
+                armed |= !pad.is_pressed(DEAD_MAN) || (was_well && pad.presses(DEAD_MAN) != presses);
             }
+            was_well = !fault && steer.still != Some(Still::Silent);
+            presses = pad.presses(DEAD_MAN);
             let may_move = !fault && armed && pad.is_pressed(DEAD_MAN);
             prop_assert!(may_move || (is_zero(&steer) && !steer.engaged), "{steer:?}");
             prop_assert!(steer.twist.is_finite());
@@ -492,10 +510,12 @@ proptest! {
     /// A little more stick is a little more speed, at the edge of the dead zone as anywhere.
     #[test]
     fn the_response_has_no_step(
-        (x, y) in (-1.0..=1.0_f64, -1.0..=1.0_f64),
+        (share, on_edge, angle) in (0.0..=1.4_f64, any::<bool>(), 0.0..6.3_f64),
         (dx, dy) in (-1e-4..=1e-4_f64, -1e-4..=1e-4_f64),
         (dead_zone, curve) in (0.0..=0.5, 1.0..=4.0),
     ) {
+        let radius = if on_edge { dead_zone } else { share };
+        let (x, y) = (radius * angle.cos(), radius * angle.sin());
         let mut bench = Bench::engaged(|s| (s.dead_zone, s.curve) = (dead_zone, curve));
         let mut speed_at = |x: f64, y: f64| {
             bench.axis(PadAxis::LeftStickX, x);

@@ -96,8 +96,12 @@ impl PadState {
     fn press(&mut self, button: PadButton, value: f64) {
         let button = &mut self.buttons[button.index()];
         button.value = value;
-        // What is no number presses nothing.
-        let pressed = if button.pressed { value > RELEASED } else { value >= PRESSED };
+        // What is no number neither presses nor releases.
+        let pressed = match button.pressed {
+            _ if !value.is_finite() => button.pressed,
+            true => value > RELEASED,
+            false => value >= PRESSED,
+        };
         if pressed && !button.pressed {
             button.presses = button.presses.wrapping_add(1);
         }
