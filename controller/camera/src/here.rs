@@ -1,8 +1,9 @@
 //! The cameras of this PC, for a person who chooses one: what each is called, offers and can be set
 //! to. They are opened to be asked, which disturbs nobody who uses them, and nothing is set.
 
+use crate::error::CameraError;
 use crate::fault::FaultKind;
-use crate::v4l::{control::Control, found, inquire};
+use crate::v4l::{control::Control, found, inquire, negotiate};
 use jaco_config::VideoDevice;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub struct Mode {
 /// All cameras that the kernel lists, by number: of each the nodes that capture.
 pub fn here() -> Vec<Found> {
     let nodes = found::nodes().into_iter().filter_map(|node| {
-        let abilities = inquire(&node.path);
+        let abilities = ask(&node.path);
         // A camera's second node has no pictures: that is no fault of it.
         let is_second = matches!(&abilities, Err(error) if error.is_no_capture());
         (!is_second || node.is_first()).then(|| Found {
@@ -68,10 +69,13 @@ pub fn node_of(device: &VideoDevice) -> Result<PathBuf, (FaultKind, String)> {
     found::find(device).map_err(|error| (error.kind(), error.to_string()))
 }
 
-/// What the camera at `path` says of itself.
-///
-/// # Errors
-/// Why it does not, in words.
-pub fn abilities(path: &Path) -> Result<Abilities, String> {
-    inquire(path).map_err(|error| error.to_string())
+fn ask(path: &Path) -> Result<Abilities, CameraError> {
+    let (offers, controls) = inquire(path)?;
+    let mode = |offer: negotiate::Offer| Mode {
+        format: negotiate::fourcc_text(offer.fourcc),
+        size: offer.size.to_string(),
+        rates: offer.rates.to_string(),
+        readable: negotiate::is_readable(offer.fourcc),
+    };
+    Ok(Abilities { modes: offers.into_iter().map(mode).collect(), controls })
 }

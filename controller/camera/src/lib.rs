@@ -21,7 +21,7 @@ mod v4l;
 pub use error::StartError;
 pub use fault::FaultKind;
 pub use health::CameraState;
-pub use here::{Abilities, Found, Mode, abilities, here, node_of};
+pub use here::{Abilities, Found, Mode, here, node_of};
 pub use judge::{brightness, signature};
 pub use record::CameraHealth;
 pub use v4l::control::Control;

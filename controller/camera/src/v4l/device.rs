@@ -139,7 +139,7 @@ impl Device {
             if described.flags & UNUSABLE != 0 || !(is_menu || is_number) {
                 continue;
             }
-            let entries = if is_menu { described.min..=described.max } else { 0..=-1 };
+            let entries = (described.min..=described.max).take(LONGEST_LIST as usize);
             let entry = |value: i32| {
                 let index = u32::try_from(value).ok()?;
                 Some((value, sys::menu_entry(&self.file, described.id, index).ok()?))
@@ -152,7 +152,7 @@ impl Device {
                 step: described.step,
                 default: described.default,
                 value: sys::control(&self.file, described.id).ok(),
-                menu: entries.take(LONGEST_LIST as usize).filter_map(entry).collect(),
+                menu: if is_menu { entries.filter_map(entry).collect() } else { Vec::new() },
             });
         }
         controls

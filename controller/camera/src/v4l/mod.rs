@@ -23,7 +23,6 @@ mod stream;
 mod sys;
 
 use crate::error::{BadBuffer, CameraError};
-use crate::here::{Abilities, Mode};
 use crate::judge::signature;
 use crate::record::FIRST_PICTURE;
 use crate::source::{Next, Source};
@@ -38,17 +37,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stream::Stream;
 
-/// Asks the camera at `path` what it is; sets nothing.
-pub(crate) fn inquire(path: &Path) -> Result<Abilities, CameraError> {
+/// Asks the camera at `path` what it offers and can be set to; sets nothing.
+pub(crate) fn inquire(
+    path: &Path,
+) -> Result<(Vec<negotiate::Offer>, Vec<control::Control>), CameraError> {
     let device = Device::open(path)?;
-    let mode = |offer: negotiate::Offer| Mode {
-        format: negotiate::fourcc_text(offer.fourcc),
-        size: offer.size.to_string(),
-        rates: offer.rates.to_string(),
-        readable: negotiate::is_readable(offer.fourcc),
-    };
-    let modes = device.offers()?.into_iter().map(mode).collect();
-    Ok(Abilities { modes, controls: device.controls() })
+    Ok((device.offers()?, device.controls()))
 }
 
 /// What was last logged of each topic, over all openings of one camera: one that fails and is

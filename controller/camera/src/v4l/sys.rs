@@ -199,7 +199,7 @@ pub(super) fn control_after(file: &File, id: u32) -> io::Result<Described> {
     call(file, vidioc::VIDIOC_QUERYCTRL, &mut answer)?;
     Ok(Described {
         id: answer.id,
-        name: text(&answer.name.map(|byte| byte as u8)),
+        name: text(&answer.name),
         kind: answer.type_,
         flags: answer.flags,
         min: answer.minimum,

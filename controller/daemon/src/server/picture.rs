@@ -1,15 +1,16 @@
 //! A camera's newest picture as an answer: the camera's own JPEG, or PNG where it gave pixels.
 
 use super::body::refusal;
-use super::routes::Shared;
+use crate::Daemon;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jaco_api::picture::{AGE_MS, BRIGHTNESS, CAPTURED_NS, FAULT, SIZE};
 use jaco_camera::{brightness, file};
+use std::sync::Arc;
 
 /// `GET /v1/cameras/NAME/picture`.
-pub async fn picture(State(daemon): Shared, Path(name): Path<String>) -> Response {
+pub async fn picture(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> Response {
     let Some(camera) = daemon.camera(&name) else {
         let names = daemon.camera_names().join(", ");
         let why = format!("there is no camera {name:?}; there is {names}");

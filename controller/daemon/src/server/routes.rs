@@ -19,7 +19,7 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 /// Longest body of a replay: an hour of actions.
 const MOST_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 
-pub(super) type Shared = State<Arc<Daemon>>;
+type Shared = State<Arc<Daemon>>;
 
 /// All that can be asked.
 pub fn router(daemon: Arc<Daemon>) -> Router {

@@ -14,6 +14,7 @@ use jaco_config::{Camera, Config};
 use jaco_core::MonotonicClock;
 use jaco_shell::args::Unusable;
 use jaco_shell::file::read_configuration;
+use jaco_shell::say::in_full;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -58,7 +59,7 @@ impl Daemon {
 }
 
 fn read(path: &Path) -> anyhow::Result<Config> {
-    let bytes = read_configuration(path)?;
+    let bytes = read_configuration(path).map_err(|error| Unusable(in_full(&error)))?;
     let config = Config::read(&bytes, &path.display().to_string(), &jaco_shell::variable);
     config.map_err(|error| Unusable(error.to_string()).into())
 }
