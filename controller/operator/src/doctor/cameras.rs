@@ -77,7 +77,7 @@ fn from_daemon(
         );
     };
     if !before.fault.is_empty() {
-        return fault(name, camera, &before.fault);
+        return fault(name, camera, &before.fault, before.kind.as_deref());
     }
     let after = later.as_ref().and_then(|(cameras, seconds)| {
         let after = cameras.iter().find(|found| found.name == before.name)?;
@@ -95,7 +95,7 @@ fn from_daemon(
 fn looked_at(name: &str, camera: &Camera, looked: &CameraLook) -> Check {
     match &looked.pictures {
         Some(found) if looked.fault.is_empty() => pictures(name, camera, found),
-        _ => fault(name, camera, &looked.fault),
+        _ => fault(name, camera, &looked.fault, None),
     }
 }
 
@@ -117,10 +117,14 @@ fn pictures(name: &str, camera: &Camera, found: &Pictures) -> Check {
     Check::warn(name, format!("{found}, {} Hz are configured", camera.rate_hz), remedy)
 }
 
-fn fault(name: &str, camera: &Camera, fault: &str) -> Check {
-    let remedy = match &camera.source {
-        Source::Sim => "start jaco-sim on the socket of [sim]".to_owned(),
-        Source::V4l { device } => format!(
+fn fault(name: &str, camera: &Camera, fault: &str, kind: Option<&str>) -> Check {
+    let remedy = match (kind, &camera.source) {
+        (Some("dark"), _) => "take the cap off the lens, or switch the light on".to_owned(),
+        (Some("torn" | "late"), Source::V4l { .. }) => {
+            "put fewer cameras on one hub, or use a shorter cable".to_owned()
+        }
+        (_, Source::Sim) => "start jaco-sim on the socket of [sim]".to_owned(),
+        (_, Source::V4l { device }) => format!(
             "see that {device} is the camera that is meant (`jaco cameras list`), that this user is \
              in the group video, and that no other program has it"
         ),
