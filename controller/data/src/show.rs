@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 /// Numbers of a feature that are drawn where nobody knows what they are.
 const MOST_CURVES: usize = 6;
-/// A step this part longer or shorter shows in the panel of timing [ms].
+/// A step this part longer or shorter shows in the panel of timing \[ms\].
 const LEAST_TIMING_MS: f64 = 20.0;
 
 /// What `jaco dataset show` prints.
@@ -93,15 +93,15 @@ fn names(dataset: &Dataset, key: &str) -> Vec<String> {
     dataset.feature(key).and_then(|feature| feature.names.clone()).unwrap_or_default()
 }
 
-fn path(dataset: &Dataset, episode: &Episode) -> Vec<[f64; 2]> {
+fn path(dataset: &Dataset, episode: &Episode) -> Vec<[f64; 3]> {
     let names = names(dataset, "observation.state");
     let place = |name: &str| names.iter().position(|known| known == name);
-    let (Some(x), Some(y), Ok(state)) =
-        (place("x"), place("y"), episode.numbers("observation.state"))
+    let (Some(x), Some(y), Some(z), Ok(state)) =
+        (place("x"), place("y"), place("z"), episode.numbers("observation.state"))
     else {
         return Vec::new();
     };
-    state.rows().map(|row| [row[x], row[y]]).collect()
+    state.rows().map(|row| [row[x], row[y], row[z]]).collect()
 }
 
 fn panels(dataset: &Dataset, episode: &Episode) -> Vec<CurvePanel> {

@@ -14,10 +14,15 @@ const TITLE_HEIGHT: u32 = 84;
 /// Height of a panel, and the least of all of them \[pixels\].
 const PANEL_HEIGHT: u32 = 232;
 const LEAST_HEIGHT: u32 = 640;
+/// Height from which the side view is drawn \[pixels\].
+const LEAST_SIDE_HEIGHT: u32 = 300;
 /// Colours of curves, in order; more begin anew.
 const COLORS: [RGBColor; 6] = [BLUE, ORANGE, GREEN, RED, INK, FAINT];
 /// Least extent of the axes in space \[m\]; noise must not look like motion.
 const LEAST_EXTENT_M: f64 = 0.1;
+
+/// Names of the axes of space.
+const AXES: [&str; 3] = ["x", "y", "z"];
 
 /// A number over time.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +53,8 @@ pub struct EpisodePlot {
     pub title: String,
     /// Below it, smaller.
     pub detail: String,
-    /// The tool point from above, in the base frame, a row each \[m\]; empty for none.
-    pub path_m: Vec<[f64; 2]>,
+    /// The tool point in the base frame, a row each \[m\]; empty for none.
+    pub path_m: Vec<[f64; 3]>,
     /// Rows a second.
     pub fps: f64,
     /// The numbers, from the top.
@@ -74,8 +79,13 @@ pub fn episode_plot(plot: &EpisodePlot) -> Result<Vec<u8>, RenderError> {
             true => rest,
             false => {
                 let (left, right) = rest.split_horizontally(WIDTH * 42 / 100);
-                let (left, _) = left.split_vertically(LEAST_HEIGHT);
-                draw_path(&left, plot)?;
+                let (upper, lower) = left.split_vertically(LEAST_HEIGHT);
+                draw_path(&upper, plot, "top view, base frame", [0, 1])?;
+                let (_, room) = lower.dim_in_pixel();
+                if room >= LEAST_SIDE_HEIGHT {
+                    let (lower, _) = lower.split_vertically(room.min(LEAST_HEIGHT));
+                    draw_path(&lower, plot, "side view, base frame", [1, 2])?;
+                }
                 right
             }
         };
@@ -85,11 +95,17 @@ pub fn episode_plot(plot: &EpisodePlot) -> Result<Vec<u8>, RenderError> {
     canvas.png()
 }
 
-fn draw_path(area: &Area<'_>, plot: &EpisodePlot) -> Result<(), RenderError> {
+fn draw_path(
+    area: &Area<'_>,
+    plot: &EpisodePlot,
+    caption: &str,
+    axes: [usize; 2],
+) -> Result<(), RenderError> {
     let legend = [("tool", Sign::Line, BLUE), ("each second", Sign::Dot, BLUE)];
-    let area = captioned(area, "top view, base frame", &legend)?;
-    let finite = |p: &&[f64; 2]| p.iter().all(|v| v.is_finite());
-    let points: Vec<(f64, f64)> = plot.path_m.iter().filter(finite).map(|p| (p[0], p[1])).collect();
+    let area = captioned(area, caption, &legend)?;
+    let finite = |p: &&[f64; 3]| p.iter().all(|v| v.is_finite());
+    let finite = plot.path_m.iter().filter(finite);
+    let points: Vec<(f64, f64)> = finite.map(|p| (p[axes[0]], p[axes[1]])).collect();
     let (width, height) = area.dim_in_pixel();
     let room = (f64::from(width - Y_AXIS), f64::from(height - X_AXIS));
     let x = padded(points.iter().map(|p| p.0), LEAST_EXTENT_M);
@@ -100,11 +116,11 @@ fn draw_path(area: &Area<'_>, plot: &EpisodePlot) -> Result<(), RenderError> {
         .set_label_area_size(LabelAreaPosition::Bottom, X_AXIS)
         .build_cartesian_2d(x, y)?;
     styled(&mut chart.configure_mesh())
-        .x_desc("x [m]")
-        .y_desc("y [m]")
+        .x_desc(format!("{} [m]", AXES[axes[0]]))
+        .y_desc(format!("{} [m]", AXES[axes[1]]))
         .x_labels(7)
-        .x_label_formatter(&|x| format!("{x:.2}"))
-        .y_label_formatter(&|y| format!("{y:.2}"))
+        .x_label_formatter(&|x| fixed(*x, 2))
+        .y_label_formatter(&|y| fixed(*y, 2))
         .draw()?;
     chart.draw_series(LineSeries::new(points.iter().copied(), BLUE.stroke_width(2)))?;
     let second = (plot.fps.round().max(1.0)) as usize;
@@ -143,13 +159,20 @@ fn draw_panel(area: &Area<'_>, panel: &CurvePanel, end_s: f64) -> Result<(), Ren
         .x_labels(10)
         .y_labels(5)
         .x_label_formatter(&seconds)
-        .y_label_formatter(&|y| format!("{y:.digits$}"))
+        .y_label_formatter(&|y| fixed(*y, digits))
         .draw()?;
     for (curve, color) in colored {
         let points = curve.points.iter().copied().filter(|p| finite(p));
         chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
     }
     Ok(())
+}
+
+/// A number with so many digits; one that is 0 then has no sign.
+fn fixed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -164,7 +187,7 @@ mod tests {
         rgb.chunks_exact(3).filter(|pixel| **pixel == [BLUE.0, BLUE.1, BLUE.2]).count()
     }
 
-    fn plot(points: Vec<(f64, f64)>, path_m: Vec<[f64; 2]>) -> Vec<u8> {
+    fn plot(points: Vec<(f64, f64)>, path_m: Vec<[f64; 3]>) -> Vec<u8> {
         let curves = vec![Curve { name: "x".to_owned(), points }];
         let (caption, axis) = ("position".to_owned(), "[m]".to_owned());
         let panels = vec![CurvePanel { caption, axis, least: 0.1, curves }];
@@ -176,7 +199,7 @@ mod tests {
     #[test]
     fn curves_and_path_show_and_what_is_no_number_is_left_out() {
         let points: Vec<(f64, f64)> = (0..50).map(|i| (f64::from(i) * 0.1, f64::from(i))).collect();
-        let path: Vec<[f64; 2]> = (0..50).map(|i| [0.01 * f64::from(i), -0.4]).collect();
+        let path: Vec<[f64; 3]> = (0..50).map(|i| [0.01 * f64::from(i), -0.4, 0.2]).collect();
         let none = blue(&plot(vec![], vec![]));
         let curve = blue(&plot(points.clone(), vec![]));
         let both = blue(&plot(points.clone(), path));

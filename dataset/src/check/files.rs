@@ -158,43 +158,40 @@ fn data(
             owners.entry(path).or_default().push(record);
         }
     }
-    let files = match parquet_files(&root.join("data")) {
+    let mut files = match parquet_files(&root.join("data")) {
         Ok(files) => files,
         Err(e) => return findings.error("schema", "data", e.to_string()),
     };
+    files.extend(listed.keys().filter(|path| !path.exists()).cloned());
+    files.sort();
+    files.dedup();
     let unlisted = if appendable(root).is_ok() { MEND } else { GET_AGAIN };
     let mut counted = Counted::default();
     for path in &files {
         let place = path.display().to_string();
-        if !listed.is_empty() && !listed.contains_key(path) {
-            findings.error(
-                "schema",
-                &place,
-                format!("no episode is listed for this file; {unlisted}"),
-            );
+        let Some(&expected) = listed.get(path) else {
+            if !records.is_empty() {
+                let problem = format!("no episode is listed for this file; {unlisted}");
+                findings.error("schema", &place, problem);
+            }
             continue;
-        }
-        let before = counted.rows;
-        let owner = match owners.get(path).map(Vec::as_slice) {
-            Some([only]) => Some(*only),
-            _ => None,
         };
-        if let Err(e) = counted.file(path, info, owner, findings) {
-            findings.error("schema", &place, e.to_string());
-            // What comes after is not out of place because of it.
-            counted.rows = before + listed.get(path).copied().unwrap_or(0);
-            counted.broken = true;
-            continue;
-        }
-        let found = counted.rows - before;
-        if let Some(&expected) = listed.get(path).filter(|expected| **expected != found) {
-            let problem = format!("holds {found} rows, {expected} are listed");
+        let owners = owners.get(path).map(Vec::as_slice).unwrap_or_default();
+        let owner = if let [only] = owners { Some(*only) } else { None };
+        let before = counted.rows;
+        let read = match path.exists() {
+            true => counted.file(path, info, owner, findings).map_err(|e| e.to_string()),
+            false => Err(format!("the file is missing; {GET_AGAIN}")),
+        };
+        if let Err(problem) = read {
             findings.error("schema", &place, problem);
+            // What comes after is not out of place because of it.
+            counted.rows = before + expected;
+            counted.lost.extend(owners.iter().map(|record| record.index));
+        } else if counted.rows - before != expected {
+            let found = counted.rows - before;
+            findings.error("schema", &place, format!("holds {found} rows, {expected} are listed"));
         }
-    }
-    for path in listed.keys().filter(|path| !path.exists()) {
-        let problem = format!("the file is missing; {GET_AGAIN}");
-        findings.error("schema", &path.display().to_string(), problem);
     }
     counted.against(records, findings);
 }
@@ -204,7 +201,8 @@ fn data(
 struct Counted {
     rows: usize,
     episodes: BTreeMap<usize, usize>,
-    broken: bool,
+    /// Those whose file cannot be read, which is said of the file.
+    lost: BTreeSet<usize>,
 }
 
 impl Counted {
@@ -297,7 +295,7 @@ impl Counted {
 
     /// Whether each listed episode has its rows, and no other has any.
     fn against(&self, records: &BTreeMap<usize, EpisodeRecord>, findings: &mut Findings) {
-        for (index, record) in records.iter().filter(|_| !self.broken) {
+        for (index, record) in records.iter().filter(|(index, _)| !self.lost.contains(index)) {
             let (found, said) = (self.episodes.get(index).copied(), record.length);
             match (found, said) {
                 (None, said) if said != Some(0) => {
