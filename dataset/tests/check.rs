@@ -203,12 +203,9 @@ fn nothing_that_is_found_hides_anything_else() {
     let has = |kind: &str, episode: Option<usize>| {
         findings.iter().any(|f| f.kind == kind && f.episode == episode)
     };
-    for (kind, episode) in [
-        ("schema", None),
-        ("rows", Some(2)),
-        ("notes", Some(3)),
-        ("jump", Some(4)),
-    ] {
+    for (kind, episode) in
+        [("schema", None), ("rows", Some(2)), ("notes", Some(3)), ("jump", Some(4))]
+    {
         assert!(has(kind, episode), "{kind} {episode:?}: {findings:#?}");
     }
     // Even a dataset that does not open is looked at.

@@ -21,7 +21,9 @@ pub struct Repaired {
 /// # Errors
 /// The dataset cannot be repaired: the library's words.
 pub fn repair(args: &RepairArgs) -> anyhow::Result<Repaired> {
-    let repairs = match args.dry_run {
+    // Where there is no dataset, the library says so and changes nothing.
+    let is_there = args.dir.join("meta/info.json").exists();
+    let repairs = match args.dry_run && is_there {
         false => jaco_dataset::repair(&args.dir)?,
         true => {
             let trial = Trial::of(&args.dir)?;

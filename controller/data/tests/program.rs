@@ -66,6 +66,7 @@ fn the_exit_code_tells_sound_wrong_and_unusable() {
     let code = |arguments: &[&str]| jaco(here, arguments).status.code();
     assert_eq!(code(&["dataset", "check", "a"]), Some(0));
     assert_eq!(code(&["dataset", "check", "nowhere"]), Some(2));
+    assert_eq!(code(&["dataset", "repair", "nowhere", "--dry-run"]), Some(2));
     assert_eq!(code(&["dataset", "delete", "a", "--episodes", "9"]), Some(2));
     assert_eq!(code(&["dataset", "delete", "a", "--episodes", "0-2"]), Some(2));
     assert_eq!(code(&["dataset", "merge", "a", "nowhere", "--out", "b"]), Some(2));

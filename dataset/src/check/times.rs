@@ -13,6 +13,8 @@ const GAP_STEPS: f64 = 1.5;
 const PICTURE_GAP_STEPS: f64 = 2.5;
 /// The rate that was reached may be off the dataset's by this part: what training accepts.
 const RATE_TOLERANCE: f64 = 0.02;
+/// Times nearer than this are one and the same \[s\]: seconds in floats are not exact.
+const SAME_TIME_S: f64 = 1e-6;
 /// More steps than this part outside the tolerance make an episode uneven.
 const UNEVEN_SHARE: f64 = 0.05;
 
@@ -52,7 +54,7 @@ fn intervals(times: &[f64]) -> Vec<f64> {
 }
 
 fn backwards(episode: usize, name: &str, times: &[f64], findings: &mut Findings) -> bool {
-    let runs = runs(intervals(times).into_iter().map(|dt| dt < 0.0));
+    let runs = runs(intervals(times).into_iter().map(|dt| dt < -SAME_TIME_S));
     for run in &runs {
         let (before, after) = (times[run.start], times[run.start + 1]);
         let problem = format!("\"{name}\" goes back: {after:.4} s after {before:.4} s");
@@ -114,7 +116,7 @@ fn captures(
     let step_s = 1.0 / fps;
     let intervals = intervals(times);
     let told = |row: usize| frozen.iter().any(|run| run.contains(&row));
-    let stale = |row: usize| intervals[row] == 0.0 && !told(row + 1);
+    let stale = |row: usize| intervals[row].abs() <= SAME_TIME_S && !told(row + 1);
     for run in runs((0..intervals.len()).map(stale)) {
         let problem = format!(
             "\"{name}\": the picture is the one of the frame before it{}",

@@ -106,11 +106,19 @@ impl Source {
         for feature in theirs.described() {
             match mine.feature(&feature.key) {
                 None => return Some(format!("it has no \"{}\", as {other} has", feature.key)),
-                Some(mine) if mine.words() != feature.words() || mine.names != feature.names => {
+                Some(mine) if mine.words() != feature.words() => {
                     let (key, mine, theirs) = (&feature.key, mine.words(), feature.words());
+                    return Some(format!("its \"{key}\" is {mine}, that of {other} {theirs}"));
+                }
+                Some(mine) if mine.names != feature.names => {
+                    let words = |names: &Option<Vec<String>>| match names {
+                        Some(names) => names.join(", "),
+                        None => "no names".to_owned(),
+                    };
+                    let (mine, theirs) = (words(&mine.names), words(&feature.names));
+                    let key = &feature.key;
                     return Some(format!(
-                        "its \"{key}\" is {mine}, that of {other} {theirs}, or its numbers have \
-                         other names"
+                        "the numbers of its \"{key}\" are {mine}, those of {other} {theirs}"
                     ));
                 }
                 Some(_) => {}
