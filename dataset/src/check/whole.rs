@@ -125,7 +125,7 @@ impl Whole {
         let median = sorted[sorted.len() / 2] as f64;
         for (length, episode) in &self.lengths {
             let ratio = *length as f64 / median;
-            if ratio > LENGTH_RATIO || ratio < 1.0 / LENGTH_RATIO {
+            if !(1.0 / LENGTH_RATIO..=LENGTH_RATIO).contains(&ratio) {
                 let problem = format!(
                     "it has {length} rows ({:.1} s), the median is {median:.0}",
                     *length as f64 / fps
