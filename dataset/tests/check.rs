@@ -58,7 +58,7 @@ fn dataset(root: &Path, lengths: &[usize], spoil: impl Fn(usize, usize, &mut Ste
     ]);
     let mut writer = DatasetWriter::create(root, 10, "kinova-j2n6s300", features.unwrap()).unwrap();
     for (episode, length) in lengths.iter().enumerate() {
-        let mut buffer = writer.begin_episode("push the red box");
+        writer.begin("push the red box", &EpisodeNotes::new()).unwrap();
         for row in 0..*length {
             let mut step = step(episode, row);
             spoil(episode, row, &mut step);
@@ -69,9 +69,9 @@ fn dataset(root: &Path, lengths: &[usize], spoil: impl Fn(usize, usize, &mut Ste
                 .with("action", Value::F32(step.action.to_vec()))
                 .with("observation.step_time", Value::F64(vec![step.step_time]))
                 .with("observation.capture_time", Value::F64(vec![step.capture_time]));
-            buffer.push(row).unwrap();
+            writer.push(row).unwrap();
         }
-        writer.save(&buffer, &EpisodeNotes::new()).unwrap();
+        writer.keep(&EpisodeNotes::new()).unwrap();
     }
 }
 

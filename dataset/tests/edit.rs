@@ -253,6 +253,12 @@ fn what_would_lose_something_is_refused_by_name() {
     let text = refusal(&Edit::in_place(&a, taken(&[0])).unwrap());
     assert!(text.contains("file-009") && text.contains("jaco dataset repair"), "{text}");
     fs::remove_file(&stray).unwrap();
+    // So may one that was running when its recording was killed.
+    let running = a.join("data/chunk-000/file-002.parquet.running");
+    fs::write(&running, b"rows").unwrap();
+    let text = refusal(&Edit::in_place(&a, taken(&[0])).unwrap());
+    assert!(text.contains("file-002") && text.contains("jaco dataset repair"), "{text}");
+    fs::remove_file(&running).unwrap();
     let writer = DatasetWriter::open_append(&a).unwrap();
     let error = Edit::in_place(&a, taken(&[0])).unwrap().carry_out().unwrap_err();
     assert!(matches!(error, DatasetError::Locked { .. }), "{error}");

@@ -2,7 +2,7 @@
 //! own.
 #![allow(clippy::unwrap_used)]
 
-use jaco_dataset::{DatasetWriter, FeatureKind, Features, Row, Value};
+use jaco_dataset::{DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ fn dataset(root: &Path, episodes: usize) {
     ]);
     let mut writer = DatasetWriter::create(root, 10, "kinova-j2n6s300", features.unwrap()).unwrap();
     for episode in 0..episodes {
-        let mut buffer = writer.begin_episode(["push", "lift"][episode % 2]);
+        writer.begin(["push", "lift"][episode % 2], &EpisodeNotes::new()).unwrap();
         for row in 0..ROWS {
             let t = row as f32;
             let pixel = |i: u32| (i as usize + 7 * row + 50 * episode) as u8;
@@ -37,10 +37,10 @@ fn dataset(root: &Path, episodes: usize) {
                 .with("observation.state", Value::F32(state))
                 .with("action", Value::F32(action))
                 .with("action.sent", Value::F32(sent));
-            buffer.push(row).unwrap();
+            writer.push(row).unwrap();
         }
         let notes = json!({"success": episode % 2 == 0});
-        writer.save(&buffer, notes.as_object().unwrap()).unwrap();
+        writer.keep(notes.as_object().unwrap()).unwrap();
     }
 }
 

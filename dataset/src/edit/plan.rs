@@ -5,7 +5,7 @@ use super::video::VideoPlan;
 use super::{Outcome, Taken, Target};
 use crate::error::{DatasetError, IoContext};
 use crate::reader::Dataset;
-use crate::storage::parquet_files;
+use crate::storage::{files_below, has_extension, parquet_files};
 use crate::tasks::Tasks;
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,8 @@ impl Checked {
         in_place: bool,
         video: &Option<VideoPlan>,
     ) -> Result<Self, DatasetError> {
-        let sources = roots.iter().map(|root| Source::open(root)).collect::<Result<Vec<_>, _>>()?;
+        let sources =
+            roots.iter().map(|root| Source::open(root, in_place)).collect::<Result<Vec<_>, _>>()?;
         let first = sources.first();
         for source in sources.iter().skip(1) {
             if let Some(difference) = first.and_then(|first| source.difference(first)) {
@@ -65,7 +66,7 @@ impl Checked {
 }
 
 impl Source {
-    fn open(root: &Path) -> Result<Self, DatasetError> {
+    fn open(root: &Path, in_place: bool) -> Result<Self, DatasetError> {
         let dataset = Dataset::open(root)?;
         let tasks = Tasks::read(root)?;
         if let Some(column) = tasks.other_column() {
@@ -78,11 +79,10 @@ impl Source {
         for episode in dataset.episodes() {
             *in_file.entry(episode.data_path(root, dataset.info())).or_default() += 1;
         }
-        let known = |path: &&PathBuf| !in_file.contains_key(*path);
-        if let Some(path) = parquet_files(&root.join("data"))?.iter().find(known) {
+        if in_place && let Some(path) = unsettled(root, &dataset, &in_file, &listed)? {
             let reason = format!(
-                "no episode is listed for {}: `jaco dataset repair` lists what a crash left, or \
-                 move the file away",
+                "{} is of an episode that is not counted yet: `jaco dataset repair` brings in what a \
+                 crash left, or move the file away",
                 path.display()
             );
             return Err(refused(root, reason));
@@ -145,6 +145,23 @@ impl Source {
             None => Ok(self.dataset.read_columns(taken.episode, &[])?.tasks),
         }
     }
+}
+
+/// A file of an episode that is none yet, and would be lost with the old dataset: one that was being
+/// recorded when its recording was killed, or is kept and not published.
+fn unsettled(
+    root: &Path,
+    dataset: &Dataset,
+    in_file: &BTreeMap<PathBuf, usize>,
+    listed: &BTreeMap<usize, RecordBatch>,
+) -> Result<Option<PathBuf>, DatasetError> {
+    if listed.len() > dataset.episodes().len() {
+        return Ok(Some(root.join("meta/episodes")));
+    }
+    let running = |path: &Path| has_extension(path, "running") || has_extension(path, "journal");
+    let files = files_below(&root.join("data"))?.into_iter();
+    let unlisted = |path: &Path| has_extension(path, "parquet") && !in_file.contains_key(path);
+    Ok(files.into_iter().find(|path| running(path) || unlisted(path)))
 }
 
 /// The tasks of a target, in the order in which its sources have them, and then new ones.
