@@ -9,7 +9,7 @@ use super::{Taken, Target};
 use crate::episode::default_columns;
 use crate::episodes::{EpisodeRecord, VideoPlace};
 use crate::error::{DatasetError, IoContext};
-use crate::feature::{Feature, FeatureKind, Features};
+use crate::feature::{Feature, Features};
 use crate::info::{Info, Totals};
 use crate::layout::{CHUNKS_SIZE, DATA_PATH, FilePlace, PathTemplate, VIDEO_PATH};
 use crate::notes::{notes_path, read_notes};
@@ -419,12 +419,4 @@ fn row(
     missing.sort_by(|a, b| a.0.cmp(&b.0));
     columns.extend(missing);
     batch(columns)
-}
-
-/// The size of a picture.
-pub(super) fn size_of(kind: &FeatureKind) -> Option<(u32, u32)> {
-    match kind {
-        FeatureKind::Image { height, width } => Some((*width, *height)),
-        _ => None,
-    }
 }

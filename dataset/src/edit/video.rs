@@ -2,8 +2,8 @@
 //! `i / fps`, as lerobot demands, and a key frame at every second one, so that training reads any
 //! frame quickly. ffmpeg encodes, as a child.
 
-use super::compose::size_of;
 use crate::error::{DatasetError, IoContext};
+use crate::feature::FeatureKind;
 use crate::json::shortened;
 use crate::listing::EpisodeInfo;
 use crate::reader::Dataset;
@@ -144,6 +144,14 @@ impl VideoPlan {
             "video.fps": dataset.info().whole_fps(), "video.channels": 3, "has_audio": false,
         });
         fields.push(("info".to_owned(), info.into()));
+    }
+}
+
+/// Width and height of a picture \[pixels\].
+fn size_of(kind: &FeatureKind) -> Option<(u32, u32)> {
+    match kind {
+        FeatureKind::Image { height, width } => Some((*width, *height)),
+        _ => None,
     }
 }
 
