@@ -92,7 +92,8 @@ pub(crate) fn restore(
     if stale || published != catalog.totals {
         catalog.publish(storage)?;
         // A task that no episode has is what one that was discarded leaves, and no damage.
-        if stale || (Totals { tasks: catalog.totals.tasks, ..published }) != catalog.totals {
+        let with_tasks = Totals { tasks: catalog.totals.tasks, ..published };
+        if stale || with_tasks != catalog.totals {
             repairs.push(Repair::RewroteSummary);
         }
     }

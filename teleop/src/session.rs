@@ -387,7 +387,7 @@ fn row(config: &SessionConfig, step: &StepRecord, first_step_ns: u64) -> Result<
         let (found, expected) = (step.frames.len(), config.cameras.len());
         return Err(format!("{found} frames, the session has {expected} cameras"));
     }
-    let since_first_s = |ns: u64| (i128::from(ns) - i128::from(first_step_ns)) as f64 * 1e-9;
+    let since_first_s = |ns: u64| (i128::from(ns) - i128::from(first_step_ns)) as f64 / 1e9;
     let mut captured_s = Vec::new();
     for (camera, frame) in config.cameras.iter().zip(&step.frames) {
         let found = (&*frame.camera, frame.width, frame.height);

