@@ -117,6 +117,7 @@ def model_of(side: int, folder: Path) -> Path:
     folder.mkdir()
     config = json.loads((mini / "config.json").read_text())
     config["image_sizes"] = [side, side]
+    config["text_config"]["max_position_embeddings"] = 2048
     (folder / "config.json").write_text(json.dumps(config))
     shutil.copy(mini / "tokenizer.json", folder)
     return folder

@@ -50,7 +50,7 @@ fn picture(width: u32, height: u32, seed: u32, rng: &mut impl Rng) -> Vec<u8> {
             let near = x.abs_diff(shift) < width / 8 && y.abs_diff(height / 2) < height / 8;
             let light = 60 + x * 120 / width;
             for value in [light, y * 200 / height, if near { 220 } else { 40 }] {
-                noise[at] = value as u8 + noise[at] % 12;
+                noise[at] = value as u8 + noise[at] % 4;
                 at += 1;
             }
         }

@@ -4,23 +4,21 @@
 //! Owns how a row is judged and where a bad one is said to be. Must never decode a picture.
 
 use super::features::{CORRECTION, Features, LABEL_STREAM, LABEL_VALID, LABELS, LATE, STALE};
+use super::flags::{Flags, count, succeeded};
 use super::gripper::GripperRange;
 use super::rate::{Rate, RowTimes, steps};
 use super::report::{ActionReport, DatasetReport, LeftOut, TaskReport};
-use super::selection::{Corrections, Selection, Stale, Success};
+use super::selection::Stale;
 use super::source::{DatasetSource, Reading};
 use crate::error::TrainError;
 use crate::store::ActionRow;
 use jaco_core::{ACTION_DIMS, Limits, STEP_S};
 use jaco_dataset::{Dataset, Episode, Vectors};
-use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 const GRIPPER: usize = ACTION_DIMS - 1;
-/// What a recorder notes of an episode that did what it was to do.
-const SUCCESS: &str = "success";
 /// A step this many times what the arm's limits allow is in other units than metres and radians.
 const IMPLAUSIBLE: f64 = 10.0;
 /// A share of the steps that is worth a warning.
@@ -112,33 +110,6 @@ pub fn survey(
     Ok(Survey { report, label_names, episodes, reading })
 }
 
-/// Which episodes are chosen.
-fn succeeded(dataset: &Dataset, selection: Selection) -> Result<Vec<bool>, TrainError> {
-    let count = dataset.episodes().len();
-    if selection.success == Success::All {
-        return Ok(vec![true; count]);
-    }
-    let said = |index| Ok(dataset.notes(index)?.get(SUCCESS).and_then(Json::as_bool));
-    let said = (0..count).map(said).collect::<Result<Vec<Option<bool>>, TrainError>>()?;
-    match said.iter().any(Option::is_some) {
-        true => Ok(said.into_iter().map(|success| success == Some(true)).collect()),
-        false => Err(TrainError::Unfit {
-            root: dataset.root().to_owned(),
-            problem: "does not say of any episode whether it succeeded: label the episodes, or \
-                      leave success out of the recipe"
-                .to_owned(),
-        }),
-    }
-}
-
-/// What the recorder says of the rows of an episode.
-struct Flags {
-    late: Vec<bool>,
-    unlabelled: Vec<bool>,
-    stale: Vec<bool>,
-    correction: Vec<bool>,
-}
-
 /// What was seen of all rows.
 struct Seen {
     gripper: [f32; 2],
@@ -189,8 +160,7 @@ impl Judge<'_> {
             _ => single_precision(&episode.numbers(LABELS)?),
         };
         let flags = self.flags(episode, &valid)?;
-        let usable = |row: usize| !flags.late[row] && !flags.unlabelled[row];
-        for range in runs(&episode.tasks).into_iter().flat_map(|run| pieces(run, usable)) {
+        for range in runs(&episode.tasks).into_iter().flat_map(|run| flags.pieces(run)) {
             let task = self.task(episode, range.start)?;
             let (rows, actions): (Vec<usize>, Vec<ActionRow>) = match self.rate {
                 Rate::Steps => (range.clone().collect(), actions[range.clone()].to_vec()),
@@ -201,7 +171,8 @@ impl Judge<'_> {
                 }
             };
             self.plausible(episode, &rows, &actions, seen)?;
-            let states = self.states(&rows, &flags, seen);
+            let corrections = self.reading.selection.corrections;
+            let states = flags.states(&rows, corrections, &mut seen.left_out);
             let frames: Vec<usize> = states.iter().map(|&step| rows[step]).collect();
             let corrected = |place: &usize| flags.correction[frames[*place]];
             let corrections: Vec<usize> = (0..frames.len()).filter(corrected).collect();
@@ -260,26 +231,6 @@ impl Judge<'_> {
         let recorded_live = !self.features.flags.is_empty() && self.rate == Rate::Steps;
         let unlabelled = (0..episode.length).map(|row| recorded_live && !valid[row] && !late[row]);
         Ok(Flags { unlabelled: unlabelled.collect(), late, stale, correction })
-    }
-
-    /// Those of the steps that begin with `rows` that are states.
-    fn states(&self, rows: &[usize], flags: &Flags, seen: &mut Seen) -> Vec<usize> {
-        let mut states = Vec::new();
-        for (step, &row) in rows.iter().enumerate() {
-            let chosen = match self.reading.selection.corrections {
-                Corrections::All => true,
-                Corrections::Only => flags.correction[row],
-                Corrections::Without => !flags.correction[row],
-            };
-            if flags.stale[row] {
-                seen.left_out.stale += 1;
-            } else if !chosen {
-                seen.left_out.unselected += 1;
-            } else {
-                states.push(step);
-            }
-        }
-        states
     }
 
     /// Actions in our order, units and opening, of numbers that are stored as those of `key`.
@@ -423,22 +374,6 @@ fn runs(tasks: &[Arc<str>]) -> Vec<Range<usize>> {
         start += run.len();
     }
     runs
-}
-
-/// The pieces of `range` in which every row is usable.
-fn pieces(range: Range<usize>, usable: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
-    let mut pieces: Vec<Range<usize>> = Vec::new();
-    for row in range.filter(|&row| usable(row)) {
-        match pieces.last_mut() {
-            Some(piece) if piece.end == row => piece.end += 1,
-            _ => pieces.push(row..row + 1),
-        }
-    }
-    pieces
-}
-
-fn count(flags: &[bool]) -> usize {
-    flags.iter().filter(|&&flag| flag).count()
 }
 
 fn single_precision(vectors: &Vectors<f64>) -> Vec<Vec<f32>> {
