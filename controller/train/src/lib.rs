@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[serde(untagged)]
 pub enum Outcome {
     /// It trained.
-    Trained(Summary),
+    Trained(Box<Summary>),
     /// With `--dry-run` it looked at the datasets.
     Described {
         /// What was found.
@@ -100,7 +100,7 @@ pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Resul
         Stage::Vision => train_vision(&request, &config, &mut on_progress)?,
         Stage::Lbc => train_lbc(&request, &config, &mut on_progress)?,
     };
-    Ok(Outcome::Trained(summary))
+    Ok(Outcome::Trained(Box::new(summary)))
 }
 
 /// The recipe's settings with those of the command line in their place.

@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// A dataset was looked at; all are before any is loaded.
-    Dataset(DatasetReport),
+    Dataset(Box<DatasetReport>),
     /// Where the pictures will be, decided after all datasets were looked at.
     Pictures(PicturesReport),
     /// The data are being read.

@@ -100,7 +100,7 @@ pub fn run<O: Objective>(
     };
     let Loaded { store, readings, reports, pictures } =
         load(&load_request, &mut |news| match news {
-            Loading::Dataset(report) => progress(&Progress::Dataset(report.clone())),
+            Loading::Dataset(report) => progress(&Progress::Dataset(Box::new(report.clone()))),
             Loading::Pictures(report) => progress(&Progress::Pictures(report.clone())),
             Loading::Frames(frames, total) => progress(&Progress::Loading { frames, total }),
         })?;
