@@ -39,7 +39,7 @@ pub struct DatasetReport {
     pub selection: Selection,
     /// What is not.
     pub left_out: LeftOut,
-    /// States of the states that are steps of a correction.
+    /// Those of the states that are steps of a correction.
     pub corrections: usize,
     /// What is to be done, with the number of states for each.
     pub tasks: Vec<TaskReport>,
