@@ -24,6 +24,9 @@ const DEAD_ZONE: f64 = 0.05;
 /// Values of the mocked pad at full deflection.
 const STICK_FULL: f64 = 32767.0;
 const TRIGGER_FULL: i32 = 255;
+/// A session takes what is held on the pad when it begins for what was held before: a press in its
+/// first 0.3 s does not count.
+pub const SETTLE_TICKS: u64 = 60;
 /// Ticks of a step.
 const STEP_TICKS: u64 = 10;
 
@@ -156,8 +159,7 @@ impl Operator {
     /// Starts an episode from the pad, and waits until it is being recorded.
     pub fn start(&mut self, told: &Told) -> usize {
         told.until(|event| matches!(event, SessionEvent::Began { .. }).then_some(()));
-        // The session hears edges only: it must have seen the button up.
-        self.wait(20);
+        self.wait(SETTLE_TICKS);
         self.press(START);
         told.until(|event| match event {
             SessionEvent::Recording { episode } => Some(*episode),

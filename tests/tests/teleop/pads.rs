@@ -1,6 +1,6 @@
 //! A pad that fails moves nothing, and neither does one that was not asked to.
 
-use crate::operator::{Operator, Told, rig_among_pads};
+use crate::operator::{Operator, SETTLE_TICKS, Told, rig_among_pads};
 use crate::rig::code::{LEFT_X, RB};
 use jaco_api::{Activity, Mode, SessionEvent};
 use jaco_tests::{Rig, Running, poll};
@@ -12,7 +12,7 @@ fn steered(rig: &Rig, operator: &mut Operator) -> Running {
     let told = Told::by(rig);
     let session = rig.start_jaco(&["teleop"]).unwrap();
     told.until(|event| matches!(event, SessionEvent::Began { .. }).then_some(()));
-    operator.wait(20);
+    operator.wait(SETTLE_TICKS);
     session
 }
 
