@@ -3,7 +3,7 @@
 //! The compression runs inside the step of a recording, where a millisecond counts for more than a
 //! few kilobytes: PNG by fdeflate with the `Up` filter alone (what `Adaptive` tries costs more than
 //! all the rest), JPEG by libjpeg's fastest settings, without sharing colours between pixels.
-//! `examples/pictures.rs` measures them.
+//! `examples/encoders.rs` measures them.
 
 use crate::image::jpeg_size;
 use std::panic::catch_unwind;
