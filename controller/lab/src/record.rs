@@ -3,17 +3,19 @@
 //! Two sources. The expert demonstrates, on request with bursts of noise on what is executed
 //! (the label stays its clean command). Or a policy drives and the expert labels every state on
 //! its path: at each step the world is forked and the expert carries out a stream of its own
-//! from there. Each episode is a function of its seed alone, whatever the number of jobs.
+//! from there. Each episode is a function of its seed alone, whatever the number of jobs; a
+//! dataset that has some of a series already is given the ones after them.
 
 use crate::jobs;
 use crate::lockstep::{CAMERA, Lockstep};
+use anyhow::Context;
 use indicatif::ProgressBar;
 use jaco_cli::record::{LockstepRecording, Source};
 use jaco_core::Action;
-use jaco_dataset::EpisodeNotes;
+use jaco_dataset::{Dataset, EpisodeNotes};
 use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
 use jaco_shell::args::{Unusable, blames_path};
-use jaco_shell::say::in_full;
+use jaco_shell::say::{aside, in_full};
 use jaco_sim::{Expert, ExpertOptions, Perturbation, PerturbationOptions, SceneTruth, StartPose};
 use jaco_sim_link::seeds::{Purpose, episode_seed};
 use jaco_teleop::{RecordingSession, SessionConfig, StepRecord};
@@ -21,9 +23,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
 
 /// Units in the expert's stream that labels a state on a policy's path.
@@ -42,13 +47,18 @@ pub struct Recorded {
     pub successes: u32,
     /// Expert's episodes that were thrown away because the task was not done in time.
     pub discarded: u32,
+    /// Whether a signal ended it before all episodes were recorded.
+    pub interrupted: bool,
+    /// What had to be put right in the dataset before.
+    pub repairs: Vec<String>,
 }
 
 impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dataset, episodes, steps, discarded, .. } = self;
         let dataset = dataset.display();
-        write!(f, "{episodes} episodes, {steps} steps in {dataset} ({discarded} discarded)")
+        write!(f, "{episodes} episodes, {steps} steps in {dataset} ({discarded} discarded)")?;
+        if self.interrupted { f.write_str(", ended by a signal") } else { Ok(()) }
     }
 }
 
@@ -58,8 +68,22 @@ struct Episode {
     notes: Map<String, Value>,
 }
 
-/// Carries out `jaco record --sim`.
+/// Carries out `jaco record --sim`. On SIGINT or SIGTERM it ends, with what is kept by then.
 pub fn record(
+    args: &LockstepRecording,
+    jobs: usize,
+    bar: &ProgressBar,
+) -> anyhow::Result<Recorded> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
+    }
+    record_until(&stop, args, jobs, bar)
+}
+
+/// [`record`], ended by `stop` being raised.
+pub fn record_until(
+    stop: &AtomicBool,
     args: &LockstepRecording,
     jobs: usize,
     bar: &ProgressBar,
@@ -74,17 +98,34 @@ pub fn record(
         },
     )
     .map_err(|error| blame(error.into(), &args.out))?;
-    let mut recorded =
-        Recorded { dataset: args.out.clone(), episodes: 0, steps: 0, successes: 0, discarded: 0 };
+    let repairs: Vec<String> = session.repairs().iter().map(ToString::to_string).collect();
+    for repair in &repairs {
+        bar.suspend(|| aside(format_args!("{}: {repair}", args.out.display())));
+    }
+    let first = next_number(args)?;
+    let mut recorded = Recorded {
+        dataset: args.out.clone(),
+        episodes: 0,
+        steps: 0,
+        successes: 0,
+        discarded: 0,
+        interrupted: false,
+        repairs,
+    };
     bar.set_length(u64::from(args.episodes));
     jobs::in_order(
         jobs,
         u64::MAX,
         || {
-            let mut stage = Stage::new(args)?;
-            Ok(move |number| stage.episode(args, number))
+            let mut stage = Stage::new(args, stop)?;
+            Ok(move |number| stage.episode(args, first + number))
         },
         |_, episode: Episode| {
+            if stop.load(Ordering::Relaxed) {
+                // This one may have been broken off.
+                recorded.interrupted = true;
+                return Ok(ControlFlow::Break(()));
+            }
             recorded.successes += u32::from(episode.success);
             if episode.success || on_policy {
                 session.begin(args.task.instruction(), &episode.notes)?;
@@ -107,6 +148,34 @@ pub fn record(
     Ok(recorded)
 }
 
+/// The number of the first episode of the series that the dataset has not: one that it has would
+/// come again as it was, and could then be trained on and held out at once.
+fn next_number(args: &LockstepRecording) -> anyhow::Result<u64> {
+    let dataset = Dataset::open(&args.out)?;
+    let mut next = 0;
+    for episode in dataset.episodes() {
+        let notes = dataset.notes(episode.index)?;
+        let of_series = [
+            ("series", json!(args.seed)),
+            ("task", json!(args.task)),
+            ("source", json!(source_word(args.source))),
+        ];
+        if of_series.iter().all(|(key, value)| notes.get(*key) == Some(value)) {
+            let number = notes.get("number").and_then(Value::as_u64);
+            next = next.max(number.map_or(0, |number| number + 1));
+        }
+    }
+    Ok(next)
+}
+
+/// Who acted, in an episode's notes.
+fn source_word(source: Source) -> &'static str {
+    match source {
+        Source::Policy => "policy",
+        Source::Expert | Source::Pad | Source::Keys => "expert",
+    }
+}
+
 /// A dataset that cannot be begun or gone on with is the folder's fault, unless the machine
 /// failed.
 fn blame(error: anyhow::Error, folder: &Path) -> anyhow::Error {
@@ -118,20 +187,22 @@ fn blame(error: anyhow::Error, folder: &Path) -> anyhow::Error {
 }
 
 /// One thread's world and, for on-policy recording, its policy.
-struct Stage {
+struct Stage<'a> {
     lockstep: Lockstep,
     policy: Option<Box<dyn Policy>>,
+    /// Breaks off the episode under way.
+    stop: &'a AtomicBool,
 }
 
-impl Stage {
-    fn new(args: &LockstepRecording) -> anyhow::Result<Self> {
+impl<'a> Stage<'a> {
+    fn new(args: &LockstepRecording, stop: &'a AtomicBool) -> anyhow::Result<Self> {
         let policy: Option<Box<dyn Policy>> = match (&args.checkpoint, args.source) {
             (Some(folder), Source::Policy) => {
                 Some(Box::new(OpenVlaPolicy::load(folder, Device::Cpu)?))
             }
             _ => None,
         };
-        Ok(Self { lockstep: Lockstep::new(args.image_size)?, policy })
+        Ok(Self { lockstep: Lockstep::new(args.image_size)?, policy, stop })
     }
 
     fn episode(&mut self, args: &LockstepRecording, number: u64) -> anyhow::Result<Episode> {
@@ -152,14 +223,16 @@ impl Stage {
             ("number", json!(number)),
             ("random_start", json!(random_start)),
             ("perturbed", json!(perturbed)),
+            ("source", json!(source_word(args.source))),
         ];
         let notes = notes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         match &self.policy {
-            None => demonstrate(&mut self.lockstep, args, seed, perturbed, notes),
+            None => demonstrate(&mut self.lockstep, args, (seed, perturbed), notes, self.stop),
             Some(policy) => {
                 let choice = rng.random_range(0..args.horizons.len());
                 let horizon = usize::from(args.horizons[choice]);
-                follow(&mut self.lockstep, policy.as_ref(), args, seed, horizon, notes)
+                let (lockstep, drawn) = (&mut self.lockstep, (seed, horizon));
+                follow(lockstep, policy.as_ref(), args, drawn, notes, self.stop)
             }
         }
     }
@@ -169,9 +242,9 @@ impl Stage {
 fn demonstrate(
     lockstep: &mut Lockstep,
     args: &LockstepRecording,
-    seed: u64,
-    perturbed: bool,
+    (seed, perturbed): (u64, bool),
     mut notes: Map<String, Value>,
+    stop: &AtomicBool,
 ) -> anyhow::Result<Episode> {
     let mut expert = Expert::new(args.task, ExpertOptions::with_seed(seed));
     let mut noise = perturbed.then(|| Perturbation::new(PerturbationOptions::with_seed(seed)));
@@ -199,11 +272,10 @@ fn demonstrate(
             stream: None,
             live: None,
         });
-        if success {
+        if success || stop.load(Ordering::Relaxed) {
             break;
         }
     }
-    notes.insert("source".to_owned(), json!("expert"));
     notes.insert("success".to_owned(), json!(success));
     Ok(Episode { records, success, notes })
 }
@@ -213,9 +285,9 @@ fn follow(
     lockstep: &mut Lockstep,
     policy: &dyn Policy,
     args: &LockstepRecording,
-    seed: u64,
-    horizon: usize,
+    (seed, horizon): (u64, usize),
     mut notes: Map<String, Value>,
+    stop: &AtomicBool,
 ) -> anyhow::Result<Episode> {
     lockstep.drive_by_units(policy.statistics(), false)?;
     let (mut records, mut success) = (Vec::new(), false);
@@ -253,11 +325,10 @@ fn follow(
             live: None,
         });
         before = truth;
-        if success {
+        if success || stop.load(Ordering::Relaxed) {
             break;
         }
     }
-    notes.insert("source".to_owned(), json!("policy"));
     notes.insert("checkpoint".to_owned(), json!(args.checkpoint));
     notes.insert("horizon".to_owned(), json!(horizon));
     notes.insert("success".to_owned(), json!(success));
