@@ -18,7 +18,11 @@ const KILLS: u64 = 200;
 fn killable() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().parent().unwrap().join("examples/killable");
-    assert!(program.is_file(), "{} is missing: cargo build -p jaco-dataset --examples", program.display());
+    assert!(
+        program.is_file(),
+        "{} is missing: cargo build -p jaco-dataset --examples",
+        program.display()
+    );
     program
 }
 
