@@ -39,16 +39,16 @@ impl Daemon {
         }
     }
 
-    /// Returns when no activity holds the arm and no report is being written, or when the deadline
-    /// has passed.
+    /// Returns when no activity holds the arm and no report or episode is being written, or when the
+    /// deadline has passed.
     pub async fn until_reports_are_written(self: &Arc<Self>) {
         let daemon = Arc::clone(self);
         let written = async move {
             daemon.desk.until_free().await;
-            tokio::task::spawn_blocking(move || drop(daemon.reports.alone())).await
+            tokio::task::spawn_blocking(move || daemon.reports.until_written()).await
         };
         if tokio::time::timeout(REPORT_TIME, written).await.is_err() {
-            tracing::error!("a run's report is not written: it is given up");
+            tracing::error!("a report or an episode is not written: it is given up");
         }
     }
 }

@@ -58,6 +58,7 @@ impl Daemon {
             recorder,
             clock: Arc::clone(&self.clock),
             events: self.events.clone(),
+            reports: self.reports.clone(),
             stop: Box::new(move || {
                 let _within = runtime.enter();
                 // It goes on without anybody who waits for its end.

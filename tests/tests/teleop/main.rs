@@ -6,6 +6,7 @@
 #[path = "../../rig/pad/rig.rs"]
 mod rig;
 
+mod kept;
 mod operator;
 mod pads;
 mod recorded;

@@ -184,7 +184,7 @@ impl Drive<'_> {
             return Some(Verdict::unjudged(why));
         }
         if let Some(fault) = (self.driving.blind)() {
-            return Some(Verdict::failure(format!("the policy's camera: {fault}")));
+            return Some(Verdict::failure(format!("no fresh camera frame: {fault}")));
         }
         if !(self.driving.watched)() {
             return Some(Verdict::unjudged("the client of the run went away"));

@@ -30,7 +30,7 @@ use jaco_camera::CameraHandle;
 use jaco_config::Config;
 use jaco_core::{Clock, Execution, Verdict};
 use pacer::Pace;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tape::Tape;
 use tokio::sync::mpsc;
 
@@ -105,13 +105,27 @@ impl RunControl {
 
 /// One report is written at a time, and no run's folder is opened meanwhile.
 #[derive(Clone, Debug, Default)]
-pub struct ReportLock(Arc<Mutex<()>>);
+pub struct ReportLock {
+    folders: Arc<Mutex<()>>,
+    recordings: Arc<RwLock<()>>,
+}
 
 impl ReportLock {
     /// Has the folders to itself until the returned guard goes.
     pub fn alone(&self) -> std::sync::MutexGuard<'_, ()> {
         // A report that panicked left a folder that is whole: files are replaced in one step.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is recorded until the returned guard goes.
+    pub fn recording(&self) -> std::sync::RwLockReadGuard<'_, ()> {
+        self.recordings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nothing is being recorded or reported.
+    pub fn until_written(&self) {
+        drop(self.recordings.write().unwrap_or_else(PoisonError::into_inner));
+        drop(self.alone());
     }
 }
 
@@ -169,6 +183,8 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
         guard, arm, policy, clock, plan, folder, placement, reports, recorder: flight, ..
     } = run;
     let (mut takeover, mut tape, eye) = (run.takeover, run.tape, run.eye);
+    // The daemon's end waits for what is written after the arm holds.
+    let recording = reports.recording();
     let id: Arc<str> = folder.id().into();
     let name: Arc<str> = policy.facts.checkpoint.display().to_string().into();
     teller.tell(RunEvent::Started { run_id: folder.id().to_owned() });
@@ -218,6 +234,7 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
             (recorder.summary(&verdict), Some(why))
         }
     };
+    drop(recording);
     teller.tell(RunEvent::Ended { verdict, folder: path, summary, unsaved });
 }
 

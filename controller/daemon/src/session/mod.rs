@@ -30,6 +30,7 @@ use crate::activity::Guard;
 use crate::arm::Arm;
 use crate::events::Events;
 use crate::part;
+use crate::run::ReportLock;
 use crossbeam_channel::{Sender, bounded};
 use drive::{Driving, Ended};
 use jaco_api::{Event, Order, SessionEvent, Steer, Steering};
@@ -100,6 +101,8 @@ pub struct Session {
     pub events: Events,
     /// Stops the arm, and latches the stop.
     pub stop: Box<dyn Fn() + Send>,
+    /// Who else writes.
+    pub reports: ReportLock,
 }
 
 /// Begins the session on a thread of its own. Returns what gives it orders and what tells of it.
@@ -128,8 +131,11 @@ fn carry_out(
     orders: &crossbeam_channel::Receiver<Order>,
     teller: &Teller,
 ) {
-    let Session { guard, arm, steering, pad, mapping, cameras, recorder, clock, stop, .. } =
-        session;
+    let Session {
+        guard, arm, steering, pad, mapping, cameras, recorder, clock, stop, reports, ..
+    } = session;
+    // The daemon's end waits for what is written after the arm holds.
+    let recording = reports.recording();
     let hand = match steering {
         Steering::Pad => Hand::Pad { pad, steering: Box::new(mapping) },
         Steering::Client => Hand::Client(slot),
@@ -156,6 +162,7 @@ fn carry_out(
     drop(feeding);
     guard.finish(&why);
     let (kept, discarded) = rest.finish(&tell);
+    drop(recording);
     teller.tell(SessionEvent::Ended { why, complete, kept, discarded });
 }
 

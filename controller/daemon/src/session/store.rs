@@ -1,16 +1,16 @@
 //! The thread that writes what a session records, so that nobody who keeps the arm fed waits for a
-//! disk or an encoder. Work reaches it through a bounded queue; a step that finds the queue full is
-//! lost and counted, never waited for.
+//! disk or an encoder. Steps that wait for a slow disk are bounded in number; one too many is lost
+//! and counted, never waited for.
 
 use crate::part;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use jaco_api::Label;
 use jaco_core::Clock;
 use jaco_dataset::EpisodeNotes;
 use jaco_teleop::{RecordingSession, StepRecord};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Steps that may wait for the disk: 3 s.
 const DEPTH: usize = 30;
@@ -56,6 +56,8 @@ pub struct Store {
     /// What it answers.
     pub answers: Receiver<Answer>,
     free_bytes: Arc<AtomicU64>,
+    /// Steps that wait.
+    waiting: Arc<AtomicUsize>,
     thread: Option<std::thread::JoinHandle<()>>,
     clock: Arc<dyn Clock>,
 }
@@ -67,14 +69,16 @@ impl Store {
         root: &Path,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
-        let (work, inbox) = bounded(DEPTH);
+        let (work, inbox) = unbounded();
         let (outbox, answers) = bounded(ANSWERS);
         let free_bytes = Arc::new(AtomicU64::new(free_bytes(root)));
+        let waiting = Arc::<AtomicUsize>::default();
         let worker = Worker {
             session,
             root: root.to_owned(),
             outbox: outbox.clone(),
             free_bytes: Arc::clone(&free_bytes),
+            waiting: Arc::clone(&waiting),
             clock: Arc::clone(&clock),
         };
         let ended = move |panic: Option<String>| {
@@ -83,7 +87,7 @@ impl Store {
             }
         };
         let thread = Some(part::spawn("record", move || worker.run(&inbox), ended)?);
-        Ok(Self { work, answers, free_bytes, thread, clock })
+        Ok(Self { work, answers, free_bytes, waiting, thread, clock })
     }
 
     /// Room on the disk of the dataset \[bytes\], as last seen.
@@ -98,8 +102,12 @@ impl Store {
 
     /// Adds a step; whether there was room for it.
     pub fn step(&self, step: StepRecord) -> bool {
-        let work = (self.clock.now_ns(), Work::Step(Box::new(step)));
-        !matches!(self.work.try_send(work), Err(TrySendError::Full(_)))
+        let room = self.waiting.load(Ordering::Acquire) < DEPTH;
+        if room {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+            self.order(Work::Step(Box::new(step)));
+        }
+        room
     }
 
     /// Keeps the episode.
@@ -128,8 +136,9 @@ impl Store {
         self.answers.try_iter().collect()
     }
 
-    /// Orders are few, and rather wait for a slow disk than be lost.
+    /// Never waits: what is ordered is in its turn after the steps before it.
     fn order(&self, work: Work) {
+        // A thread that has panicked takes no more; its last answer says so.
         let _ = self.work.send((self.clock.now_ns(), work));
     }
 }
@@ -139,6 +148,7 @@ struct Worker {
     root: PathBuf,
     outbox: Sender<Answer>,
     free_bytes: Arc<AtomicU64>,
+    waiting: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
 }
 
@@ -151,6 +161,9 @@ impl Worker {
                 failed = false;
             }
             let is_step = matches!(work, Work::Step(_));
+            if is_step {
+                self.waiting.fetch_sub(1, Ordering::AcqRel);
+            }
             let done = self.carry_out(asked_ns, work);
             match done {
                 Ok(answer) => answer.into_iter().for_each(|answer| self.answer(answer)),

@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn the_expert_s_action_is_a_velocity_for_one_step() {
-        let action = Action { translation_m: [0.01, 0.0, -0.02], ..Action::still(0.5) };
+        let action = Action { translation_m: [0.0125, 0.0, -0.025], ..Action::still(0.5) };
         let steer = velocity(&action);
-        assert_eq!((steer.linear_m_s, steer.gripper), ([0.1, 0.0, -0.2], 0.5));
+        assert_eq!((steer.linear_m_s, steer.gripper), ([0.125, 0.0, -0.25], 0.5));
     }
 
     #[tokio::test]
