@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for row in 0..rows {
             let number = (episode * 1000 + row) as u32;
             let rgb: Vec<u8> =
-                (0..SIDE * SIDE * 3).map(|i| (i * (number + 3) >> 4) as u8).collect();
+                (0..SIDE * SIDE * 3).map(|i| ((i * (number + 3)) >> 4) as u8).collect();
             let action = vec![episode as f32, row as f32];
             writer.push(
                 Row::new()

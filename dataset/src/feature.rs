@@ -203,10 +203,10 @@ pub enum Value {
 
 impl Value {
     /// RGB bytes of a picture, and its JPEG if it has one.
-    pub(crate) fn picture(&self) -> Option<(&Arc<[u8]>, Option<&Arc<[u8]>>)> {
+    pub(crate) fn picture(&self) -> Option<(&[u8], Option<&[u8]>)> {
         match self {
             Value::Image(rgb) => Some((rgb, None)),
-            Value::Picture { rgb, jpeg } => Some((rgb, jpeg.as_ref())),
+            Value::Picture { rgb, jpeg } => Some((rgb, jpeg.as_deref())),
             _ => None,
         }
     }

@@ -260,3 +260,37 @@ pub(crate) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, Par
 pub(crate) fn encoded<T>(result: Result<T, ParquetError>, path: &Path) -> Result<T, DatasetError> {
     result.map_err(|source| DatasetError::Encode { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use arrow::array::Int64Array;
+    use parquet::file::metadata::ParquetMetaDataReader;
+
+    /// The metadata of a file with `rows` rows of a column of `bytes` bytes.
+    fn metadata(rows: i64, bytes: i64) -> ParquetMetaData {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let batch = batch(vec![("picture".to_owned(), values)]).unwrap();
+        let file = encode_batch(&batch, None, false).unwrap();
+        let length = u32::from_le_bytes(*file[..file.len() - 4].last_chunk().unwrap()) as usize;
+        let footer = &file[file.len() - 8 - length..file.len() - 8];
+        let one = ParquetMetaDataReader::decode_metadata(footer).unwrap();
+        let group = one.row_group(0);
+        let column = group.column(0).clone().into_builder();
+        let column = column.set_total_uncompressed_size(bytes).build().unwrap();
+        let group = group.clone().into_builder().set_num_rows(rows);
+        let group = group.set_column_metadata(vec![column]).build().unwrap();
+        ParquetMetaData::new(one.file_metadata().clone(), vec![group])
+    }
+
+    /// Above 2 GiB the offsets of a batch's values overflowed.
+    #[test]
+    fn few_large_pictures_are_decoded_at_a_time_and_many_small_ones() {
+        let rows = |rows, bytes| most_rows(&metadata(rows, bytes), &ProjectionMask::all());
+        assert_eq!(rows(3000, 3000 * 600_000), 447);
+        assert_eq!(rows(3000, 3000 * 100), BATCH_ROWS);
+        assert_eq!(rows(3, 3 << 30), 1);
+        assert_eq!(rows(0, 0), BATCH_ROWS);
+    }
+}

@@ -7,7 +7,6 @@
 
 use crate::image::jpeg_size;
 use std::panic::catch_unwind;
-use std::sync::Arc;
 
 /// How pictures are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +28,7 @@ impl Pictures {
     pub(crate) fn encode(
         self,
         rgb: &[u8],
-        jpeg: Option<&Arc<[u8]>>,
+        jpeg: Option<&[u8]>,
         width: u32,
         height: u32,
     ) -> Result<Vec<u8>, String> {
