@@ -134,6 +134,7 @@ impl SessionConfig {
                 ("flag.late", FeatureKind::Bool),
                 ("flag.stale", FeatureKind::Bool),
                 ("flag.correction", FeatureKind::Bool),
+                ("flag.proposed", FeatureKind::Bool),
             ];
             features.extend(live.map(|(key, kind)| (key.to_owned(), kind)));
         }
@@ -426,6 +427,7 @@ fn row(config: &SessionConfig, step: &StepRecord, first_step_ns: u64) -> Result<
             row.set("flag.late", Value::Bool(live.late));
             row.set("flag.stale", Value::Bool(stale));
             row.set("flag.correction", Value::Bool(live.correction));
+            row.set("flag.proposed", Value::Bool(live.proposed.is_some()));
         }
         (_, true) => return Err("it says nothing of real time, and the session is live".to_owned()),
         (_, false) => return Err("it is of real time, and the session is not live".to_owned()),

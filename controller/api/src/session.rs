@@ -130,6 +130,9 @@ pub enum SessionEvent {
         episodes: usize,
         /// What had to be put right in it first.
         repairs: Vec<String>,
+        /// The first `number` that no episode of this `series` has in its notes, where the request's
+        /// notes name a series.
+        next_number: u64,
     },
     /// How it goes, at most ten times a second.
     Progress(SessionProgress),

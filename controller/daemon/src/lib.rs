@@ -210,7 +210,7 @@ impl Daemon {
         let opened = RunFolder::open_or_create(&runs, request.run_id.as_deref(), loaded_as, &plan);
         drop(alone);
         let folder = opened.map_err(|error| refused(jaco_api::say::in_full(&error)))?;
-        let tape = match &request.record {
+        let recorder = match &request.record {
             None => None,
             Some(dataset) => {
                 let asked = Recording {
@@ -229,7 +229,7 @@ impl Daemon {
                     "policy",
                     clock,
                 );
-                Some(Tape::begin(recorder.map_err(refused)?, self.cameras.clone()))
+                Some(recorder.map_err(refused)?)
             }
         };
         permit(self.mode(), Request::Run)?;
@@ -251,8 +251,9 @@ impl Daemon {
             takeover: Takeover::new(Hand::Pad {
                 pad: self.pad.clone(),
                 steering: Box::new(jaco_teleop::Steering::new(&self.config.teleop)),
+                rumble: self.config.teleop.rumble as f32,
             }),
-            tape,
+            tape: recorder.map(|recorder| Tape::begin(recorder, self.cameras.clone())),
             eye: self.policy_eye(),
         };
         let (control, outbox) =

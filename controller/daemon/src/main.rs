@@ -137,6 +137,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(get_ready(Arc::clone(&daemon)));
     let watched = Arc::clone(&daemon);
     tokio::spawn(async move { watched.watch_cameras().await });
+    tokio::spawn(Arc::clone(&daemon).watch_pad());
     tracing::info!(socket = %socket.display(), "serving");
 
     let (end, ending) = oneshot::channel::<()>();

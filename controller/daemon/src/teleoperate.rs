@@ -9,16 +9,19 @@ use crate::session::{self, Session, SessionControl};
 use jaco_api::{
     Activity, Order, ReplayEvent, ReplayRequest, SessionEvent, SessionRequest, Steer, Steering,
 };
+use jaco_teleop::Press;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+/// How often the pad's stop is looked for: a tick of the servo.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl Daemon {
     /// Begins a session. Returns what tells of it, until its end; dropped before, the session ends.
     /// Opens a dataset, so not for a thread that must not wait for a disk.
-    pub fn session(
-        self: &Arc<Self>,
-        request: &SessionRequest,
-    ) -> Result<mpsc::Receiver<SessionEvent>, No> {
+    pub fn session(&self, request: &SessionRequest) -> Result<mpsc::Receiver<SessionEvent>, No> {
         permit(self.mode(), Request::Steer)?;
         let refused = |reason: String| No::Refused(reason);
         if request.steering == Steering::Client && self.config.sim.is_none() {
@@ -47,23 +50,18 @@ impl Daemon {
             .desk
             .claim(Activity::Teleoperation, what)
             .map_err(|busy| refused(busy.to_string()))?;
-        let (daemon, runtime) = (Arc::clone(self), tokio::runtime::Handle::current());
         let session = Session {
             guard,
             arm: self.arm.clone(),
             steering: request.steering,
             pad: self.pad.clone(),
             mapping: jaco_teleop::Steering::new(&self.config.teleop),
+            rumble: self.config.teleop.rumble as f32,
             cameras: self.cameras.clone(),
             recorder,
             clock: Arc::clone(&self.clock),
             events: self.events.clone(),
             reports: self.reports.clone(),
-            stop: Box::new(move || {
-                let _within = runtime.enter();
-                // It goes on without anybody who waits for its end.
-                drop(daemon.stop());
-            }),
         };
         let (control, outbox) = session::begin(session)
             .map_err(|error| refused(format!("cannot start a thread: {error}")))?;
@@ -130,5 +128,21 @@ impl Daemon {
         let (arm, clock) = (self.arm.clone(), Arc::clone(&self.clock));
         replay::begin(Replay { guard, arm, clock, outbox: teller.clone() }, request)
             .map_err(|error| No::Failed(format!("cannot start a thread: {error}")))
+    }
+
+    /// Stops the arm when the stop is pressed on the pad, whatever is under way, for as long as the
+    /// daemon runs.
+    pub async fn watch_pad(self: Arc<Self>) {
+        let mut buttons = jaco_teleop::Steering::new(&self.config.teleop);
+        let mut timer = tokio::time::interval(LOOK_EVERY);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            timer.tick().await;
+            let pressed = buttons.step(self.clock.now_ns(), &self.pad.now(), 1.0).pressed;
+            if pressed.contains(&Press::Stop) {
+                // It goes on without anybody who waits for its end.
+                drop(self.stop());
+            }
+        }
     }
 }

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 
 /// Events that may wait for the one who asked.
 const EVENT_DEPTH: usize = 256;
+/// Places among them that steps must leave to the end.
+const RESERVED: usize = 8;
 /// Silence of the servo after which a replay is given up.
 const SERVO_SILENCE: Duration = Duration::from_secs(1);
 /// Steps that are queued in the servo ahead of the one that runs.
@@ -58,10 +60,10 @@ pub fn check(request: &ReplayRequest) -> Result<(), String> {
 
 /// Begins the replay on a thread of its own.
 pub fn begin(replay: Replay, request: &ReplayRequest) -> std::io::Result<()> {
-    let steps = paced(&request.actions, request.speed);
+    let (actions, speed) = (request.actions.clone(), request.speed);
     part::spawn(
         "replay",
-        move || carry_out(replay, &steps),
+        move || carry_out(replay, &paced(&actions, speed)),
         |panic| {
             if let Some(panic) = panic {
                 tracing::error!("the replay's thread panicked: {panic}");
@@ -159,8 +161,10 @@ impl Course<'_> {
     }
 
     fn tell(&self, step: u64, status: &ServoStatus) -> Option<Verdict> {
-        let paced = self.steps.get(step as usize)?;
-        if let Some(step) = paced.completes {
+        let completes = self.steps.get(step as usize).and_then(|paced| paced.completes);
+        if let Some(step) = completes
+            && self.outbox.capacity() > RESERVED
+        {
             let event = ReplayEvent::Step {
                 step,
                 pose: status.state.pose,
@@ -169,10 +173,19 @@ impl Course<'_> {
             // A client that reads nothing misses what does not fit.
             let _ = self.outbox.try_send(event);
         }
-        let over = step as usize + 1 == self.steps.len();
-        over.then(|| Verdict {
-            success: Some(true),
-            detail: format!("all {} steps were carried out", self.steps.len()),
+        if (step as usize) + 1 < self.steps.len() {
+            return None;
+        }
+        let counters = &status.report.counters;
+        let missing = counters.starved;
+        let all = self.steps.len();
+        Some(match missing {
+            0 => {
+                Verdict { success: Some(true), detail: format!("all {all} steps were carried out") }
+            }
+            _ => Verdict::failure(format!(
+                "{missing} of {all} steps had nothing to do: this PC was too busy to feed the arm"
+            )),
         })
     }
 

@@ -30,7 +30,8 @@ pub fn paced(actions: &[Action], speed: f64) -> Vec<Paced> {
 /// What the recording does between two of its times, counted in its steps.
 fn between(actions: &[Action], from: f64, to: f64) -> Action {
     let mut sum = Action::default();
-    for (index, action) in actions.iter().enumerate() {
+    let touched = (from.floor() as usize)..(to.ceil() as usize).min(actions.len());
+    for (index, action) in touched.map(|index| (index, &actions[index])) {
         let share = (to.min((index + 1) as f64) - from.max(index as f64)).max(0.0);
         if share > 1e-9 {
             for axis in 0..3 {

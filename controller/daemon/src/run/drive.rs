@@ -207,7 +207,9 @@ impl Drive<'_> {
         if report.counters.refused > self.refused_before {
             return Some(Verdict::failure(format!("the servo refused: {}", status.note)));
         }
-        self.look_at_hand(status);
+        if let Some(ended) = self.look_at_hand(status) {
+            return Some(ended);
+        }
         let by_person = self.changing.takeover.by_person();
         if report.mode != if by_person { Mode::Jog } else { Mode::Policy } {
             return self.outside_mode(status);
@@ -237,7 +239,7 @@ impl Drive<'_> {
     }
 
     /// Lets a person take over or give back, and the arm follow who drives.
-    fn look_at_hand(&mut self, status: &ServoStatus) {
+    fn look_at_hand(&mut self, status: &ServoStatus) -> Option<Verdict> {
         let now_ns = self.driving.clock.now_ns();
         match self.changing.takeover.look(now_ns, status.report.gripper) {
             Turn::Policy => {}
@@ -250,14 +252,19 @@ impl Drive<'_> {
                 self.driving.arm.send(start(self.driving));
                 self.change_hands(status, false);
             }
+            Turn::Lost(why) => {
+                return Some(Verdict::failure(format!("a person drove, but {why}")));
+            }
         }
+        None
     }
 
     /// The arm is somebody else's from here on: the servo counts its steps anew, and what the policy
     /// says of the state before is void.
     fn change_hands(&mut self, status: &ServoStatus, by_person: bool) {
-        let begun = status.report.completed.map_or(0, |completed| completed.step + 1);
-        self.steps_before += begun;
+        if let (Phase::Entered, Some(completed)) = (&self.phase, status.report.completed) {
+            self.steps_before += completed.step + 1;
+        }
         self.changing.recorder.begins_anew();
         let plan = self.driving.plan;
         self.pacer = Pacer::new(plan.pace, plan.horizon);

@@ -1,13 +1,16 @@
 //! A person's hand in a run: who drives, the policy or the pad. The dead-man takes the arm over,
-//! letting go of it gives the arm back a moment later. Pure but for the pad it reads.
+//! letting go of it gives the arm back a moment later; a pad that fails gives nothing back. Pure but
+//! for the pad it reads.
 
-use crate::session::steer::{Hand, Wish};
+use crate::session::steer::{Grip, Hand, Wish};
 use jaco_core::Twist;
 use jaco_servo::Command;
 
 /// How long the dead-man must be up until the policy goes on \[ns\]: a thumb that is put anew is no
 /// giving back.
 const GIVES_BACK_NS: u64 = 300_000_000;
+/// How long a pad that fails in a person's hand may take to come back \[ns\].
+const LOST_NS: u64 = 2_000_000_000;
 
 /// Whose turn it is, and what the arm is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,18 +23,21 @@ pub enum Turn {
     Person(Command),
     /// The person gives the arm back.
     GivenBack,
+    /// The pad failed while it was the person's turn: nobody may drive.
+    Lost(String),
 }
 
 /// Who drives.
 pub struct Takeover {
     hand: Hand,
-    /// Since when nobody steers, while it is a person's turn.
+    /// The person, while it is a person's turn.
     person: Option<Person>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Person {
-    let_go_ns: Option<u64>,
+    /// Since when the hand is as it is, if it does not hold the dead-man.
+    since_ns: Option<(Grip, u64)>,
     gripper: f64,
 }
 
@@ -56,25 +62,26 @@ impl Takeover {
     fn turn(&mut self, now_ns: u64, gripper: f64, wish: &Wish) -> Turn {
         let gripper = wish.gripper.unwrap_or(gripper);
         let jog = |twist: Twist| Command::Jog { twist, gripper };
-        match &mut self.person {
-            None if wish.engaged => {
-                self.person = Some(Person { let_go_ns: None, gripper });
-                Turn::Taken(jog(wish.twist))
+        let Some(person) = &mut self.person else {
+            if wish.grip != Grip::Held {
+                return Turn::Policy;
             }
-            None => Turn::Policy,
-            Some(person) => {
-                person.gripper = gripper;
-                person.let_go_ns = match (wish.engaged, person.let_go_ns) {
-                    (true, _) => None,
-                    (false, since_ns) => since_ns.or(Some(now_ns)),
-                };
-                let waited_ns = person.let_go_ns.map(|since_ns| now_ns.saturating_sub(since_ns));
-                if waited_ns.is_some_and(|waited_ns| waited_ns >= GIVES_BACK_NS) {
-                    self.person = None;
-                    return Turn::GivenBack;
-                }
-                Turn::Person(jog(wish.twist))
+            self.person = Some(Person { since_ns: None, gripper });
+            return Turn::Taken(jog(wish.twist));
+        };
+        person.gripper = gripper;
+        let since_ns = person.since_ns.filter(|(grip, _)| *grip == wish.grip);
+        person.since_ns = match wish.grip {
+            Grip::Held => None,
+            grip => since_ns.or(Some((grip, now_ns))),
+        };
+        match person.since_ns.map(|(grip, since_ns)| (grip, now_ns.saturating_sub(since_ns))) {
+            Some((Grip::Away, GIVES_BACK_NS..)) => {
+                self.person = None;
+                Turn::GivenBack
             }
+            Some((Grip::Lost, LOST_NS..)) => Turn::Lost(wish.still.clone().unwrap_or_default()),
+            _ => Turn::Person(jog(wish.twist)),
         }
     }
 }
@@ -88,10 +95,16 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn wish(engaged: bool) -> Wish {
+        grips(if engaged { Grip::Held } else { Grip::Away })
+    }
+
+    fn grips(grip: Grip) -> Wish {
+        let engaged = grip == Grip::Held;
         Wish {
             twist: Twist::zero(),
             gripper: engaged.then_some(0.25),
             engaged,
+            grip,
             speed: SpeedMode::Normal,
             still: None,
             pressed: vec![],
@@ -111,6 +124,21 @@ mod tests {
         assert!(matches!(takeover.turn(609 * MS, 1.0, &wish(false)), Turn::Person(_)));
         assert_eq!(takeover.turn(610 * MS, 1.0, &wish(false)), Turn::GivenBack);
         assert!(!takeover.by_person());
+    }
+
+    /// A pad that was pulled out of a person's hand gave the arm back to the policy.
+    #[test]
+    fn a_pad_that_fails_in_the_hand_gives_nothing_back() {
+        let mut takeover = Takeover::new(Hand::Client(ClientSteer::default()));
+        assert_eq!(takeover.turn(0, 1.0, &grips(Grip::Lost)), Turn::Policy);
+        assert!(matches!(takeover.turn(0, 1.0, &wish(true)), Turn::Taken(_)));
+        for now_ns in [10 * MS, 400 * MS, 2009 * MS] {
+            assert!(matches!(takeover.turn(now_ns, 1.0, &grips(Grip::Lost)), Turn::Person(_)));
+        }
+        assert!(matches!(takeover.turn(2010 * MS, 1.0, &grips(Grip::Lost)), Turn::Lost(_)));
+        // It is back, and held up: only now the policy's time counts.
+        assert!(matches!(takeover.turn(2020 * MS, 1.0, &wish(false)), Turn::Person(_)));
+        assert_eq!(takeover.turn(2320 * MS, 1.0, &wish(false)), Turn::GivenBack);
     }
 
     /// What the policy had gripped fell when a person took over.

@@ -32,6 +32,10 @@ pub struct Tape {
     sampler: Sampler,
     tally: Tally,
     corrections: u64,
+    /// Steps so far, those that are lost included.
+    steps: u64,
+    /// Why nothing is recorded any more.
+    ended: Option<String>,
     /// What the policy would do where a person drives.
     pub proposals: Proposals,
     /// Whether the step that runs is a person's.
@@ -50,14 +54,16 @@ impl Tape {
             sampler: Sampler::default(),
             tally: Tally::default(),
             corrections: 0,
+            steps: 0,
+            ended: None,
             proposals: Proposals::default(),
             by_person: false,
         }
     }
 
-    /// The row of the step that runs.
+    /// The number of the step that runs.
     pub fn row(&self) -> u64 {
-        self.tally.steps
+        self.steps
     }
 
     /// Takes in a status of the servo in a mode that moves.
@@ -72,16 +78,37 @@ impl Tape {
         };
         let sampled = self.sampler.on_status(status, &mut look);
         self.tally.lost += sampled.missed;
+        self.steps += sampled.missed;
         let Some(sample) = sampled.sample else { return };
         let stale = self.recorder.is_stale(&sample);
-        let proposed = if self.by_person { self.proposals.of(self.row()) } else { None };
-        let row = record(&sample, self.row(), self.by_person, proposed);
+        let asked = Some(sample.asked);
+        let proposed = if self.by_person { self.proposals.of(self.steps) } else { asked };
+        let row = record(&sample, self.steps, self.by_person, proposed);
+        self.steps += 1;
+        self.watch_store();
+        if self.ended.is_some() {
+            return;
+        }
         let store = self.recorder.store.as_ref();
         if row.zip(store).is_some_and(|(row, store)| store.step(row)) {
             self.tally.take(&sample, stale);
             self.corrections += u64::from(self.by_person);
         } else {
             self.tally.lost += 1;
+        }
+    }
+
+    /// Ends recording before the disk is full, or when it failed. The run goes on.
+    fn watch_store(&mut self) {
+        let Some(store) = &self.recorder.store else { return };
+        for answer in store.answers.try_iter() {
+            if let Answer::Failed(why) = answer {
+                self.ended = Some(why);
+            }
+        }
+        if store.free_bytes() < self.recorder.least_free_bytes {
+            let why = "the disk is too full (min_free_gib in [record])";
+            self.ended.get_or_insert_with(|| why.to_owned());
         }
     }
 
@@ -113,19 +140,24 @@ impl Tape {
             _ => store.keep(notes),
         }
         let root = self.recorder.root.display().to_string();
-        let mut said = format!("no step was recorded in {root}");
+        let mut kept = None;
         for answer in store.finish() {
             match answer {
                 Answer::Kept { episode, steps, .. } => {
-                    said = format!(
+                    kept = Some(format!(
                         "episode {episode} of {root} has {steps} steps, {} of them corrections",
                         self.corrections
-                    );
+                    ));
                 }
-                Answer::Failed(why) => return Err(why),
+                Answer::Failed(why) => self.ended = Some(why),
                 Answer::Begun(_) | Answer::Discarded(_) | Answer::Labelled(..) => {}
             }
         }
-        Ok(said)
+        match (kept, self.ended) {
+            (Some(kept), None) => Ok(kept),
+            (Some(kept), Some(why)) => Err(format!("{kept}; then recording ended: {why}")),
+            (None, Some(why)) => Err(why),
+            (None, None) => Err(format!("no step was recorded in {root}")),
+        }
     }
 }

@@ -38,8 +38,6 @@ pub struct Driving<'a> {
     pub cameras: &'a [CameraHandle],
     /// Whether whoever asked for the session still listens.
     pub watched: &'a dyn Fn() -> bool,
-    /// Stops the arm, and latches the stop.
-    pub stop: &'a dyn Fn(),
     /// Hears what happens.
     pub tell: &'a dyn Fn(SessionEvent),
 }
@@ -173,11 +171,8 @@ impl Drive<'_> {
             Press::Failure if recording => Order::Keep { label: Some(Label::Failure) },
             Press::Success => Order::Label { label: Label::Success },
             Press::Failure => Order::Label { label: Label::Failure },
-            Press::Stop => {
-                (self.driving.stop)();
-                return Some(("stopped from the gamepad".to_owned(), false));
-            }
-            Press::SpeedUp | Press::SpeedDown => return None,
+            // The daemon hears the stop, whatever is under way.
+            Press::Stop | Press::SpeedUp | Press::SpeedDown => return None,
         };
         self.on_order(&order)
     }
@@ -185,6 +180,11 @@ impl Drive<'_> {
     fn on_order(&mut self, order: &Order) -> Option<End> {
         let now_ns = self.driving.clock.now_ns();
         match &mut self.taping {
+            // What has no step is nothing to keep.
+            Some(taping) if matches!(order, Order::Keep { .. }) && taping.is_empty() => {
+                let acts = taping.flow.order(now_ns, &Order::Discard);
+                self.carry_out(acts)
+            }
             Some(taping) => {
                 let acts = taping.flow.order(now_ns, order);
                 self.carry_out(acts)
@@ -275,7 +275,7 @@ impl Drive<'_> {
 
     fn on_answer(&mut self, answer: Answer) -> Option<End> {
         let failed = match &answer {
-            Answer::Failed(why) => Some(format!("recording failed: {why}")),
+            Answer::Failed(why) => Some(why.clone()),
             _ => None,
         };
         if let Some(taping) = &mut self.taping {

@@ -91,6 +91,8 @@ pub struct Session {
     pub pad: jaco_teleop::pad::PadHandle,
     /// What its sticks mean.
     pub mapping: jaco_teleop::Steering,
+    /// How hard it shakes when a limit acts, 0 to 1.
+    pub rumble: f32,
     /// All cameras.
     pub cameras: Vec<CameraHandle>,
     /// What is recorded, and where.
@@ -99,8 +101,6 @@ pub struct Session {
     pub clock: Arc<dyn Clock>,
     /// All who listen.
     pub events: Events,
-    /// Stops the arm, and latches the stop.
-    pub stop: Box<dyn Fn() + Send>,
     /// Who else writes.
     pub reports: ReportLock,
 }
@@ -132,21 +132,30 @@ fn carry_out(
     teller: &Teller,
 ) {
     let Session {
-        guard, arm, steering, pad, mapping, cameras, recorder, clock, stop, reports, ..
+        guard,
+        arm,
+        steering,
+        pad,
+        mapping,
+        rumble,
+        cameras,
+        recorder,
+        clock,
+        reports,
+        ..
     } = session;
     // The daemon's end waits for what is written after the arm holds.
     let recording = reports.recording();
     let hand = match steering {
-        Steering::Pad => Hand::Pad { pad, steering: Box::new(mapping) },
+        Steering::Pad => Hand::Pad { pad, steering: Box::new(mapping), rumble },
         Steering::Client => Hand::Client(slot),
     };
-    let (dataset, episodes, repairs) = match &recorder {
-        Some(recorder) => {
-            (Some(recorder.root.clone()), recorder.episodes_before, recorder.repairs.clone())
-        }
-        None => (None, 0, Vec::new()),
-    };
-    teller.tell(SessionEvent::Began { dataset, episodes, repairs });
+    teller.tell(SessionEvent::Began {
+        dataset: recorder.as_ref().map(|recorder| recorder.root.clone()),
+        episodes: recorder.as_ref().map_or(0, |recorder| recorder.episodes_before),
+        repairs: recorder.as_ref().map_or_else(Vec::new, |recorder| recorder.repairs.clone()),
+        next_number: recorder.as_ref().map_or(0, |recorder| recorder.next_number),
+    });
     let feeding = part::feed();
     let tell = |event| teller.tell(event);
     let driving = Driving {
@@ -155,13 +164,15 @@ fn carry_out(
         guard: &guard,
         cameras: &cameras,
         watched: &|| !teller.requester.is_closed(),
-        stop: &*stop,
         tell: &tell,
     };
-    let Ended { why, complete, rest } = drive::drive(&driving, hand, recorder, orders);
+    let Ended { mut why, mut complete, rest } = drive::drive(&driving, hand, recorder, orders);
     drop(feeding);
     guard.finish(&why);
-    let (kept, discarded) = rest.finish(&tell);
+    let (kept, discarded, failed) = rest.finish(&tell);
+    if let Some(failed) = failed {
+        (why, complete) = (format!("recording failed: {failed}"), false);
+    }
     drop(recording);
     teller.tell(SessionEvent::Ended { why, complete, kept, discarded });
 }

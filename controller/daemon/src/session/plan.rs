@@ -8,9 +8,9 @@ use jaco_api::Recording;
 use jaco_camera::CameraHandle;
 use jaco_config::{Config, Pictures};
 use jaco_core::{Clock, STEP_NS};
-use jaco_dataset::EpisodeNotes;
+use jaco_dataset::{Dataset, EpisodeNotes};
 use jaco_teleop::{Live, RecordingSession, SessionCamera, SessionConfig, StepRecord};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Characters of a dataset's name.
@@ -28,6 +28,8 @@ pub struct Recorder {
     pub episodes_before: usize,
     /// What had to be put right in it.
     pub repairs: Vec<String>,
+    /// The first number that no episode of the series has.
+    pub next_number: u64,
     /// The instruction.
     pub task: Arc<str>,
     /// The course of the session.
@@ -121,19 +123,22 @@ impl Recorder {
         notes.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
         notes.insert("pictures".to_owned(), jaco_core::Word::name(record.pictures).into());
         notes.extend(asked.notes.clone());
+        let next_number = next_number(&root, &asked.notes);
         let (episodes_before, repairs) =
             (session.total_episodes(), session.repairs().iter().map(ToString::to_string).collect());
-        let store = Store::start(session, &root, clock)
+        let pre_roll_steps = (record.pre_roll_s * 1e9) as u64 / STEP_NS;
+        let store = Store::start(session, &root, pre_roll_steps, clock)
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         Ok(Self {
             root,
             episodes_before,
             repairs,
+            next_number,
             task: task.into(),
             course,
             notes,
             eyes,
-            pre_roll_steps: (record.pre_roll_s * 1e9) as u64 / STEP_NS,
+            pre_roll_steps,
             least_free_bytes,
             store: Some(store),
         })
@@ -174,6 +179,18 @@ pub fn record(
         stream: None,
         live: Some(Live { late: sample.late, camera_fault, correction, proposed }),
     })
+}
+
+/// One past the highest `number` in the notes of the dataset's episodes of the same series; 0 where
+/// there is no series, or none that can be read.
+fn next_number(root: &Path, notes: &EpisodeNotes) -> u64 {
+    let Some(series) = notes.get("series") else { return 0 };
+    let Ok(dataset) = Dataset::open(root) else { return 0 };
+    let numbers = (0..dataset.episodes().len()).filter_map(|episode| {
+        let notes = dataset.notes(episode).ok()?;
+        (notes.get("series") == Some(series)).then(|| notes.get("number")?.as_u64())?
+    });
+    numbers.max().map_or(0, |highest| highest + 1)
 }
 
 fn checked_task(task: &str) -> Result<&str, String> {

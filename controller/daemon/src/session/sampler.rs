@@ -96,7 +96,9 @@ impl Sampler {
             }
             _ => (0, false),
         };
-        sampled.missed = missed;
+        // A step whose end was not heard is no row either.
+        let unended = u64::from(missed > 0 && self.open.is_some());
+        sampled.missed = missed + unended;
         self.last_began = Some((step, step_ns));
         self.open = Some(Open { step, step_ns, state: status.state, seen: look(), late });
         sampled
@@ -168,7 +170,7 @@ mod tests {
             tick(1_400_000_000, Some(5), Some(4)),
         ]);
         assert!(sampled[1].sample.is_none());
-        assert_eq!(sampled[1].missed, 2);
+        assert_eq!(sampled[1].missed, 3);
         assert!(sampled[2].sample.as_ref().unwrap().late);
     }
 

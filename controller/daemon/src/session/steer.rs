@@ -4,11 +4,14 @@
 use jaco_api::{SpeedMode, Steer};
 use jaco_core::{Slot, Twist};
 use jaco_teleop::pad::PadHandle;
-use jaco_teleop::{Press, Speed, Steering};
+use jaco_teleop::{Press, Speed, Steering, Still};
 use nalgebra::Vector3;
 
 /// How long a client's velocity holds \[ns\].
 const CLIENT_HOLDS_NS: u64 = 200_000_000;
+
+/// How long the pad shakes when a limit acts \[ms\].
+const RUMBLE_MS: u32 = 80;
 
 /// Where a client puts what it wants, with the time at which it came.
 pub type ClientSteer = Slot<(u64, Steer)>;
@@ -21,9 +24,22 @@ pub enum Hand {
         pad: PadHandle,
         /// What its sticks mean.
         steering: Box<Steering>,
+        /// How hard it shakes, 0 to 1.
+        rumble: f32,
     },
     /// A client.
     Client(ClientSteer),
+}
+
+/// How a hand is: whose turn it is in a run depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grip {
+    /// It holds the dead-man, whether the arm follows it already or not.
+    Held,
+    /// It let go, or there never was one.
+    Away,
+    /// What it held has failed, or the stop was pressed: it is not known what the person wants.
+    Lost,
 }
 
 /// What the arm is to do now.
@@ -35,6 +51,8 @@ pub struct Wish {
     pub gripper: Option<f64>,
     /// Whether somebody moves the arm.
     pub engaged: bool,
+    /// How the hand is.
+    pub grip: Grip,
     /// How fast full deflection is.
     pub speed: SpeedMode,
     /// Why nothing moves.
@@ -47,12 +65,13 @@ impl Hand {
     /// What is wanted at `now_ns` of an arm whose gripper heads for `opening`.
     pub fn wish(&mut self, now_ns: u64, opening: f64) -> Wish {
         match self {
-            Hand::Pad { pad, steering } => {
+            Hand::Pad { pad, steering, .. } => {
                 let steer = steering.step(now_ns, &pad.now(), opening);
                 Wish {
                     twist: steer.twist,
                     gripper: steer.engaged.then_some(steer.gripper),
                     engaged: steer.engaged,
+                    grip: grip(steer.still),
                     speed: match steer.speed {
                         Speed::Slow => SpeedMode::Slow,
                         Speed::Normal => SpeedMode::Normal,
@@ -68,9 +87,23 @@ impl Hand {
 
     /// Tells the hand that a limit holds the arm back.
     pub fn feel(&self) {
-        if let Hand::Pad { pad, .. } = self {
-            pad.rumble(0.5, 80);
+        if let Hand::Pad { pad, rumble, .. } = self {
+            pad.rumble(*rumble, RUMBLE_MS);
         }
+    }
+}
+
+fn grip(still: Option<Still>) -> Grip {
+    match still {
+        None | Some(Still::PressAnew | Still::SticksNotNeutral) => Grip::Held,
+        Some(Still::DeadManUp | Still::NoPad) => Grip::Away,
+        Some(
+            Still::Unplugged
+            | Still::Silent
+            | Still::ThreadSilent
+            | Still::Garbled
+            | Still::Stopped,
+        ) => Grip::Lost,
     }
 }
 
@@ -85,6 +118,7 @@ fn client(now_ns: u64, newest: Option<&(u64, Steer)>) -> Wish {
         // The hand keeps what it holds though its client is gone.
         gripper: newest.map(|(_, steer)| steer.gripper),
         engaged: fresh.is_some(),
+        grip: if fresh.is_some() { Grip::Held } else { Grip::Away },
         speed: SpeedMode::Normal,
         still: fresh.is_none().then(|| "the client steers nothing".to_owned()),
         pressed: Vec::new(),

@@ -23,7 +23,7 @@ enum Work {
     Step(Box<StepRecord>),
     Keep(EpisodeNotes),
     Discard,
-    Label { episode: usize, label: Label },
+    LabelLast(Label),
 }
 
 /// What it answers.
@@ -58,15 +58,19 @@ pub struct Store {
     free_bytes: Arc<AtomicU64>,
     /// Steps that wait.
     waiting: Arc<AtomicUsize>,
+    /// Steps that may wait.
+    depth: usize,
     thread: Option<std::thread::JoinHandle<()>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Store {
-    /// Starts the thread for `session`, whose dataset lies in `root`.
+    /// Starts the thread for `session`, whose dataset lies in `root`. An episode may begin with a
+    /// burst of `burst` steps from before it.
     pub fn start(
         session: RecordingSession,
         root: &Path,
+        burst: u64,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (work, inbox) = unbounded();
@@ -79,6 +83,7 @@ impl Store {
             outbox: outbox.clone(),
             free_bytes: Arc::clone(&free_bytes),
             waiting: Arc::clone(&waiting),
+            last_kept: None,
             clock: Arc::clone(&clock),
         };
         let ended = move |panic: Option<String>| {
@@ -87,7 +92,15 @@ impl Store {
             }
         };
         let thread = Some(part::spawn("record", move || worker.run(&inbox), ended)?);
-        Ok(Self { work, answers, free_bytes, waiting, thread, clock })
+        Ok(Self {
+            work,
+            answers,
+            free_bytes,
+            waiting,
+            depth: DEPTH + burst as usize,
+            thread,
+            clock,
+        })
     }
 
     /// Room on the disk of the dataset \[bytes\], as last seen.
@@ -102,7 +115,7 @@ impl Store {
 
     /// Adds a step; whether there was room for it.
     pub fn step(&self, step: StepRecord) -> bool {
-        let room = self.waiting.load(Ordering::Acquire) < DEPTH;
+        let room = self.waiting.load(Ordering::Acquire) < self.depth;
         if room {
             self.waiting.fetch_add(1, Ordering::AcqRel);
             self.order(Work::Step(Box::new(step)));
@@ -120,9 +133,9 @@ impl Store {
         self.order(Work::Discard);
     }
 
-    /// Labels a kept episode.
-    pub fn label(&self, episode: usize, label: Label) {
-        self.order(Work::Label { episode, label });
+    /// Labels the episode that was kept last.
+    pub fn label_last(&self, label: Label) {
+        self.order(Work::LabelLast(label));
     }
 
     /// Waits until all that was asked for is done.
@@ -149,6 +162,7 @@ struct Worker {
     outbox: Sender<Answer>,
     free_bytes: Arc<AtomicU64>,
     waiting: Arc<AtomicUsize>,
+    last_kept: Option<usize>,
     clock: Arc<dyn Clock>,
 }
 
@@ -194,7 +208,9 @@ impl Worker {
                 Ok(None)
             }
             Work::Keep(notes) => {
+                self.last_kept = None;
                 let kept = self.session.keep(notes).map_err(words)?;
+                self.last_kept = Some(kept.index);
                 Ok(Some(Answer::Kept {
                     episode: kept.index,
                     steps: kept.frames as u64,
@@ -206,7 +222,10 @@ impl Worker {
                 let steps = self.session.discard().map_err(words)?;
                 Ok(Some(Answer::Discarded(steps as u64)))
             }
-            Work::Label { episode, label } => {
+            Work::LabelLast(label) => {
+                let Some(episode) = self.last_kept else {
+                    return Err("no episode is there to be labelled".to_owned());
+                };
                 let success = (label == Label::Success).into();
                 self.session.set_note(episode, "success", success).map_err(words)?;
                 Ok(Some(Answer::Labelled(episode, label)))

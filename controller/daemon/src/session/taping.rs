@@ -4,7 +4,7 @@
 use super::flow::{Act, Flow};
 use super::plan::Recorder;
 use super::sampler::Sample;
-use super::store::Answer;
+use super::store::{Answer, Store};
 use super::tally::Tally;
 use jaco_api::{KeptEpisode, Label, Phase, SessionEvent, SessionProgress};
 use jaco_core::STEP_NS;
@@ -18,18 +18,14 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Waits until it is written. Returns how many episodes were kept and discarded.
-    pub fn finish(self, tell: &dyn Fn(SessionEvent)) -> (u32, u32) {
-        let Some(mut taping) = self.taping else { return (0, 0) };
-        let counts = taping.flow.counts();
-        let mut failed = 0;
-        let recorder = taping.recorder.store.take();
-        for answer in recorder.map(|store| store.finish()).unwrap_or_default() {
-            failed += u32::from(matches!(answer, Answer::Failed(_)));
+    /// Waits until it is written. Returns how many episodes were kept and discarded, and what failed.
+    pub fn finish(self, tell: &dyn Fn(SessionEvent)) -> (u32, u32, Option<String>) {
+        let Some(mut taping) = self.taping else { return (0, 0, None) };
+        let store = taping.recorder.store.take();
+        for answer in store.map(Store::finish).unwrap_or_default() {
             taping.on_answer(answer, tell);
         }
-        let unkept = u32::try_from(taping.keeping.len()).unwrap_or(u32::MAX).min(failed);
-        (counts.0.saturating_sub(unkept), counts.1)
+        (taping.kept, taping.flow.counts().1, taping.failed)
     }
 }
 
@@ -44,7 +40,10 @@ pub struct Taping {
     pre_roll: VecDeque<Sample>,
     /// What is told of the episodes that are being kept.
     keeping: VecDeque<(Tally, Option<Label>)>,
-    last_kept: Option<usize>,
+    /// Episodes that are durable.
+    kept: u32,
+    /// What failed last.
+    failed: Option<String>,
     /// Size of a step, as far as it is known \[bytes\].
     step_bytes: Option<u64>,
 }
@@ -58,9 +57,15 @@ impl Taping {
             tally: Tally::default(),
             pre_roll: VecDeque::new(),
             keeping: VecDeque::new(),
-            last_kept: None,
+            kept: 0,
+            failed: None,
             step_bytes: None,
         }
+    }
+
+    /// Whether the episode that runs has no step yet.
+    pub fn is_empty(&self) -> bool {
+        self.tally.steps == 0
     }
 
     /// Takes in the step that ended, if one did.
@@ -141,8 +146,8 @@ impl Taping {
 
     /// Labels the episode that was kept last.
     pub fn label_last(&mut self, label: Label) {
-        if let (Some(store), Some(episode)) = (&self.recorder.store, self.last_kept) {
-            store.label(episode, label);
+        if let Some(store) = &self.recorder.store {
+            store.label_last(label);
         }
     }
 
@@ -171,7 +176,7 @@ impl Taping {
             Answer::Begun(episode) => tell(SessionEvent::Recording { episode }),
             Answer::Kept { episode, steps, bytes, took_ns } => {
                 self.step_bytes = bytes.checked_div(steps);
-                self.last_kept = Some(episode);
+                self.kept += 1;
                 let (tally, label) = self.keeping.pop_front().unwrap_or_default();
                 tell(SessionEvent::Kept(KeptEpisode {
                     episode,
@@ -191,7 +196,10 @@ impl Taping {
                 let what = format!("episode {episode} is labelled as {word}");
                 tell(SessionEvent::Told { what });
             }
-            Answer::Failed(what) => tell(SessionEvent::Told { what }),
+            Answer::Failed(what) => {
+                self.failed = Some(what.clone());
+                tell(SessionEvent::Told { what });
+            }
         }
     }
 

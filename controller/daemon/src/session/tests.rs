@@ -46,7 +46,6 @@ impl Bench {
                 guard: &guard,
                 cameras: &[],
                 watched: &|| !gone.load(Ordering::SeqCst),
-                stop: &|| {},
                 tell: &|event| _ = tell.send(event),
             };
             let ended = drive(&driving, Hand::Client(slot), None, &inbox);

@@ -25,7 +25,7 @@ use serde_json::{Map, json};
 use std::path::PathBuf;
 use table::Table;
 use terminal::{Key, Keys};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What the daemon says when a person ended the session.
 const BY_OPERATOR: &str = "ended by the operator";
@@ -57,7 +57,7 @@ struct Recorded {
 pub async fn teleop(client: &Client, by_keys: bool, json: bool) -> anyhow::Result<bool> {
     let source = if by_keys { Source::Keys } else { Source::Pad };
     let request = SessionRequest { steering: steering(source), record: None };
-    let mut session = Session::new(client, source, None);
+    let mut session = Session::new(client, source, None)?;
     if by_keys {
         session.screen.introduce_steering();
     }
@@ -97,7 +97,7 @@ pub async fn record(client: &Client, args: &RecordArgs, json: bool) -> anyhow::R
     };
     let table =
         table.map(|table| if source == Source::Expert { table.in_a_hurry() } else { table });
-    let mut session = Session::new(client, source, table);
+    let mut session = Session::new(client, source, table)?;
     let mut recorded = Recorded::default();
     match task.filter(|_| session.table.is_some()) {
         // The arm is put home with the table, which no session under way would survive.
@@ -181,13 +181,37 @@ struct Session<'a> {
     hands: Hands,
     keys: Option<Keys>,
     screen: Screen,
+    signals: Signals,
+}
+
+/// Ctrl-C and SIGTERM, heard from before the terminal is changed.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let (interrupt, terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 impl<'a> Session<'a> {
-    fn new(client: &'a Client, source: Source, table: Option<Table>) -> Self {
+    fn new(client: &'a Client, source: Source, table: Option<Table>) -> std::io::Result<Self> {
+        let signals = Signals::listen()?;
         let hands = Hands::of(source);
         let keys = (source != Source::Expert).then(Keys::listen);
-        Self { client, source, table, hands, keys, screen: Screen::default() }
+        let screen = Screen::default();
+        Ok(Self { client, source, table, hands, keys, screen, signals })
     }
 
     /// A session for each episode, with the simulated table set before it.
@@ -198,12 +222,21 @@ impl<'a> Session<'a> {
         recorded: &mut Recorded,
     ) -> anyhow::Result<()> {
         let mut failures = 0;
-        for number in 0.. {
+        let series = [("series".to_owned(), json!(args.seed))].into_iter().collect();
+        let (first, repairs) = self.look(&request(args, 1, series)).await?;
+        recorded.repairs = repairs;
+        for number in first.. {
             if recorded.episodes >= args.episodes {
                 return Ok(());
             }
             let Some(table) = &mut self.table else { return Ok(()) };
-            let seed = table.set(args.seed, number).await?;
+            let seed = tokio::select! {
+                seed = table.set(args.seed, number) => seed?,
+                () = self.signals.next() => {
+                    recorded.why = BY_OPERATOR.to_owned();
+                    return Ok(());
+                }
+            };
             let entries = [
                 ("task", json!(task)),
                 ("seed", json!(seed)),
@@ -221,7 +254,7 @@ impl<'a> Session<'a> {
             failures = if done { 0 } else { failures + 1 };
             // An episode that was broken off is kept, and the session with it is over.
             let whole = recorded.why.starts_with("all episodes");
-            let again = !done && recorded.why == table::TOO_LONG;
+            let again = !done && [table::TOO_LONG, table::SET_ANEW].contains(&&*recorded.why);
             if !whole && !again || failures >= MOST_FAILURES {
                 return Ok(());
             }
@@ -229,11 +262,29 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// A session that ends at once: the first number of the series that is not recorded yet, and what
+    /// had to be put right in the dataset.
+    async fn look(&mut self, request: &SessionRequest) -> anyhow::Result<(u64, Vec<String>)> {
+        let mut events = self.client.post_lines("/v1/session", request).await?;
+        let mut found = (0, Vec::new());
+        loop {
+            let event = next(&mut events).await?;
+            match event {
+                SessionEvent::Began { ref repairs, next_number, .. } => {
+                    found = (next_number, repairs.clone());
+                    self.screen.show(&event);
+                    self.tell("/v1/session/order", &Order::End).await?;
+                }
+                SessionEvent::Ended { .. } => return Ok(found),
+                _ => {}
+            }
+        }
+    }
+
     /// One session, from request to end.
     async fn run(&mut self, request: &SessionRequest) -> anyhow::Result<Ended> {
         let mut events = self.client.post_lines("/v1/session", request).await?;
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut told_to_end = false;
         let mut ended = Ended::default();
         let mut given_up = None;
         loop {
@@ -251,16 +302,12 @@ impl<'a> Session<'a> {
                     let (order, why) = verdict?;
                     given_up = why;
                     self.tell("/v1/session/order", &order).await?;
-                    if given_up.is_some() {
-                        self.tell("/v1/session/order", &Order::End).await?;
-                    }
                     continue;
                 }
-                _ = interrupt.recv() => {
-                    self.tell("/v1/session/order", &Order::End).await?;
-                    continue;
-                }
-                _ = terminate.recv() => {
+                () = self.signals.next() => {
+                    // Whoever says it again does not want to wait.
+                    anyhow::ensure!(!told_to_end, "left before the session had ended");
+                    told_to_end = true;
                     self.tell("/v1/session/order", &Order::End).await?;
                     continue;
                 }
@@ -291,10 +338,17 @@ impl<'a> Session<'a> {
                     }
                     return Ok(ended);
                 }
+                SessionEvent::Discarded { .. } => {
+                    if let Some(table) = &mut self.table {
+                        // The objects were moved: the next attempt needs a table of its own.
+                        table.judge_no_more();
+                        given_up.get_or_insert_with(|| table::SET_ANEW.to_owned());
+                        self.tell("/v1/session/order", &Order::End).await?;
+                    }
+                }
                 SessionEvent::Progress(_)
                 | SessionEvent::Told { .. }
-                | SessionEvent::Still { .. }
-                | SessionEvent::Discarded { .. } => {}
+                | SessionEvent::Still { .. } => {}
             }
         }
     }
@@ -324,8 +378,13 @@ impl<'a> Session<'a> {
 
     async fn tell<T: Serialize>(&self, path: &str, body: &T) -> anyhow::Result<()> {
         match self.client.post::<_, Done>(path, body).await {
-            // It has ended by itself meanwhile: how, comes with its last line.
-            Ok(_) | Err(ClientError::Refused(_)) => Ok(()),
+            Ok(_) => Ok(()),
+            // A step that is steered too late is none; the others are for a person to know.
+            Err(ClientError::Refused(_)) if path.ends_with("steer") => Ok(()),
+            Err(ClientError::Refused(why)) => {
+                self.screen.refused(&why);
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -34,7 +34,7 @@ impl Screen {
     /// Shows what happened.
     pub fn show(&mut self, event: &SessionEvent) {
         match event {
-            SessionEvent::Began { dataset, episodes, repairs } => {
+            SessionEvent::Began { dataset, episodes, repairs, .. } => {
                 for repair in repairs {
                     self.stays(&format!("repaired: {repair}"));
                 }
@@ -64,6 +64,11 @@ impl Screen {
             }
             SessionEvent::Step { .. } | SessionEvent::Ended { .. } => {}
         }
+    }
+
+    /// Says why an order was not taken.
+    pub fn refused(&self, why: &str) {
+        self.stays(why);
     }
 
     /// Says which keys steer.

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// Why an episode is given up that does not come to its end.
 pub const TOO_LONG: &str = "the task was not done in time";
+/// Why a session ends whose episode was discarded.
+pub const SET_ANEW: &str = "the table is set anew";
 /// How often the task test is asked.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
 /// Longest episode of the expert, which needs a third of it.
@@ -49,6 +51,7 @@ impl Table {
 
     /// Watches the episode that begins now.
     pub fn judge(&mut self) {
+        self.judge_no_more();
         let deadline = (!self.patient).then(|| Instant::now() + LONGEST);
         self.judging = Some(tokio::spawn(watch(self.socket.clone(), deadline)));
     }
