@@ -1,7 +1,7 @@
 //! What is recorded stays, whoever goes away: the daemon killed or told to end, the client killed.
 
 use crate::operator::{Told, dataset};
-use jaco_api::{Activity, SessionEvent};
+use jaco_api::{Mode, SessionEvent};
 use jaco_dataset::Dataset;
 use jaco_tests::{Rig, Running};
 use rustix::process::Signal;
@@ -69,7 +69,7 @@ fn a_client_that_is_killed_leaves_an_episode_and_a_free_arm() {
     let rig = Rig::homed().unwrap();
     let record = under_way(&rig);
     record.signal(Signal::KILL).unwrap();
-    rig.until("a free place", |status| status.activity == Activity::Nobody).unwrap();
+    rig.until("an arm that holds", |status| status.mode == Mode::Idle).unwrap();
     rig.jaco_json(&record_one()).unwrap();
     let data = Dataset::open(&dataset(&rig, "blocks")).unwrap();
     assert_eq!(data.episodes().len(), 2);
@@ -84,9 +84,9 @@ fn a_replay_goes_the_recorded_way() {
     rig.jaco_json(&record_one()).unwrap();
     let root = dataset(&rig, "blocks");
     let root = root.to_str().unwrap();
-    let replayed = rig.jaco_json(&["replay", root, "--episode", "0", "--actions", "sent"]).unwrap();
+    let replayed = rig.jaco_json(&["replay", root, "--episode", "0"]).unwrap();
     let text = replayed.to_string();
     assert_eq!(replayed["complete"], true, "{text}");
     let apart_m = replayed["comparison"]["mean"]["position_m"].as_f64().unwrap();
-    assert!(apart_m < 0.03, "{text}");
+    assert!(apart_m < 0.05, "{text}");
 }

@@ -98,6 +98,15 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Whether the session that began last has ended; what came before its end is skipped.
+    fn has_ended(&self) -> bool {
+        let ended =
+            |event: &Event| matches!(event, Event::Session { session: SessionEvent::Ended { .. } });
+        self.0.try_iter().any(|event| ended(&event))
+    }
+}
+
 /// A pad and the hand that holds it.
 pub struct Operator {
     pub pads: Pads,
@@ -158,8 +167,14 @@ impl Operator {
 
     /// Starts an episode from the pad, and waits until it is being recorded.
     pub fn start(&mut self, told: &Told) -> usize {
-        told.until(|event| matches!(event, SessionEvent::Began { .. }).then_some(()));
-        self.wait(SETTLE_TICKS);
+        // The first session only looks at the dataset, and ends at once.
+        loop {
+            told.until(|event| matches!(event, SessionEvent::Began { .. }).then_some(()));
+            self.wait(SETTLE_TICKS);
+            if !told.has_ended() {
+                break;
+            }
+        }
         self.press(START);
         told.until(|event| match event {
             SessionEvent::Recording { episode } => Some(*episode),

@@ -24,6 +24,17 @@ fn moves(rig: &Rig) {
     poll("an arm that moves", || Ok((speed(rig) > 0.02).then_some(()))).unwrap();
 }
 
+/// The arm does not go where the stick is: a second of it would be 3 cm. What the servo makes up for
+/// in bursts is less than 1 cm.
+fn stays(rig: &Rig, operator: &mut Operator) {
+    let place = || rig.control().unwrap().status().unwrap().tool_m;
+    let before = place();
+    operator.wait(100);
+    let after = place();
+    let way: f64 = (0..3).map(|axis| (after[axis] - before[axis]).powi(2)).sum();
+    assert!(way.sqrt() < 0.01, "{:.3} m in a second", way.sqrt());
+}
+
 fn stands(rig: &Rig) {
     rig.until("an arm that stands", |status| status.at_rest == Some(true)).unwrap();
 }
@@ -34,8 +45,7 @@ fn nothing_moves_without_the_dead_man_and_letting_go_of_it_stops() {
     let mut operator = Operator::with(pads, &rig);
     let _session = steered(&rig, &mut operator);
     operator.pads.say(&[(LEFT_X, SOME)]);
-    operator.wait(50);
-    assert!(speed(&rig) < 0.005, "{} m/s without the dead-man", speed(&rig));
+    stays(&rig, &mut operator);
     operator.pads.say(&[(LEFT_X, 0)]);
     operator.engage();
     operator.pads.say(&[(LEFT_X, SOME)]);
@@ -61,8 +71,7 @@ fn an_unplugged_pad_stops_the_arm_until_it_is_engaged_anew() {
     operator.node = operator.pads.plug(crate::rig::XBOX);
     rig.until("the pad again", |status| status.pad.chosen.is_some()).unwrap();
     operator.pads.say(&[(LEFT_X, SOME), (RB, 1)]);
-    operator.wait(50);
-    assert!(speed(&rig) < 0.005, "{} m/s with a stick that was held", speed(&rig));
+    stays(&rig, &mut operator);
     operator.let_go();
     operator.engage();
     operator.pads.say(&[(LEFT_X, -SOME)]);

@@ -137,6 +137,7 @@ fn of_a_dataset_that_has_changed_only_what_did_is_made_anew() {
         writer.push(row).unwrap();
     }
     writer.keep(&EpisodeNotes::new()).unwrap();
+    writer.publish().unwrap();
     let wanted = bench.batches("memory");
     assert_eq!(bench.batches("beside"), wanted);
     let after = bench.kept();
