@@ -57,6 +57,8 @@ pub fn as_fast_as_the_expert(config: &mut Config) {
     config.teleop.dead_zone = DEAD_ZONE;
     config.teleop.curve = 1.0;
     config.teleop.engage_ramp_ms = 0;
+    // The expert's gripper heads for open or closed at once.
+    config.teleop.gripper_per_s = 3.0;
     config.record.reset_s = 0.0;
 }
 
