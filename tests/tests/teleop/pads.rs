@@ -16,6 +16,15 @@ fn steered(rig: &Rig, operator: &mut Operator) -> Running {
     session
 }
 
+/// As [`steered`], with the stick held and the arm on its way.
+fn moving(rig: &Rig, operator: &mut Operator) -> Running {
+    let session = steered(rig, operator);
+    operator.engage();
+    operator.pads.say(&[(LEFT_X, SOME)]);
+    moves(rig);
+    session
+}
+
 fn speed(rig: &Rig) -> f64 {
     rig.control().unwrap().status().unwrap().arm_speed_m_s
 }
@@ -61,10 +70,7 @@ fn nothing_moves_without_the_dead_man_and_letting_go_of_it_stops() {
 fn an_unplugged_pad_stops_the_arm_until_it_is_engaged_anew() {
     let (rig, pads) = rig_among_pads();
     let mut operator = Operator::with(pads, &rig);
-    let _session = steered(&rig, &mut operator);
-    operator.engage();
-    operator.pads.say(&[(LEFT_X, SOME)]);
-    moves(&rig);
+    let _session = moving(&rig, &mut operator);
     let node = operator.node.clone();
     operator.pads.unplug(&node);
     stands(&rig);
@@ -82,10 +88,7 @@ fn an_unplugged_pad_stops_the_arm_until_it_is_engaged_anew() {
 fn the_stop_on_the_pad_latches_and_ends_the_session() {
     let (rig, pads) = rig_among_pads();
     let mut operator = Operator::with(pads, &rig);
-    let session = steered(&rig, &mut operator);
-    operator.engage();
-    operator.pads.say(&[(LEFT_X, SOME)]);
-    moves(&rig);
+    let session = moving(&rig, &mut operator);
     operator.pads.say(&[(crate::rig::code::GUIDE, 1)]);
     rig.until("a latched stop", |status| status.mode == Mode::Stopped).unwrap();
     let (said, status) = session.end().unwrap();
@@ -98,10 +101,7 @@ fn the_stop_on_the_pad_latches_and_ends_the_session() {
 fn a_session_whose_client_dies_lets_the_arm_stand_and_frees_the_place() {
     let (rig, pads) = rig_among_pads();
     let mut operator = Operator::with(pads, &rig);
-    let session = steered(&rig, &mut operator);
-    operator.engage();
-    operator.pads.say(&[(LEFT_X, SOME)]);
-    moves(&rig);
+    let session = moving(&rig, &mut operator);
     session.signal(rustix::process::Signal::KILL).unwrap();
     stands(&rig);
     rig.until("a free place", |status| status.activity == Activity::Nobody).unwrap();

@@ -2,7 +2,7 @@
 //! what a person did instead.
 
 use crate::session::plan::{Recorder, record};
-use crate::session::sampler::{Sampler, Seen};
+use crate::session::sampler::Sampler;
 use crate::session::store::Answer;
 use crate::session::tally::Tally;
 use jaco_camera::CameraHandle;
@@ -68,14 +68,7 @@ impl Tape {
 
     /// Takes in a status of the servo in a mode that moves.
     pub fn on_status(&mut self, status: &ServoStatus) {
-        let (eyes, cameras) = (&self.recorder.eyes, &self.cameras);
-        let mut look = || {
-            let seen = |index: &usize| {
-                let camera = &cameras[*index];
-                Seen { frame: camera.frames.get(), faulty: camera.health().fault.is_some() }
-            };
-            eyes.iter().map(seen).collect()
-        };
+        let mut look = || self.recorder.look(&self.cameras);
         let sampled = self.sampler.on_status(status, &mut look);
         self.tally.lost += sampled.missed;
         self.steps += sampled.missed;
@@ -106,9 +99,8 @@ impl Tape {
                 self.ended = Some(why);
             }
         }
-        if store.free_bytes() < self.recorder.least_free_bytes {
-            let why = "the disk is too full (min_free_gib in [record])";
-            self.ended.get_or_insert_with(|| why.to_owned());
+        if self.ended.is_none() {
+            self.ended = self.recorder.disk_is_full();
         }
     }
 
@@ -131,10 +123,7 @@ impl Tape {
         }
         note("verdict", verdict.detail.clone().into());
         note("correction_steps", self.corrections.into());
-        note("late_steps", self.tally.late.into());
-        note("stale_steps", self.tally.stale.into());
-        note("lost_steps", self.tally.lost.into());
-        note("doubts", self.tally.doubts().into());
+        self.tally.note(&mut notes);
         match self.tally.steps {
             0 => store.discard(),
             _ => store.keep(notes),

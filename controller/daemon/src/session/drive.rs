@@ -7,7 +7,7 @@
 
 use super::flow::Act;
 use super::plan::Recorder;
-use super::sampler::{Sampler, Seen};
+use super::sampler::Sampler;
 use super::steer::Hand;
 use super::store::Answer;
 use super::taping::{Rest, Taping};
@@ -219,11 +219,8 @@ impl Drive<'_> {
         let ended = self.steer();
         self.feel(status);
         let cameras = self.driving.cameras;
-        let recorded = self.taping.as_ref().map(|taping| taping.recorder.eyes.clone());
-        let mut look = || match &recorded {
-            Some(eyes) => eyes.iter().map(|index| seen(&cameras[*index])).collect(),
-            None => Vec::new(),
-        };
+        let recorder = self.taping.as_ref().map(|taping| &taping.recorder);
+        let mut look = || recorder.map_or_else(Vec::new, |recorder| recorder.look(cameras));
         let sampled = self.sampler.on_status(status, &mut look);
         if sampled.begins {
             (self.driving.tell)(SessionEvent::Step { step: self.steps });
@@ -347,8 +344,4 @@ impl Drive<'_> {
             }
         }
     }
-}
-
-fn seen(camera: &CameraHandle) -> Seen {
-    Seen { frame: camera.frames.get(), faulty: camera.health().fault.is_some() }
 }

@@ -2,7 +2,7 @@
 //! and writes the disk: not for a thread that must not wait for one.
 
 use super::flow::Course;
-use super::sampler::Sample;
+use super::sampler::{Sample, Seen};
 use super::store::{self, Store};
 use jaco_api::Recording;
 use jaco_camera::CameraHandle;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 const NAME_CHARS: usize = 64;
 /// Episodes of one session.
 const MOST_EPISODES: u32 = 10_000;
+/// Bytes of a GiB.
+const GIB: f64 = (1 << 30) as f64;
 /// A picture older than this when its step begins is too old \[ns\].
 const STALE_NS: u64 = STEP_NS * 3 / 2;
 
@@ -77,16 +79,9 @@ impl Recorder {
         let root = datasets.join(name);
         std::fs::create_dir_all(&datasets)
             .map_err(|error| format!("cannot make the folder {}: {error}", datasets.display()))?;
-        let least_free_bytes = (record.min_free_gib * f64::from(1 << 30)) as u64;
-        let free = store::free_bytes(&datasets);
-        if free < least_free_bytes {
-            return Err(format!(
-                "the disk of {} has {:.2} GiB left, less than the {} GiB that min_free_gib in \
-                 [record] keeps free: make room",
-                datasets.display(),
-                free as f64 / f64::from(1 << 30),
-                record.min_free_gib
-            ));
+        let least_free_bytes = (record.min_free_gib * GIB) as u64;
+        if let Some(why) = too_full(&datasets, store::free_bytes(&datasets), least_free_bytes) {
+            return Err(why);
         }
         let eyes = record
             .cameras
@@ -144,6 +139,21 @@ impl Recorder {
         })
     }
 
+    /// The recorded cameras now.
+    pub fn look(&self, cameras: &[CameraHandle]) -> Vec<Seen> {
+        let seen = |index: &usize| {
+            let camera = &cameras[*index];
+            Seen { frame: camera.frames.get(), faulty: camera.health().fault.is_some() }
+        };
+        self.eyes.iter().map(seen).collect()
+    }
+
+    /// Why recording must end before the disk is full, if it must.
+    pub fn disk_is_full(&self) -> Option<String> {
+        let free_bytes = self.store.as_ref()?.free_bytes();
+        too_full(&self.root, free_bytes, self.least_free_bytes)
+    }
+
     /// Whether a picture of the step was too old, or its camera had a fault.
     pub fn is_stale(&self, sample: &Sample) -> bool {
         sample.seen.iter().any(|seen| {
@@ -178,6 +188,19 @@ pub fn record(
         labels: None,
         stream: None,
         live: Some(Live { late: sample.late, camera_fault, correction, proposed }),
+    })
+}
+
+fn too_full(folder: &Path, free_bytes: u64, least_free_bytes: u64) -> Option<String> {
+    let gib = |bytes: u64| bytes as f64 / GIB;
+    (free_bytes < least_free_bytes).then(|| {
+        format!(
+            "the disk of {} has {:.2} GiB left, less than the {:.2} GiB that min_free_gib in \
+             [record] keeps free: make room",
+            folder.display(),
+            gib(free_bytes),
+            gib(least_free_bytes)
+        )
     })
 }
 

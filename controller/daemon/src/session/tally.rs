@@ -3,6 +3,7 @@
 
 use super::sampler::Sample;
 use jaco_core::STEP_NS;
+use jaco_dataset::EpisodeNotes;
 use nalgebra::Vector3;
 
 /// Share of the rate by which an episode may miss 10 Hz.
@@ -55,6 +56,16 @@ impl Tally {
     pub fn achieved_hz(&self) -> Option<f64> {
         let span_ns = self.last_ns.saturating_sub(self.first_ns);
         (span_ns > 0).then(|| (self.steps - 1) as f64 * 1e9 / span_ns as f64)
+    }
+
+    /// Adds how the episode kept its time to its notes.
+    pub fn note(&self, notes: &mut EpisodeNotes) {
+        for (key, steps) in
+            [("late_steps", self.late), ("stale_steps", self.stale), ("lost_steps", self.lost)]
+        {
+            notes.insert(key.to_owned(), steps.into());
+        }
+        notes.insert("doubts".to_owned(), self.doubts().into());
     }
 
     /// Why the episode may be no good demonstration.

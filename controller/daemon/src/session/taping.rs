@@ -128,10 +128,7 @@ impl Taping {
         if let Some(why) = interrupted {
             note("interrupted", why.into());
         }
-        note("late_steps", tally.late.into());
-        note("stale_steps", tally.stale.into());
-        note("lost_steps", tally.lost.into());
-        note("doubts", tally.doubts().into());
+        tally.note(&mut notes);
         store.keep(notes);
         self.keeping.push_back((tally, label));
     }
@@ -153,21 +150,7 @@ impl Taping {
 
     /// Ends recording before the disk is full.
     pub fn disk_is_full(&mut self) -> Vec<Act> {
-        let free = self.recorder.store.as_ref().map(|store| store.free_bytes());
-        match free {
-            Some(free) if free < self.recorder.least_free_bytes => {
-                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-                let why = format!(
-                    "the disk of {} has {:.2} GiB left, less than the {} GiB that min_free_gib in \
-                     [record] keeps free: make room",
-                    self.recorder.root.display(),
-                    gib(free),
-                    gib(self.recorder.least_free_bytes)
-                );
-                self.flow.end(&why, false)
-            }
-            _ => Vec::new(),
-        }
+        self.recorder.disk_is_full().map_or_else(Vec::new, |why| self.flow.end(&why, false))
     }
 
     /// Takes in what the writer answers.
