@@ -32,7 +32,7 @@ impl PerturbationOptions {
             burst_chance: 0.07,
             flip_chance: 0.11,
             translation_sd_m: 0.012,
-            tilt_sd_rad: 0.006,
+            tilt_sd_rad: 0.02,
             yaw_sd_rad: 0.03,
             seed,
         }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Action units in the label of a step (`label.stream`): the longest horizon trained.
-pub const STREAM_UNITS: usize = 8;
+pub const STREAM_UNITS: usize = 10;
 
 /// Names of `observation.state`, in order: tool pose (position \[m\], unit quaternion), joints
 /// \[rad\], gripper opening 1 open .. 0 closed.

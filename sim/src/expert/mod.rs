@@ -59,7 +59,7 @@ pub struct ExpertOptions {
 impl ExpertOptions {
     /// The noise of a steady human hand, from `seed`.
     pub fn with_seed(seed: u64) -> Self {
-        Self { jitter_m: 0.001, jitter_rad: 0.004, seed }
+        Self { jitter_m: 0.001, jitter_rad: 0.001, seed }
     }
 }
 

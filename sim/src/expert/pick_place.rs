@@ -190,6 +190,8 @@ impl PickPlace {
             self.phase = Phase::Release;
         }
         let up = climb(hand.z, target_z);
-        action(Vector3::new(across.x, across.y, up), Vector3::zeros(), 0.0)
+        // Held as it was grasped, but upright.
+        let level = turn(truth, truth.hand_yaw_rad());
+        action(Vector3::new(across.x, across.y, up), level, 0.0)
     }
 }

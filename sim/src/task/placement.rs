@@ -45,7 +45,7 @@ pub fn home() -> Pose {
 pub enum StartPose {
     /// At home, give or take 15 mm and 0.05 rad, fingers open.
     Home,
-    /// Anywhere over the work area, fingers perhaps part closed.
+    /// Anywhere over the work area, a little tilted, fingers perhaps part closed.
     Random,
 }
 
@@ -78,7 +78,10 @@ fn draw_hand(start: StartPose, rng: &mut ChaCha8Rng) -> (Pose, f64) {
             let yaw = FRAC_PI_2 + uniform(rng, -0.6, 0.6);
             let part_closed = uniform(rng, fingers::OPEN_RAD, 1.0);
             let fingers_rad = if rng.random() { part_closed } else { fingers::OPEN_RAD };
-            (Pose { position_m, orientation: down(yaw) }, fingers_rad)
+            // As far as a hand gets that has pushed against something.
+            let tilt_rad = Vector3::new(uniform(rng, -0.12, 0.12), uniform(rng, -0.12, 0.12), 0.0);
+            let orientation = UnitQuaternion::from_scaled_axis(tilt_rad) * down(yaw);
+            (Pose { position_m, orientation }, fingers_rad)
         }
     }
 }
