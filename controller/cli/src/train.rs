@@ -62,6 +62,13 @@ pub struct TrainArgs {
     /// only config.json and tokenizer.json [default: the mini policy's sizes, from scratch].
     #[arg(long, value_parser = path())]
     pub init: Option<PathBuf>,
+    /// Train low-rank adapters of this rank beside the frozen weights of --init; --out becomes an
+    /// adapter's folder in PEFT's layout [default: the recipe's `trainable`, else all weights].
+    #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub lora: Option<u16>,
+    /// Train this adapter on --init further, instead of a fresh one.
+    #[arg(long, value_name = "DIR", requires = "init", conflicts_with = "resume", value_parser = path())]
+    pub adapter: Option<PathBuf>,
     /// TOML file with the training's other parameters (learning rate, batch size, jitter, ...)
     /// and, as [[dataset]], with datasets that have options of their own.
     #[arg(long, value_parser = path())]

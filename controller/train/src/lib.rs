@@ -15,8 +15,8 @@ use jaco_cli::shipped;
 use jaco_cli::train::TrainArgs;
 use jaco_core::MonotonicClock;
 use jaco_training::{
-    DatasetReport, LbcConfig, Progress, Stage, Start, Summary, TrainRequest, describe, train_lbc,
-    train_vision,
+    DatasetReport, LbcConfig, Progress, Stage, StageConfig, Start, Summary, TrainConfig,
+    TrainError, TrainRequest, Trainable, VisionConfig, describe, train_lbc, train_vision,
 };
 use recipe::Recipe;
 use serde::Serialize;
@@ -63,8 +63,27 @@ pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
 
 /// Carries out `jaco train`. On SIGINT or SIGTERM the training state is saved and training ends.
 pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Result<Outcome> {
-    let Recipe { config, sections } = match &args.recipe {
-        None => Recipe::default(),
+    match stage {
+        Stage::Vision => carry_out::<VisionConfig>(args, bar, train_vision),
+        Stage::Lbc => carry_out::<LbcConfig>(args, bar, train_lbc),
+    }
+}
+
+/// A stage of the trainer.
+type Train<S> = fn(
+    &TrainRequest,
+    &TrainConfig,
+    &S,
+    &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Summary, TrainError>;
+
+fn carry_out<S: StageConfig>(
+    args: &TrainArgs,
+    bar: &ProgressBar,
+    train: Train<S>,
+) -> anyhow::Result<Outcome> {
+    let Recipe { train: config, own, sections } = match &args.recipe {
+        None => Recipe::<S>::default(),
         Some(path) => Recipe::read(path)?,
     };
     let config = overridden(config, args);
@@ -79,13 +98,14 @@ pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Resul
         (Some(folder), false) => Start::Fresh { model_dir: folder.clone() },
         (None, false) => Start::Fresh { model_dir: shipped::mini_policy()? },
     };
-    let request = TrainRequest { datasets, start, out, clock: &MonotonicClock };
+    let adapter = args.adapter.clone();
+    let request = TrainRequest { datasets, start, adapter, out, clock: &MonotonicClock };
     let stop = end_on_signals()?;
     bar.set_length(config.steps);
     let mut on_progress = |progress: &Progress| {
         bar.set_position(progress.step());
         match progress {
-            Progress::Loading { .. } | Progress::Step { .. } => {
+            Progress::Loading { .. } | Progress::Seeing { .. } | Progress::Step { .. } => {
                 bar.set_message(progress.to_string());
             }
             lasting => bar.suspend(|| jaco_api::say::aside(lasting)),
@@ -96,22 +116,22 @@ pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Resul
             ControlFlow::Continue(())
         }
     };
-    let summary = match stage {
-        Stage::Vision => train_vision(&request, &config, &mut on_progress)?,
-        Stage::Lbc => train_lbc(&request, &config, &mut on_progress)?,
-    };
+    let summary = train(&request, &config, &own, &mut on_progress)?;
     Ok(Outcome::Trained(Box::new(summary)))
 }
 
 /// The recipe's settings with those of the command line in their place.
-fn overridden(recipe: LbcConfig, args: &TrainArgs) -> LbcConfig {
-    LbcConfig {
+fn overridden(recipe: TrainConfig, args: &TrainArgs) -> TrainConfig {
+    let is_lora = args.lora.is_some() || args.adapter.is_some();
+    TrainConfig {
         horizon: args.horizon.map_or(recipe.horizon, usize::from),
         steps: args.steps.unwrap_or(recipe.steps),
         seed: args.seed.unwrap_or(recipe.seed),
         device: args.device.clone().unwrap_or(recipe.device),
         cache: args.cache.clone().unwrap_or(recipe.cache),
         learning_rate: args.lr.unwrap_or(recipe.learning_rate),
+        trainable: if is_lora { Trainable::Lora } else { recipe.trainable },
+        lora_rank: args.lora.map_or(recipe.lora_rank, i64::from),
         ..recipe
     }
 }

@@ -1,15 +1,16 @@
 //! The recipe: a TOML file with hyper-parameters, and with datasets that have options of their own.
 //!
 //! Owns its keys. A key that is not read is refused with its line: a misspelt one would be a setting
-//! that silently is not made.
+//! that silently is not made. One recipe may serve several stages: what only another one reads is
+//! left aside.
 
 use crate::error::{InputError, MOST_REPEATS};
 use jaco_core::Word;
 use jaco_training::{
-    CORRECTION_WEIGHTS, Corrections, DatasetSource, GripperRange, LbcConfig, Selection, Stale,
-    Success,
+    CORRECTION_WEIGHTS, Corrections, DatasetSource, GripperRange, LbcConfig, Selection,
+    StageConfig, Stale, Success, TrainConfig, VisionConfig, flat, unflat,
 };
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -33,11 +34,13 @@ const KEYS: [&str; 12] = [
     "stale",
 ];
 
-/// A recipe that was read.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recipe {
-    /// Hyper-parameters, defaults where the recipe says nothing.
-    pub config: LbcConfig,
+/// A recipe that was read for a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe<S> {
+    /// Hyper-parameters that all stages share, defaults where the recipe says nothing.
+    pub train: TrainConfig,
+    /// The stage's own.
+    pub own: S,
     /// Its datasets.
     pub sections: Vec<Section>,
 }
@@ -83,7 +86,13 @@ impl Section {
     }
 }
 
-impl Recipe {
+impl<S: StageConfig> Default for Recipe<S> {
+    fn default() -> Self {
+        Self { train: S::train_defaults(), own: S::default(), sections: Vec::new() }
+    }
+}
+
+impl<S: StageConfig> Recipe<S> {
     /// Reads the recipe at `path`; all its faults are reported at once.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let text = std::fs::read_to_string(path)
@@ -108,8 +117,15 @@ struct Reader<'a> {
     faults: Vec<(usize, String)>,
 }
 
+/// The settings of the stages other than `S`, at least.
+fn of_all_stages() -> Map<String, Json> {
+    let mut all = flat(&TrainConfig::default(), &LbcConfig::default());
+    all.extend(flat(&TrainConfig::default(), &VisionConfig {}));
+    all
+}
+
 impl<'a> Reader<'a> {
-    fn recipe(&mut self) -> Recipe {
+    fn recipe<S: StageConfig>(&mut self) -> Recipe<S> {
         let table = match DeTable::parse(self.text) {
             Ok(table) => table.into_inner(),
             Err(error) => {
@@ -119,23 +135,38 @@ impl<'a> Reader<'a> {
             }
         };
         let mut sections = Vec::new();
-        let mut settings = serde_json::to_value(LbcConfig::default()).unwrap_or_default();
+        let mut settings = flat(&S::train_defaults(), &S::default());
+        let elsewhere = of_all_stages();
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             if name == DATASET {
                 sections = self.sections(value);
-            } else if settings.get(name).is_none() {
-                let known = settings.as_object().into_iter().flat_map(|known| known.keys());
-                let known = known.map(String::as_str).chain([DATASET]);
+                continue;
+            }
+            let Some(known) = settings.get(name).or_else(|| elsewhere.get(name)) else {
+                let known = settings.keys().map(String::as_str).chain([DATASET]);
                 let known = known.collect::<Vec<_>>().join(", ");
                 self.fault(key.span(), &format!("{name}: no such setting; there are {known}"));
-            } else if let Err(wanted) = set(&mut settings, name, value.get_ref()) {
-                let written = &self.text[value.span()];
-                self.fault(value.span(), &format!("{name} = {written}: wanted is {wanted}"));
+                continue;
+            };
+            let words = TrainConfig::words(name).or_else(|| S::words(name));
+            match read(known, words, value.get_ref()) {
+                Ok(value) => {
+                    settings.insert(name.to_owned(), value);
+                }
+                Err(wanted) => {
+                    let written = &self.text[value.span()];
+                    self.fault(value.span(), &format!("{name} = {written}: wanted is {wanted}"));
+                }
             }
         }
-        let config = serde_json::from_value(settings).unwrap_or_default();
-        Recipe { config, sections }
+        match unflat(&settings) {
+            Ok((train, own)) => Recipe { train, own, sections },
+            Err(error) => {
+                self.fault(0..0, &format!("cannot be understood: {error}"));
+                Recipe::default()
+            }
+        }
     }
 
     fn sections(&mut self, value: Spanned<DeValue<'a>>) -> Vec<Section> {
@@ -182,26 +213,29 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Sets `name` of `settings` to `value`, which must be of the kind that is there; the error is
-/// what is wanted.
-fn set(settings: &mut Json, name: &str, value: &DeValue) -> Result<(), &'static str> {
-    let place = &mut settings[name];
-    *place = match place {
+/// `value`, which must be of the kind of `known` and one of the `words` where there are some; the
+/// error is what is wanted.
+fn read(known: &Json, words: Option<Vec<&'static str>>, value: &DeValue) -> Result<Json, String> {
+    if let Some(words) = words {
+        let given = text(value).ok().filter(|given| words.contains(&given.as_str()));
+        let quoted = || words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>();
+        return given.map(Json::from).ok_or_else(|| quoted().join(" or "));
+    }
+    Ok(match known {
         Json::String(_) => text(value)?.into(),
         Json::Bool(_) => truth(value)?.into(),
         Json::Number(number) if number.is_u64() => whole(value, "a whole number from 0")?.into(),
         Json::Array(pair) => {
             let wanted = "a list of two numbers";
-            let DeValue::Array(items) = value else { return Err(wanted) };
+            let DeValue::Array(items) = value else { return Err(wanted.to_owned()) };
             if items.len() != pair.len() {
-                return Err(wanted);
+                return Err(wanted.to_owned());
             }
             let numbers = items.iter().map(|item| number(item.get_ref()));
             numbers.collect::<Result<Vec<f64>, _>>().map_err(|_| wanted)?.into()
         }
         _ => number(value)?.into(),
-    };
-    Ok(())
+    })
 }
 
 impl Section {
@@ -299,8 +333,9 @@ fn number(value: &DeValue) -> Result<f64, &'static str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use jaco_training::Trainable;
 
-    fn read(text: &str) -> Result<Recipe, String> {
+    fn read(text: &str) -> Result<Recipe<LbcConfig>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let name = file.path().display().to_string();
@@ -310,22 +345,24 @@ mod tests {
     #[test]
     fn settings_and_datasets_are_read() {
         let text = "learning_rate = 5e-4\nsteps = 1_000\nbetas = [0.9, 0.99]\nclip_norm = 2\n\
-                    save_bf16 = true\ndevice = \"cuda:0\"\n[[dataset]]\npath = \"a\"\nrepeat = 2\n\
+                    save_bf16 = true\ntrainable = \"decoder\"\nshort_horizon = 2\ndevice = \"cuda:0\"\n[[dataset]]\npath = \"a\"\nrepeat = 2\n\
                     [[dataset]]\npath = \"b:c\"\ncamera = \"top\"\ngripper = \"-1..1\"\n\
                     displacements = true\nunit_m = 0.001\nunit_rad = 1\naction = \"actions\"\n\
                     corrections = \"without\"\ncorrection_weight = 2.5\nsuccess = \"only\"\n\
                     stale = \"keep\"\n";
-        let Recipe { config, sections } = read(text).unwrap();
-        let wanted = LbcConfig {
+        let Recipe { train, own, sections } = read(text).unwrap();
+        let wanted = TrainConfig {
             learning_rate: 5e-4,
             steps: 1000,
             betas: [0.9, 0.99],
             clip_norm: 2.0,
             save_bf16: true,
             device: "cuda:0".into(),
-            ..LbcConfig::default()
+            trainable: Trainable::Decoder,
+            ..TrainConfig::default()
         };
-        assert_eq!(config, wanted);
+        assert_eq!(train, wanted);
+        assert_eq!(own, LbcConfig { short_horizon: 2, ..LbcConfig::default() });
         let for_all = DatasetSource {
             camera: Some("front".into()),
             gripper: Some("1..0".parse().unwrap()),
@@ -349,6 +386,31 @@ mod tests {
         };
         assert_eq!(b, wanted);
         assert_eq!(read("").unwrap(), Recipe::default());
+    }
+
+    #[test]
+    fn a_recipe_may_hold_what_only_another_stage_reads() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "token_jitter_bins = 3\nsteps = 7\n").unwrap();
+        let recipe = Recipe::<VisionConfig>::read(file.path()).unwrap();
+        assert_eq!(recipe.train.steps, 7);
+        let error = read("trainable = \"some\"\naccumulation = -1\n").unwrap_err();
+        let words = "recipe:1: trainable = \"some\": wanted is \"all\" or \"decoder\" or \"lora\"";
+        assert!(error.contains(words) && error.contains("recipe:2: accumulation"), "{error}");
+    }
+
+    /// The recipes in the repository are examples as well.
+    #[test]
+    fn the_shipped_recipes_are_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../model/mini/recipe");
+        for (name, rate) in [("lbc", 1e-3), ("on-policy", 8e-4), ("vision", 1.5e-3)] {
+            let path = folder.join(name).with_extension("toml");
+            let train = match name {
+                "vision" => Recipe::<VisionConfig>::read(&path).unwrap().train,
+                _ => Recipe::<LbcConfig>::read(&path).unwrap().train,
+            };
+            assert_eq!((train.learning_rate, train.save_every), (rate, 300));
+        }
     }
 
     #[test]
@@ -385,7 +447,7 @@ mod tests {
         assert!(read("a = \n").unwrap_err().starts_with("recipe:1: is not TOML"));
         assert!(read("dataset = 3\n").unwrap_err().contains("[[dataset]]"));
         assert!(read("dataset = [\"a\"]\n").unwrap_err().contains("[[dataset]]"));
-        let error = Recipe::read(Path::new("not-there.toml")).unwrap_err();
+        let error = Recipe::<LbcConfig>::read(Path::new("not-there.toml")).unwrap_err();
         assert!(error.is_unusable_input(), "{error}");
         assert!(error.to_string().contains("cannot read the recipe not-there.toml"), "{error}");
     }

@@ -33,7 +33,7 @@ pub use save::{Checkpoint, PUBLISHED_SHARD_BYTES};
 pub use shapes::{Shapes, dead_tensors, wanted_tensors};
 pub use shards::split_into_shards;
 
-use crate::config::OpenVlaConfig;
+use crate::config::{ActionStreamConfig, OpenVlaConfig};
 use crate::error::ModelError;
 use crate::image::ImageProcessor;
 use crate::json::keys::JOINT_PROCESSOR;
@@ -86,6 +86,14 @@ fn read_images(dir: &Path, config: &OpenVlaConfig) -> Result<ImageProcessor, Mod
         return Err(file.refuse("image_processor", wanted));
     }
     Ok(processor)
+}
+
+/// The streams that the `adapter` was trained to emit, if it says so.
+pub fn read_adapter_stream(
+    adapter: Option<&Path>,
+) -> Result<Option<ActionStreamConfig>, ModelError> {
+    let path = adapter.map(|folder| folder.join(adapter::ADAPTER_STREAM_FILE));
+    path.filter(|path| json::is_there(path)).map(|path| ActionStreamConfig::read(&path)).transpose()
 }
 
 /// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the

@@ -220,6 +220,14 @@ fn vision(root: &Object<'_>) -> Result<Option<VisionConfig>, ModelError> {
     Ok(Some(VisionConfig { featurizer, fused_featurizer }))
 }
 
+impl ActionStreamConfig {
+    /// Reads the file at `path`, which holds the keys of config.json's `action_stream`.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let value = json::read(path)?;
+        action_stream(&Object::root(path, &value)?)
+    }
+}
+
 fn action_stream(stream: &Object<'_>) -> Result<ActionStreamConfig, ModelError> {
     stream.check(&ACTION_STREAM)?;
     let d = ActionStreamConfig::default();

@@ -8,7 +8,7 @@
 //! Prints one line of JSON.
 
 use jaco_dataset::{Dataset, DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
-use jaco_training::{DatasetSource, LbcConfig, Loader};
+use jaco_training::{DatasetSource, Loader, TrainConfig};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -99,8 +99,12 @@ fn rows(dir: &Path, seconds: f64) -> Done {
 /// Batches of 64 as training draws them: augmented, normalised for both towers, with tokens.
 fn batches(dir: &Path, model: &Path, cache: &str, seconds: f64) -> Done {
     jaco_training::tune_allocator();
-    let config =
-        LbcConfig { cache: cache.to_owned(), horizon: 2, batch_size: 64, ..LbcConfig::default() };
+    let config = TrainConfig {
+        cache: cache.to_owned(),
+        horizon: 2,
+        batch_size: 64,
+        ..TrainConfig::default()
+    };
     let begin = Instant::now();
     let mut loader = Loader::open(model, &[DatasetSource::new(dir)], &config)?;
     let opened_s = begin.elapsed().as_secs_f64();

@@ -1,46 +1,25 @@
-//! From states to the tensors of one optimiser step: pictures with colour augmentation, token ids
-//! with noise on the action tokens, and what each supervised logits row should predict.
+//! From states to the tensors of one micro-batch: pictures, labels, token ids with noise on the
+//! action tokens, and what each supervised logits row should predict.
 //!
-//! Must never choose the states (see [`crate::sampling`]) or weigh the losses.
+//! An objective takes of it what it needs. Must never choose the states (see [`crate::sampling`])
+//! or weigh the losses.
 
-use crate::config::LbcConfig;
+use crate::augment::Normalisation;
+use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::loss::{Targets, target_row};
-use crate::random::{Purpose, generator, standard_normal, symmetric};
+use crate::random::{Purpose, WORDS_PER_NORMAL, generator_at, standard_normal};
+use crate::sampling::Draw;
 use crate::store::Store;
 use jaco_core::codec::ACTION_BINS;
 use jaco_core::{ACTION_DIMS, ActionUnit};
 use jaco_model::config::{OpenVlaConfig, UNIT_TOKENS};
-use jaco_model::image::ImageProcessor;
 use jaco_model::tokens::ActionVocab;
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// The dimension that is neither jittered nor softened.
 const GRIPPER: usize = ACTION_DIMS - 1;
-
-/// How the six channels of `pixel_values` are made of values in 0..=1: `gain * value + offset`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normalisation {
-    gain: [f64; 6],
-    offset: [f64; 6],
-}
-
-impl Normalisation {
-    /// What `images` does to a picture, found by asking it for black and white.
-    pub fn of(images: &ImageProcessor) -> Result<Self, TchError> {
-        let answer = |value: f64| -> Result<[f64; 6], TchError> {
-            let grey = Tensor::f_full([1, 3, 1, 1], value, (Kind::Double, Device::Cpu))?;
-            let channels = Vec::<f64>::try_from(images.normalize(&grey)?.f_flatten(0, -1)?)?;
-            <[f64; 6]>::try_from(channels).map_err(|found| {
-                TchError::Shape(format!("{} normalised channels, expected 6", found.len()))
-            })
-        };
-        let (offset, white) = (answer(0.0)?, answer(1.0)?);
-        Ok(Self { gain: std::array::from_fn(|i| white[i] - offset[i]), offset })
-    }
-}
 
 /// Where a supervised action token is: in which example of the batch, unit and dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +34,7 @@ pub struct Place {
     pub bin: u16,
 }
 
-/// The token part of a batch.
+/// The streams of a batch.
 pub struct StreamBatch {
     /// \[B, T\] int64: prompt, then the stream but for its last token.
     pub input_ids: Tensor,
@@ -66,18 +45,16 @@ pub struct StreamBatch {
     pub targets: Targets,
     /// What each action row stands for.
     pub places: Vec<Place>,
+    /// The unit that each separator ends, in the order of their rows.
+    pub separator_units: Vec<usize>,
 }
 
-/// The tensors of one step.
-pub struct Batch {
-    /// \[B, 6, S, S\] float32.
-    pub pixel_values: Tensor,
-    /// Standardised labels \[B, A\].
-    pub labels: Tensor,
-    /// Which labels are known \[B, A\].
+/// The labels of a batch.
+pub struct Labels {
+    /// Standardised \[B, A\], 0 where unknown.
+    pub values: Tensor,
+    /// 1 where a label is known \[B, A\].
     pub known: Tensor,
-    /// The streams; none for vision pretraining.
-    pub stream: Option<StreamBatch>,
 }
 
 /// Makes batches from a store.
@@ -85,7 +62,7 @@ pub struct BatchMaker<'a> {
     /// Where the states are.
     pub store: &'a Store,
     /// Hyper-parameters.
-    pub config: &'a LbcConfig,
+    pub config: &'a TrainConfig,
     /// Where the action tokens are.
     pub vocab: ActionVocab,
     /// How pictures are normalised.
@@ -100,7 +77,7 @@ impl<'a> BatchMaker<'a> {
     /// A maker for the model of `model`.
     pub fn new(
         store: &'a Store,
-        config: &'a LbcConfig,
+        config: &'a TrainConfig,
         model: &OpenVlaConfig,
         normalisation: Normalisation,
         device: Device,
@@ -109,81 +86,59 @@ impl<'a> BatchMaker<'a> {
         Self { store, config, vocab, normalisation, patches, device }
     }
 
-    /// The batch of training step `step` with streams of `horizon` units (0 = none): augmented and
-    /// with noise on the tokens that are fed in.
-    pub fn training(&self, states: &[u32], horizon: usize, step: u64) -> Result<Batch, TrainError> {
-        let mut colour = generator(self.config.seed, Purpose::Augmentation, step);
-        let mut jitter = generator(self.config.seed, Purpose::TokenJitter, step);
-        self.assemble(states, horizon, Some(&mut colour), Some(&mut jitter))
+    /// `pixel_values` \[B, 6, S, S\] (float32) of a micro-batch, augmented.
+    pub fn pictures(&self, draw: &Draw) -> Result<Tensor, TrainError> {
+        let pictures = self.store.pictures.gather(draw.states, self.device)?;
+        Ok(self.normalisation.varied(&pictures, self.config, draw)?)
     }
 
-    /// The batch of `states` as they are.
-    pub fn validation(&self, states: &[u32], horizon: usize) -> Result<Batch, TrainError> {
-        self.assemble(states, horizon, None, None)
+    /// `pixel_values` \[B, 6, S, S\] (float32) of states as they are.
+    pub fn plain_pictures(&self, states: &[u32]) -> Result<Tensor, TrainError> {
+        let pictures = self.store.pictures.gather(states, self.device)?;
+        Ok(self.normalisation.plain(&pictures)?)
     }
 
+    /// The labels of states.
+    pub fn labels(&self, states: &[u32]) -> Result<Labels, TchError> {
+        let index: Vec<i64> = states.iter().map(|&state| i64::from(state)).collect();
+        let index = Tensor::f_from_slice(&index)?.f_to_device(self.device)?;
+        Ok(Labels {
+            values: self.store.labels.f_index_select(0, &index)?,
+            known: self.store.known.f_index_select(0, &index)?,
+        })
+    }
+
+    /// The expert's streams of a micro-batch, cut to `horizon` units, with noise of the standard
+    /// deviation `jitter_bins` on the tokens that are fed in.
+    pub fn streams(
+        &self,
+        draw: &Draw,
+        horizon: usize,
+        jitter_bins: f64,
+    ) -> Result<StreamBatch, TchError> {
+        let words = draw.first * horizon * GRIPPER * WORDS_PER_NORMAL;
+        let seed = self.config.seed;
+        let mut rng = generator_at(seed, Purpose::TokenJitter, draw.step, words);
+        self.assemble(draw.states, horizon, |unit| jittered(unit, jitter_bins, &mut rng))
+    }
+
+    /// The expert's streams of states, cut to `horizon` units, as they are.
+    pub fn plain_streams(&self, states: &[u32], horizon: usize) -> Result<StreamBatch, TchError> {
+        self.assemble(states, horizon, |unit| *unit)
+    }
+
+    /// Supervised tokens in the streams of `states` when they are cut to `horizon` units.
+    pub fn supervised_tokens(&self, states: &[u32], horizon: usize) -> usize {
+        let units = states.iter().map(|&state| self.store.answer(state).supervised.min(horizon));
+        units.sum::<usize>() * UNIT_TOKENS
+    }
+
+    /// The streams, of which `feed` makes what is fed in.
     fn assemble(
         &self,
         states: &[u32],
         horizon: usize,
-        colour: Option<&mut ChaCha8Rng>,
-        jitter: Option<&mut ChaCha8Rng>,
-    ) -> Result<Batch, TrainError> {
-        let index: Vec<i64> = states.iter().map(|&state| i64::from(state)).collect();
-        let index = Tensor::f_from_slice(&index)?.f_to_device(self.device)?;
-        let stream = if horizon > 0 { Some(self.streams(states, horizon, jitter)?) } else { None };
-        Ok(Batch {
-            pixel_values: self.pictures(states, colour)?,
-            labels: self.store.labels.f_index_select(0, &index)?,
-            known: self.store.known.f_index_select(0, &index)?,
-            stream,
-        })
-    }
-
-    /// Contrast, brightness and normalisation are one multiplication and addition per example and
-    /// channel. With the picture in -1..=1, contrast multiplies (a common factor and half as much
-    /// again per channel) and brightness adds.
-    fn pictures(
-        &self,
-        states: &[u32],
-        mut colour: Option<&mut ChaCha8Rng>,
-    ) -> Result<Tensor, TrainError> {
-        let (mut scales, mut shifts) = (Vec::new(), Vec::new());
-        for _ in states {
-            let (contrast, brightness) = match colour.as_deref_mut() {
-                Some(rng) => {
-                    let common = symmetric(rng, self.config.contrast);
-                    let channels: [f64; 3] = std::array::from_fn(|_| {
-                        1.0 + common + 0.5 * symmetric(rng, self.config.contrast)
-                    });
-                    (channels, symmetric(rng, self.config.brightness))
-                }
-                None => ([1.0; 3], 0.0),
-            };
-            for channel in 0..6 {
-                let Normalisation { gain, offset } = self.normalisation;
-                let (contrast, gain) = (contrast[channel % 3], gain[channel]);
-                let shift = gain * 0.5 * (1.0 + brightness - contrast) + offset[channel];
-                scales.push((gain * contrast / 255.0) as f32);
-                shifts.push(shift as f32);
-            }
-        }
-        let factors = |values: &[f32]| -> Result<Tensor, TchError> {
-            Tensor::f_from_slice(values)?.f_view([-1, 2, 3, 1, 1])?.f_to_device(self.device)
-        };
-        let pictures = self.store.pictures.gather(states, self.device)?;
-        let planes = pictures.f_permute([0, 3, 1, 2])?.f_contiguous()?.f_to_kind(Kind::Float)?;
-        let (_, _, height, width) = planes.size4()?;
-        // Both towers see the same picture, normalised each its own way.
-        let both = factors(&shifts)?.f_addcmul(&planes.f_unsqueeze(1)?, &factors(&scales)?)?;
-        Ok(both.f_view([-1, 6, height, width])?)
-    }
-
-    fn streams(
-        &self,
-        states: &[u32],
-        horizon: usize,
-        mut jitter: Option<&mut ChaCha8Rng>,
+        mut feed: impl FnMut(&ActionUnit) -> ActionUnit,
     ) -> Result<StreamBatch, TchError> {
         let answers: Vec<_> = states.iter().map(|&state| self.store.answer(state)).collect();
         let longest = answers.iter().map(|answer| answer.prompt.len()).max().unwrap_or(0);
@@ -191,15 +146,12 @@ impl<'a> BatchMaker<'a> {
         let mut ids = Vec::with_capacity(states.len() * length);
         let (mut action_rows, mut separator_rows) = (Vec::new(), Vec::new());
         let (mut table_rows, mut places) = (Vec::new(), Vec::new());
+        let mut separator_units = Vec::new();
         for (example, answer) in answers.iter().enumerate() {
             let begin = ids.len();
             ids.extend(answer.prompt);
             for unit in &answer.units[..horizon] {
-                let fed = match jitter.as_deref_mut() {
-                    Some(rng) => self.jittered(unit, rng),
-                    None => *unit,
-                };
-                ids.extend(self.vocab.unit_tokens(&fed));
+                ids.extend(self.vocab.unit_tokens(&feed(unit)));
             }
             // A shorter prompt leaves room on the right, which nothing before it can see.
             ids.resize(begin + length, self.vocab.separator());
@@ -216,6 +168,7 @@ impl<'a> BatchMaker<'a> {
                     places.push(Place { example, unit, dimension, bin });
                 }
                 separator_rows.push(row(unit * UNIT_TOKENS + ACTION_DIMS));
+                separator_units.push(unit);
             }
         }
         let tokens = vec![self.vocab.separator(); separator_rows.len()];
@@ -226,33 +179,29 @@ impl<'a> BatchMaker<'a> {
             rows: to_device(&action_rows)?,
             targets: Targets { table_rows: to_device(&table_rows)?, tokens: to_device(&tokens)? },
             places,
+            separator_units,
         })
-    }
-
-    fn jittered(&self, unit: &ActionUnit, rng: &mut ChaCha8Rng) -> ActionUnit {
-        let mut fed = *unit;
-        for bin in &mut fed.0[..GRIPPER] {
-            let noise = (standard_normal(rng) * self.config.token_jitter_bins).round();
-            *bin = (f64::from(*bin) + noise).clamp(1.0, f64::from(ACTION_BINS)) as u16;
-        }
-        fed
     }
 }
 
-/// The stream length of training step `step`: short in the configured share of the steps.
-pub fn stream_length(config: &LbcConfig, step: u64) -> usize {
-    let draw: f64 = generator(config.seed, Purpose::StreamLength, step).random();
-    if draw < config.short_stream_fraction { config.short_horizon } else { config.horizon }
+fn jittered(unit: &ActionUnit, bins: f64, rng: &mut ChaCha8Rng) -> ActionUnit {
+    let mut fed = *unit;
+    for bin in &mut fed.0[..GRIPPER] {
+        let noise = (standard_normal(rng) * bins).round();
+        *bin = (f64::from(*bin) + noise).clamp(1.0, f64::from(ACTION_BINS)) as u16;
+    }
+    fed
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::choices::Augmentation;
     use crate::pictures::MemoryPictures;
     use crate::store::{EpisodeRows, StoreBuilder};
     use jaco_core::Frame;
-    use jaco_model::image::ResizeStrategy;
+    use jaco_model::image::{ImageProcessor, ResizeStrategy};
     use std::path::Path;
 
     const SIDE: i64 = 8;
@@ -290,12 +239,16 @@ mod tests {
         builder.finish(None, None, pictures, Device::Cpu).unwrap()
     }
 
-    fn with_maker<T>(config: &LbcConfig, f: impl FnOnce(&BatchMaker) -> T) -> T {
+    fn with_maker<T>(config: &TrainConfig, f: impl FnOnce(&BatchMaker) -> T) -> T {
         let store = store();
         let normalisation =
             Normalisation::of(&ImageProcessor::new(SIDE as usize, ResizeStrategy::default()))
                 .unwrap();
         f(&BatchMaker::new(&store, config, &model(), normalisation, Device::Cpu))
+    }
+
+    fn whole(step: u64, states: &[u32]) -> Draw<'_> {
+        Draw::parts(step, states, 1).next().unwrap()
     }
 
     fn ids(stream: &StreamBatch) -> Vec<Vec<i64>> {
@@ -304,10 +257,9 @@ mod tests {
 
     #[test]
     fn every_supervised_row_predicts_the_token_that_follows_it() {
-        with_maker(&LbcConfig::default(), |maker| {
+        with_maker(&TrainConfig::default(), |maker| {
             let states = [0, 8];
-            let batch = maker.validation(&states, 3).unwrap();
-            let stream = batch.stream.unwrap();
+            let stream = maker.plain_streams(&states, 3).unwrap();
             let ids = ids(&stream);
             let length = ids[0].len();
             assert_eq!(
@@ -338,9 +290,9 @@ mod tests {
 
     #[test]
     fn units_after_a_perturbed_step_and_after_the_end_are_not_supervised() {
-        with_maker(&LbcConfig::default(), |maker| {
+        with_maker(&TrainConfig::default(), |maker| {
             let supervised = |state: u32| {
-                let stream = maker.validation(&[state], 3).unwrap().stream.unwrap();
+                let stream = maker.plain_streams(&[state], 3).unwrap();
                 (stream.places.len(), stream.targets.tokens.size1().unwrap())
             };
             assert_eq!(supervised(0), (21, 3), "steps 0, 1 and the perturbed 2");
@@ -353,8 +305,8 @@ mod tests {
 
     #[test]
     fn a_short_stream_is_a_short_sequence() {
-        with_maker(&LbcConfig::default(), |maker| {
-            let stream = maker.validation(&[0, 1], 1).unwrap().stream.unwrap();
+        with_maker(&TrainConfig::default(), |maker| {
+            let stream = maker.plain_streams(&[0, 1], 1).unwrap();
             assert_eq!(stream.input_ids.size(), [2, 3 + 7]);
             assert_eq!(stream.places.len(), 14);
         });
@@ -362,11 +314,10 @@ mod tests {
 
     #[test]
     fn jitter_moves_inputs_only_and_never_the_gripper() {
-        let config = LbcConfig { token_jitter_bins: 40.0, ..LbcConfig::default() };
-        with_maker(&config, |maker| {
+        with_maker(&TrainConfig::default(), |maker| {
             let states = [0, 3, 6, 7];
-            let clean = maker.validation(&states, 3).unwrap().stream.unwrap();
-            let noisy = maker.training(&states, 3, 5).unwrap().stream.unwrap();
+            let clean = maker.plain_streams(&states, 3).unwrap();
+            let noisy = maker.streams(&whole(5, &states), 3, 40.0).unwrap();
             assert_eq!(clean.targets.table_rows, noisy.targets.table_rows);
             assert_eq!(clean.places, noisy.places);
             assert_eq!(clean.rows, noisy.rows);
@@ -391,8 +342,8 @@ mod tests {
 
     #[test]
     fn targets_are_soft_but_for_the_gripper() {
-        with_maker(&LbcConfig::default(), |maker| {
-            let stream = maker.validation(&[0], 1).unwrap().stream.unwrap();
+        with_maker(&TrainConfig::default(), |maker| {
+            let stream = maker.plain_streams(&[0], 1).unwrap();
             let rows = Vec::<i64>::try_from(&stream.targets.table_rows).unwrap();
             assert!(rows[..6].iter().all(|&row| row < 256));
             assert_eq!(rows[6], target_row(256, true));
@@ -401,8 +352,8 @@ mod tests {
 
     #[test]
     fn an_unaugmented_picture_is_what_the_policy_will_see() {
-        with_maker(&LbcConfig::default(), |maker| {
-            let batch = maker.validation(&[4], 0).unwrap();
+        with_maker(&TrainConfig::default(), |maker| {
+            let pixel_values = maker.plain_pictures(&[4]).unwrap();
             let stored = maker.store.pictures.gather(&[4], Device::Cpu).unwrap();
             let rgb = Vec::<u8>::try_from(stored.flatten(0, -1)).unwrap();
             let side = SIDE as u32;
@@ -416,18 +367,18 @@ mod tests {
             };
             let processor = ImageProcessor::new(SIDE as usize, ResizeStrategy::default());
             let seen = processor.pixel_values(&[&frame], Device::Cpu).unwrap();
-            let difference = (batch.pixel_values - seen).abs().max().double_value(&[]);
+            let difference = (pixel_values - seen).abs().max().double_value(&[]);
             assert!(difference < 1e-5, "{difference}");
         });
     }
 
     #[test]
     fn augmentation_is_an_affine_change_of_each_channel_within_its_limits() {
-        with_maker(&LbcConfig::default(), |maker| {
-            let plain = maker.validation(&[4], 0).unwrap().pixel_values;
-            let changed = maker.training(&[4], 0, 9).unwrap().pixel_values;
-            assert_eq!(changed, maker.training(&[4], 0, 9).unwrap().pixel_values);
-            assert_ne!(changed, maker.training(&[4], 0, 10).unwrap().pixel_values);
+        with_maker(&TrainConfig::default(), |maker| {
+            let plain = maker.plain_pictures(&[4]).unwrap();
+            let changed = maker.pictures(&whole(9, &[4])).unwrap();
+            assert_eq!(changed, maker.pictures(&whole(9, &[4])).unwrap());
+            assert_ne!(changed, maker.pictures(&whole(10, &[4])).unwrap());
             // The last three channels are in -1..=1, where contrast is a factor.
             for channel in 3..6 {
                 let pixels = |picture: &Tensor| {
@@ -445,11 +396,27 @@ mod tests {
         });
     }
 
+    /// Accumulation must not change what is learnt: parts of a batch are what they are in it.
     #[test]
-    fn half_of_the_steps_have_short_streams() {
-        let config = LbcConfig::default();
-        let short = (0..2000).filter(|&step| stream_length(&config, step) == 1).count();
-        // Five standard deviations of a binomial of 2000 and one half.
-        assert!((888..=1112).contains(&short), "{short}");
+    fn a_part_of_a_batch_is_that_part_of_the_whole() {
+        for augmentation in [Augmentation::Colour, Augmentation::Openvla] {
+            let config = TrainConfig { augmentation, ..TrainConfig::default() };
+            with_maker(&config, |maker| {
+                let states = [0, 3, 1, 4, 2];
+                let all = whole(5, &states);
+                let (pictures, streams) =
+                    (maker.pictures(&all).unwrap(), maker.streams(&all, 3, 9.0).unwrap());
+                let mut first = 0;
+                for part in Draw::parts(5, &states, 2) {
+                    let count = part.states.len() as i64;
+                    let wanted = pictures.narrow(0, first, count);
+                    assert_eq!(maker.pictures(&part).unwrap(), wanted);
+                    let wanted = streams.input_ids.narrow(0, first, count);
+                    assert_eq!(maker.streams(&part, 3, 9.0).unwrap().input_ids, wanted);
+                    first += count;
+                }
+                assert_eq!(first, 5);
+            });
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! Owns the choice, the folders, their room, and what is said of it. Must never gather a batch.
 
 use crate::error::TrainError;
-use crate::memory::available_bytes;
+use crate::memory::fits_in_memory;
 use crate::reading::Camera;
 use jaco_dataset::{Dataset, RecordFile, RecordWriter, Records, remove_partial_records};
 use jaco_model::image::{ImageProcessor, Picture};
@@ -23,8 +23,6 @@ use std::path::{Path, PathBuf};
 
 /// Changes when the same picture is brought to its square in another way than before.
 const VERSION: u32 = 1;
-/// Of the memory that is free, pictures that need no more than this part stay there.
-const MEMORY_PART: u64 = 4;
 
 /// Where pictures are to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +105,7 @@ pub fn place<'a>(
 ) -> Result<(Vec<Cache<'a>>, PicturesReport), TrainError> {
     let choice = Choice::of(text)?;
     let in_memory = (states * side * side * 3) as u64;
-    let fits = || available_bytes().is_none_or(|free| in_memory <= free / MEMORY_PART);
-    if choice == Choice::Memory || choice == Choice::Auto && fits() {
+    if choice == Choice::Memory || choice == Choice::Auto && fits_in_memory(in_memory) {
         return Ok((Vec::new(), PicturesReport { bytes: in_memory, ..PicturesReport::default() }));
     }
     let mut caches: Vec<Cache> = Vec::new();

@@ -1,48 +1,56 @@
-//! Hyper-parameters of a training run, and what is trained from what.
+//! Hyper-parameters that all stages share, and what a stage's own must be able to do.
 //!
-//! Owns names, defaults and their check. Must never read a file or touch a tensor.
+//! A recipe or training state holds both kinds side by side in one flat list of keys, so no two
+//! may share a name. Owns names, defaults and their check. Must never read a file or touch a
+//! tensor.
 
+use crate::choices::{Augmentation, Precision, Trainable};
 use crate::error::TrainError;
-use crate::reading::DatasetSource;
-use jaco_core::Clock;
+use crate::stage::Stage;
+use jaco_core::Word;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use serde_json::{Map, Value};
+use std::fmt::Debug;
 use tch::Device;
 
-/// Hyper-parameters of [`train_lbc`](crate::train_lbc); [`train_vision`](crate::train_vision)
-/// uses those that do not speak of streams or tokens.
+/// Hyper-parameters that all stages share.
 ///
 /// The defaults are for a model of a few million parameters trained from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LbcConfig {
+#[serde(default)]
+pub struct TrainConfig {
     /// Units in a full stream, the largest horizon that the policy can then be asked for.
     pub horizon: usize,
+    /// Longest sequence \[positions\], patches included; 0 = what the model has.
+    pub context: usize,
     /// Optimiser steps in all.
     pub steps: u64,
-    /// States in a batch.
+    /// States in the batch of an optimiser step.
     pub batch_size: usize,
-    /// Share of the batches whose streams are cut to `short_horizon` units. All of such a batch's
-    /// loss lies on the first units, which decide how well the policy aims: later units can copy
-    /// earlier ones under teacher forcing.
-    pub short_stream_fraction: f64,
-    /// Units in the streams of a short batch.
-    pub short_horizon: usize,
-    /// Standard deviation \[bins\] of the noise on the action tokens that are fed in (gripper
-    /// excepted; targets stay clean). Without it the policy learns to read meaning into exact
-    /// bins and fails when its own tokens differ from the expert's.
-    pub token_jitter_bins: f64,
-    /// Standard deviation \[bins\] of the Gaussian targets; 0 = one-hot. The gripper's are one-hot
-    /// always.
-    pub target_sigma_bins: f64,
-    /// Weight of the regression of simulator labels beside the token loss; unused where the data
-    /// have no labels.
-    pub aux_weight: f64,
+    /// Parts that a batch is computed in, one after the other; the gradients add up to those of
+    /// the whole.
+    pub accumulation: usize,
+    /// What is trained.
+    pub trainable: Trainable,
+    /// Rank of the adapters, where adapters are trained; 0 = that of the adapter that is trained
+    /// further, or OpenVLA's 32.
+    pub lora_rank: i64,
+    /// Numerator of the adapters' scale; 0 = min(rank, 16).
+    pub lora_alpha: f64,
+    /// Maps that get an adapter: `all-linear` as OpenVLA resolves it, or ends of module paths
+    /// with commas between them.
+    pub lora_targets: String,
+    /// Element type of the frozen weights below adapters.
+    pub base_dtype: Precision,
+    /// Element type that the model computes in; losses, gradients and weights that are trained
+    /// stay float32.
+    pub compute_dtype: Precision,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Steps of linear warm-up.
     pub warmup_steps: u64,
-    /// Where the cosine ends, as a share of the peak.
+    /// Where the cosine ends, as a share of the peak; 1 = a constant rate.
     pub final_learning_rate_fraction: f64,
     /// AdamW's coefficients for the running means of the gradient and its square.
     pub betas: [f64; 2],
@@ -52,9 +60,13 @@ pub struct LbcConfig {
     pub weight_decay: f64,
     /// Largest gradient norm over all parameters.
     pub clip_norm: f64,
-    /// Half-width of the random contrast factor, once for the picture and once per channel.
+    /// How pictures are varied; not at all where the vision towers stand still.
+    pub augmentation: Augmentation,
+    /// Half-width of the random contrast factor, once for the picture and once per channel; used
+    /// by the augmentation "colour".
     pub contrast: f64,
-    /// Half-width of the random brightness offset, as a share of half the value range.
+    /// Half-width of the random brightness offset, as a share of half the value range; used by
+    /// the augmentation "colour".
     pub brightness: f64,
     /// Decay of the moving average of the weights that is what gets saved; 0 = save the weights
     /// themselves. Early on the average follows faster: decay min(this, (step+1)/(step+10)).
@@ -81,21 +93,24 @@ pub struct LbcConfig {
     /// Where the pictures are kept: `auto` (in memory if they fit, else beside the dataset),
     /// `memory`, `beside`, or a folder.
     pub cache: String,
-    /// Save the checkpoint's weights in bfloat16, half the size; the training state stays float32.
+    /// Save what is trained in bfloat16, half the size; the training state stays float32.
     pub save_bf16: bool,
 }
 
-impl Default for LbcConfig {
+impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             horizon: 8,
+            context: 0,
             steps: 2000,
             batch_size: 64,
-            short_stream_fraction: 0.5,
-            short_horizon: 1,
-            token_jitter_bins: 2.5,
-            target_sigma_bins: 2.0,
-            aux_weight: 0.5,
+            accumulation: 1,
+            trainable: Trainable::All,
+            lora_rank: 0,
+            lora_alpha: 0.0,
+            lora_targets: ALL_LINEAR.to_owned(),
+            base_dtype: Precision::F32,
+            compute_dtype: Precision::F32,
             learning_rate: 1e-3,
             warmup_steps: 100,
             final_learning_rate_fraction: 0.03,
@@ -103,6 +118,7 @@ impl Default for LbcConfig {
             epsilon: 1e-8,
             weight_decay: 0.05,
             clip_norm: 1.0,
+            augmentation: Augmentation::Colour,
             contrast: 0.15,
             brightness: 0.1,
             ema_decay: 0.999,
@@ -121,75 +137,84 @@ impl Default for LbcConfig {
     }
 }
 
-impl LbcConfig {
+/// The word for all maps that OpenVLA's fine-tuning adapts.
+pub const ALL_LINEAR: &str = "all-linear";
+
+/// A setting: its name, its value, whether that holds, and what would.
+pub type Rule = (&'static str, f64, bool, &'static str);
+
+/// Refuses the first rule that does not hold, by its name and limits.
+pub fn hold(rules: impl IntoIterator<Item = Rule>) -> Result<(), TrainError> {
+    match rules.into_iter().find(|(_, _, holds, _)| !holds) {
+        Some((name, value, _, limits)) => Err(TrainError::Setting { name, value, limits }),
+        None => Ok(()),
+    }
+}
+
+/// The rule that `value` is finite and not negative.
+pub fn width(name: &'static str, value: f64) -> Rule {
+    (name, value, value.is_finite() && value >= 0.0, "finite and not negative")
+}
+
+/// The rule that `value` is a share.
+pub fn share(name: &'static str, value: f64) -> Rule {
+    (name, value, (0.0..=1.0).contains(&value), "0..=1")
+}
+
+/// The rule that `value` is above 0.
+pub fn positive(name: &'static str, value: f64) -> Rule {
+    (name, value, value.is_finite() && value > 0.0, "above 0")
+}
+
+fn below_one(name: &'static str, value: f64) -> Rule {
+    (name, value, (0.0..1.0).contains(&value), "0..1")
+}
+
+fn at_least_one(name: &'static str, value: u64) -> Rule {
+    (name, value as f64, value > 0, "at least 1")
+}
+
+impl TrainConfig {
     /// Checks every number; the error names the first one at fault and its limits.
     pub fn check(&self) -> Result<(), TrainError> {
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        let width = |value: f64| value.is_finite() && value >= 0.0;
-        let rules = [
+        hold([
             ("horizon", self.horizon as f64, (1..=64).contains(&self.horizon), "1..=64"),
-            ("steps", self.steps as f64, self.steps > 0, "at least 1"),
-            ("batch_size", self.batch_size as f64, self.batch_size > 0, "at least 1"),
+            at_least_one("steps", self.steps),
+            at_least_one("batch_size", self.batch_size as u64),
             (
-                "short_stream_fraction",
-                self.short_stream_fraction,
-                share(self.short_stream_fraction),
-                "0..=1",
+                "accumulation",
+                self.accumulation as f64,
+                (1..=self.batch_size).contains(&self.accumulation),
+                "1..=batch_size",
             ),
-            (
-                "short_horizon",
-                self.short_horizon as f64,
-                (1..=self.horizon).contains(&self.short_horizon),
-                "1..=horizon",
-            ),
-            (
-                "token_jitter_bins",
-                self.token_jitter_bins,
-                width(self.token_jitter_bins),
-                "finite and not negative",
-            ),
-            (
-                "target_sigma_bins",
-                self.target_sigma_bins,
-                width(self.target_sigma_bins),
-                "finite and not negative",
-            ),
-            ("aux_weight", self.aux_weight, width(self.aux_weight), "finite and not negative"),
-            ("learning_rate", self.learning_rate, positive(self.learning_rate), "above 0"),
-            (
-                "final_learning_rate_fraction",
-                self.final_learning_rate_fraction,
-                share(self.final_learning_rate_fraction),
-                "0..=1",
-            ),
-            ("betas[0]", self.betas[0], (0.0..1.0).contains(&self.betas[0]), "0..1"),
-            ("betas[1]", self.betas[1], (0.0..1.0).contains(&self.betas[1]), "0..1"),
-            ("epsilon", self.epsilon, positive(self.epsilon), "above 0"),
-            (
-                "weight_decay",
-                self.weight_decay,
-                width(self.weight_decay),
-                "finite and not negative",
-            ),
-            ("clip_norm", self.clip_norm, positive(self.clip_norm), "above 0"),
-            ("contrast", self.contrast, (0.0..1.0).contains(&self.contrast), "0..1"),
-            ("brightness", self.brightness, (0.0..1.0).contains(&self.brightness), "0..1"),
-            ("ema_decay", self.ema_decay, (0.0..1.0).contains(&self.ema_decay), "0..1"),
-            (
-                "validation_fraction",
-                self.validation_fraction,
-                (0.0..1.0).contains(&self.validation_fraction),
-                "0..1",
-            ),
-            ("report_every", self.report_every as f64, self.report_every > 0, "at least 1"),
-            ("validate_every", self.validate_every as f64, self.validate_every > 0, "at least 1"),
-            ("save_every", self.save_every as f64, self.save_every > 0, "at least 1"),
-            ("threads", self.threads as f64, self.threads > 0, "at least 1"),
-        ];
-        match rules.into_iter().find(|(_, _, holds, _)| !holds) {
-            Some((name, value, _, limits)) => Err(TrainError::Setting { name, value, limits }),
-            None => self.device().map(drop),
+            ("lora_rank", self.lora_rank as f64, (0..=1024).contains(&self.lora_rank), "0..=1024"),
+            width("lora_alpha", self.lora_alpha),
+            positive("learning_rate", self.learning_rate),
+            share("final_learning_rate_fraction", self.final_learning_rate_fraction),
+            below_one("betas[0]", self.betas[0]),
+            below_one("betas[1]", self.betas[1]),
+            positive("epsilon", self.epsilon),
+            width("weight_decay", self.weight_decay),
+            positive("clip_norm", self.clip_norm),
+            below_one("contrast", self.contrast),
+            below_one("brightness", self.brightness),
+            below_one("ema_decay", self.ema_decay),
+            below_one("validation_fraction", self.validation_fraction),
+            at_least_one("report_every", self.report_every),
+            at_least_one("validate_every", self.validate_every),
+            at_least_one("save_every", self.save_every),
+            at_least_one("threads", self.threads as u64),
+        ])?;
+        self.device().map(drop)
+    }
+
+    /// The words that the setting `name` takes; none if it takes something else.
+    pub fn words(name: &str) -> Option<Vec<&'static str>> {
+        match name {
+            "trainable" => Some(names_of::<Trainable>()),
+            "base_dtype" | "compute_dtype" => Some(names_of::<Precision>()),
+            "augmentation" => Some(names_of::<Augmentation>()),
+            _ => None,
         }
     }
 
@@ -204,32 +229,67 @@ impl LbcConfig {
         let present = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
         if number < present { Ok(Device::Cuda(number)) } else { Err(unknown()) }
     }
+
+    /// The settings with those that do not change what is learnt made equal.
+    pub fn essential(&self) -> Self {
+        Self {
+            validation_states: 0,
+            report_every: 1,
+            validate_every: 1,
+            save_every: 1,
+            threads: 1,
+            device: String::new(),
+            save_bf16: false,
+            cache: String::new(),
+            ..self.clone()
+        }
+    }
 }
 
-/// What a run starts from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Fresh weights for the model described in a folder with config.json and tokenizer.json.
-    Fresh {
-        /// The folder.
-        model_dir: PathBuf,
-    },
-    /// The weights and action statistics of a checkpoint.
-    Checkpoint(PathBuf),
-    /// The training state in the output folder, continued as if it had never stopped.
-    Resume,
+/// All words of `T`.
+pub fn names_of<T: Word>() -> Vec<&'static str> {
+    T::ALL.iter().map(|word| word.name()).collect()
 }
 
-/// What to train on, from what, and where to.
-pub struct TrainRequest<'a> {
-    /// The datasets; at least one.
-    pub datasets: Vec<DatasetSource>,
-    /// What to start from.
-    pub start: Start,
-    /// Folder of the checkpoint to write, with `training/` in it.
-    pub out: PathBuf,
-    /// For the throughput that is reported; decides nothing.
-    pub clock: &'a dyn Clock,
+/// The hyper-parameters of one stage beside [`TrainConfig`].
+pub trait StageConfig: Clone + Default + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// The stage.
+    const STAGE: Stage;
+
+    /// Checks every number, also against those that all stages share.
+    fn check(&self, train: &TrainConfig) -> Result<(), TrainError>;
+
+    /// What the shared ones are where nothing is said in this stage.
+    fn train_defaults() -> TrainConfig {
+        TrainConfig::default()
+    }
+
+    /// The words that the stage's own setting `name` takes; none if it takes something else.
+    fn words(_name: &str) -> Option<Vec<&'static str>> {
+        None
+    }
+}
+
+/// Both kinds of hyper-parameters in one list, as recipes and training states have them.
+pub fn flat<S: StageConfig>(train: &TrainConfig, own: &S) -> Map<String, Value> {
+    let map = |value: serde_json::Result<Value>| match value {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    let mut all = map(serde_json::to_value(train));
+    all.extend(map(serde_json::to_value(own)));
+    all
+}
+
+/// Both kinds out of one list; what it does not say is as by default, and keys of others are left
+/// aside.
+pub fn unflat<S: StageConfig>(
+    list: &Map<String, Value>,
+) -> Result<(TrainConfig, S), serde_json::Error> {
+    let mut all = flat(&S::train_defaults(), &S::default());
+    all.extend(list.clone());
+    let all = Value::Object(all);
+    Ok((serde_json::from_value(all.clone())?, serde_json::from_value(all)?))
 }
 
 #[cfg(test)]
@@ -239,22 +299,24 @@ mod tests {
 
     #[test]
     fn defaults_pass_their_own_check() {
-        LbcConfig::default().check().unwrap();
+        TrainConfig::default().check().unwrap();
     }
 
     #[test]
     fn a_bad_setting_is_named_with_its_limits() {
-        let config = LbcConfig { short_horizon: 9, ..LbcConfig::default() };
+        let config = TrainConfig { accumulation: 65, ..TrainConfig::default() };
         let text = config.check().unwrap_err().to_string();
-        assert!(text.contains("short_horizon = 9") && text.contains("1..=horizon"), "{text}");
-        let config = LbcConfig { device: "tpu".into(), ..LbcConfig::default() };
+        assert!(text.contains("accumulation = 65") && text.contains("1..=batch_size"), "{text}");
+        let config = TrainConfig { device: "tpu".into(), ..TrainConfig::default() };
         assert!(config.check().unwrap_err().to_string().contains("tpu"));
     }
 
+    /// Each setting that takes words says which, or a recipe could hold none of them.
     #[test]
-    fn a_misspelt_setting_is_refused() {
-        assert!(serde_json::from_str::<LbcConfig>(r#"{"batchsize": 3}"#).is_err());
-        let partial: LbcConfig = serde_json::from_str(r#"{"batch_size": 3}"#).unwrap();
-        assert_eq!(partial, LbcConfig { batch_size: 3, ..LbcConfig::default() });
+    fn the_words_of_a_setting_are_those_that_it_is_read_from() {
+        for (name, value) in [("trainable", "lora"), ("augmentation", "openvla")] {
+            assert!(TrainConfig::words(name).unwrap().contains(&value));
+        }
+        assert_eq!(TrainConfig::words("device"), None);
     }
 }

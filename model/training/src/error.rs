@@ -1,5 +1,7 @@
 //! Why a training run cannot start, go on or be resumed.
 
+use crate::choices::Trainable;
+use crate::stage::Stage;
 use jaco_core::codec::StatisticsError;
 use jaco_dataset::DatasetError;
 use jaco_model::error::ModelError;
@@ -15,7 +17,7 @@ pub enum TrainError {
     /// A hyper-parameter outside its limits.
     #[error("training setting {name} = {value} is outside its limits: {limits}")]
     Setting {
-        /// Name in [`LbcConfig`](crate::LbcConfig).
+        /// Name in a recipe.
         name: &'static str,
         /// Its value.
         value: f64,
@@ -78,6 +80,61 @@ pub enum TrainError {
         "vision pretraining needs simulator labels: no dataset has observation.environment_state"
     )]
     NoLabels,
+    /// A stage of which nothing would be trained.
+    #[error("trainable = \"{trainable}\": the stage {stage} trains all weights")]
+    NothingTrained {
+        /// The stage.
+        stage: Stage,
+        /// What was asked for.
+        trainable: Trainable,
+    },
+    /// Only a part is trained, of weights that nobody trained before.
+    #[error(
+        "trainable = \"{0}\": the weights that stand still must come from a checkpoint; name one \
+         with --init"
+    )]
+    NothingBelow(Trainable),
+    /// An adapter to go on from where none is trained.
+    #[error(
+        "{}: an adapter is trained further with --lora RANK (trainable = \"lora\"), not with \
+         trainable = \"{trainable}\"", dir.display()
+    )]
+    AdapterNotTrained {
+        /// The adapter's folder.
+        dir: PathBuf,
+        /// What was asked for.
+        trainable: Trainable,
+    },
+    /// An adapter of another rank than was asked for.
+    #[error("{}: the adapter has rank {found}, asked for is {wanted}; leave --lora out", dir.display())]
+    AdapterRank {
+        /// The adapter's folder.
+        dir: PathBuf,
+        /// Its rank.
+        found: i64,
+        /// The rank that was asked for.
+        wanted: i64,
+    },
+    /// The checkpoint below adapters is another one than before.
+    #[error(
+        "{}: the weights there are not those that the adapter in training began on; put them back \
+         or start a new run", dir.display()
+    )]
+    OtherBase {
+        /// The checkpoint's folder.
+        dir: PathBuf,
+    },
+    /// Sequences longer than was asked for.
+    #[error(
+        "the longest sequence takes {needed} positions, context = {context}; shorten the \
+         instruction or the horizon, or raise context"
+    )]
+    Context {
+        /// Positions that are needed.
+        needed: usize,
+        /// What was asked for.
+        context: usize,
+    },
     /// A resumed run whose settings differ from those of the state it continues.
     #[error(
         "{}: the run cannot be resumed with other settings: {difference}; \

@@ -1,22 +1,79 @@
-//! Language-conditioned behaviour cloning of action streams (L-BC): all weights learn to continue
+//! Language-conditioned behaviour cloning of action streams (L-BC): the policy learns to continue
 //! picture and instruction with the tokens of the expert's stream.
 //!
 //! Next-token loss over the full vocabulary; the regression of simulator labels goes on beside it
-//! where the data have labels.
+//! where the data have labels and the vision towers are trained.
 
-use crate::batch::{Batch, stream_length};
-use crate::config::{LbcConfig, TrainRequest};
+use crate::config::{StageConfig, TrainConfig, hold, share, width};
 use crate::error::TrainError;
-use crate::loss::{label_loss, target_table, token_loss};
-use crate::metrics::ValidationSums;
+use crate::loss::{target_table, token_loss};
 use crate::network::Network;
+use crate::objective::{HeldOut, Losses, Objective, StepContext, UseOfLabels};
 use crate::progress::{Progress, Summary};
-use crate::run::{Losses, Objective, run};
-use crate::state::Stage;
-use jaco_core::codec::ACTION_BINS;
+use crate::random::{Purpose, generator};
+use crate::request::TrainRequest;
+use crate::run::run;
+use crate::stage::Stage;
+use crate::sums::ValidationSums;
 use jaco_model::tokens::ActionVocab;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use tch::Tensor;
+
+/// Hyper-parameters of [`train_lbc`] beside those that all stages share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LbcConfig {
+    /// Share of the batches whose streams are cut to `short_horizon` units. All of such a batch's
+    /// loss lies on the first units, which decide how well the policy aims: later units can copy
+    /// earlier ones under teacher forcing.
+    pub short_stream_fraction: f64,
+    /// Units in the streams of a short batch.
+    pub short_horizon: usize,
+    /// Standard deviation \[bins\] of the noise on the action tokens that are fed in (gripper
+    /// excepted; targets stay clean). Without it the policy learns to read meaning into exact
+    /// bins and fails when its own tokens differ from the expert's.
+    pub token_jitter_bins: f64,
+    /// Standard deviation \[bins\] of the Gaussian targets; 0 = one-hot. The gripper's are one-hot
+    /// always.
+    pub target_sigma_bins: f64,
+    /// Weight of the regression of simulator labels beside the token loss; unused where the data
+    /// have no labels or the vision towers stand still.
+    pub aux_weight: f64,
+}
+
+impl Default for LbcConfig {
+    fn default() -> Self {
+        Self {
+            short_stream_fraction: 0.5,
+            short_horizon: 1,
+            token_jitter_bins: 2.5,
+            target_sigma_bins: 2.0,
+            aux_weight: 0.5,
+        }
+    }
+}
+
+impl StageConfig for LbcConfig {
+    const STAGE: Stage = Stage::Lbc;
+
+    fn check(&self, train: &TrainConfig) -> Result<(), TrainError> {
+        hold([
+            share("short_stream_fraction", self.short_stream_fraction),
+            (
+                "short_horizon",
+                self.short_horizon as f64,
+                (1..=train.horizon).contains(&self.short_horizon),
+                "1..=horizon",
+            ),
+            width("token_jitter_bins", self.token_jitter_bins),
+            width("target_sigma_bins", self.target_sigma_bins),
+            width("aux_weight", self.aux_weight),
+        ])
+    }
+}
 
 /// Trains a policy on expert streams and writes its checkpoint to `request.out`.
 ///
@@ -24,67 +81,90 @@ use tch::Tensor;
 /// are saved and the run ends.
 pub fn train_lbc(
     request: &TrainRequest,
-    config: &LbcConfig,
+    train: &TrainConfig,
+    own: &LbcConfig,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Summary, TrainError> {
     let make = |network: &Network, device| {
-        let table = target_table(config.target_sigma_bins, device)?;
+        let table = target_table(own.target_sigma_bins, device)?;
         let first_action = ActionVocab::new(&network.config).first();
-        Ok(Lbc { table, first_action, aux_weight: config.aux_weight })
+        Ok(Lbc { own: own.clone(), table, first_action })
     };
-    run(request, config, make, progress)
+    run(request, train, own, make, progress)
 }
 
 struct Lbc {
+    own: LbcConfig,
     table: Tensor,
     first_action: i64,
-    aux_weight: f64,
+}
+
+impl Lbc {
+    /// The stream length of training step `step`: short in the configured share of the steps.
+    fn stream_length(&self, train: &TrainConfig, step: u64) -> usize {
+        let draw: f64 = generator(train.seed, Purpose::StreamLength, step).random();
+        let short = draw < self.own.short_stream_fraction;
+        if short { self.own.short_horizon } else { train.horizon }
+    }
 }
 
 impl Objective for Lbc {
-    const STAGE: Stage = Stage::Lbc;
-
-    fn uses_labels(&self, config: &LbcConfig) -> bool {
-        config.aux_weight > 0.0
+    fn labels(&self) -> UseOfLabels {
+        if self.own.aux_weight > 0.0 { UseOfLabels::Optional } else { UseOfLabels::No }
     }
 
-    fn stream_length(&self, config: &LbcConfig, step: u64) -> usize {
-        stream_length(config, step)
-    }
-
-    fn losses(&self, network: &Network, batch: &Batch) -> Result<Losses, TrainError> {
-        let features = network.features(&batch.pixel_values)?;
-        let stream = batch.stream.as_ref().expect("a batch of this stage has streams");
-        let logits = network.stream_logits(&features, stream)?;
+    fn losses(&mut self, step: &StepContext) -> Result<Losses, TrainError> {
+        let horizon = self.stream_length(step.config, step.draw.step);
+        let stream = step.maker.streams(&step.draw, horizon, self.own.token_jitter_bins)?;
+        let features = step.features()?;
+        let logits = step.network.stream_logits(&features, &stream)?;
         let token = token_loss(&logits, &stream.targets, &self.table, self.first_action)?;
-        let Some(prediction) = network.labels(&features)? else {
-            return Ok(Losses { total: token.shallow_clone(), token: Some(token), label: None });
+        let token = step.token_share(token, horizon)?;
+        let mut values = BTreeMap::from([("token_loss", token.f_double_value(&[])?)]);
+        let Some(prediction) = step.network.labels(&features)? else {
+            return Ok(Losses { total: token, values });
         };
-        let label = label_loss(&prediction, &batch.labels, &batch.known)?;
-        let total = token.f_add(&label.f_mul_scalar(self.aux_weight)?)?;
-        Ok(Losses { total, token: Some(token), label: Some(label) })
+        let label = step.label_share(&prediction)?;
+        values.insert("label_loss", label.f_double_value(&[])?);
+        let total = token.f_add(&label.f_mul_scalar(self.own.aux_weight)?)?;
+        Ok(Losses { total, values })
     }
 
-    fn validate(
-        &self,
-        network: &Network,
-        batch: &Batch,
-        sums: &mut ValidationSums,
-    ) -> Result<(), TrainError> {
-        let features = network.features(&batch.pixel_values)?;
-        let stream = batch.stream.as_ref().expect("a batch of this stage has streams");
-        let logits = network.stream_logits(&features, stream)?;
-        let loss = token_loss(&logits, &stream.targets, &self.table, self.first_action)?;
-        let action_logits = logits.f_narrow(0, 0, stream.places.len() as i64)?.f_narrow(
-            1,
-            self.first_action,
-            i64::from(ACTION_BINS),
-        )?;
-        let rows = logits.size2()?.0 as usize;
-        sums.add_tokens(loss.f_double_value(&[])?, rows, &action_logits, &stream.places)?;
-        if let Some(prediction) = network.labels(&features)? {
-            sums.add_labels(&prediction, batch)?;
+    fn validate(&mut self, held: &HeldOut, sums: &mut ValidationSums) -> Result<(), TrainError> {
+        let stream = held.maker.plain_streams(held.states, held.config.horizon)?;
+        let features = held.features()?;
+        let logits = held.network.stream_logits(&features, &stream)?;
+        sums.add_tokens(&logits, &stream, &self.table, self.first_action)?;
+        let (units, states) = (stream.separator_units.len() as f64, held.states.len() as f64);
+        sums.add_value("supervised_units", units / states, states);
+        if let Some(prediction) = held.network.labels(&features)? {
+            sums.add_labels(&prediction, &held.maker.labels(held.states)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn half_of_the_steps_have_short_streams() {
+        let table = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+        let lbc = Lbc { own: LbcConfig::default(), table, first_action: 0 };
+        let train = TrainConfig::default();
+        let short = (0..2000).filter(|&step| lbc.stream_length(&train, step) == 1).count();
+        // Five standard deviations of a binomial of 2000 and one half.
+        assert!((888..=1112).contains(&short), "{short}");
+    }
+
+    #[test]
+    fn a_short_stream_is_no_longer_than_a_full_one() {
+        let own = LbcConfig { short_horizon: 9, ..LbcConfig::default() };
+        let text = own.check(&TrainConfig::default()).unwrap_err().to_string();
+        assert!(text.contains("short_horizon = 9") && text.contains("1..=horizon"), "{text}");
+        LbcConfig::default().check(&TrainConfig::default()).unwrap();
     }
 }

@@ -8,49 +8,60 @@
 //!
 //! Before the first step, `output` looks at the folder to write, `reading` at the datasets, and `data`
 //! loads them: their `pictures` stay in memory or in files of the `cache`. In the order of one step:
-//! `sampling` draws states from the `store`, `batch` makes tensors of them, `network` runs, `loss`
-//! judges, `adamw` corrects at the rate of `schedule`, `average` follows; `run` holds it together.
-//! `loader` goes as far as the batch.
+//! `sampling` draws states from the `store`; the stage's `objective` makes its batch of them (`batch`,
+//! `augment`, `sight`), runs the `network` and judges (`loss`); `adamw` corrects at the rate of
+//! `schedule`, `average` follows; `run` holds it together and knows no stage. `loader` goes as far as
+//! the batch.
 
 mod adamw;
+mod augment;
 mod average;
 mod batch;
 mod cache;
+mod choices;
 mod config;
 mod data;
 mod error;
 mod head;
 mod lbc;
 mod loader;
+mod lora;
 mod loss;
 mod memory;
 mod metrics;
 mod network;
+mod objective;
 mod output;
 mod pictures;
 mod progress;
 mod random;
 mod reading;
+mod request;
 mod run;
 mod sampling;
 mod schedule;
+mod sight;
+mod stage;
 mod state;
 mod store;
 mod streams;
+mod sums;
 mod vision;
 
 pub use cache::PicturesReport;
-pub use config::{LbcConfig, Start, TrainRequest};
+pub use choices::{Augmentation, Precision, Trainable};
+pub use config::{ALL_LINEAR, StageConfig, TrainConfig, flat, names_of, unflat};
 pub use data::describe;
 pub use error::{TrainError, blames_input};
-pub use lbc::train_lbc;
+pub use lbc::{LbcConfig, train_lbc};
 pub use loader::{LoadedBatch, Loader};
 pub use memory::tune_allocator;
-pub use metrics::{StepReport, Validation};
-pub use progress::{Progress, Summary};
+pub use metrics::{StepReport, Validation, Values};
+pub use progress::{Progress, StillReport, Summary};
 pub use reading::{
     ActionReport, CORRECTION_WEIGHTS, Camera, Corrections, DatasetReport, DatasetSource,
     GripperRange, GripperRangeError, LeftOut, Selection, Stale, Success, TaskReport,
 };
-pub use state::Stage;
-pub use vision::train_vision;
+pub use request::{Start, TrainRequest};
+pub use stage::Stage;
+pub use vision::{VisionConfig, train_vision};

@@ -3,13 +3,15 @@
 //! For measuring how fast data come, and for comparing where they come from. Owns nothing of its
 //! own: what is loaded and drawn is what a run would load and draw.
 
-use crate::batch::{BatchMaker, Normalisation};
+use crate::augment::Normalisation;
+use crate::batch::BatchMaker;
 use crate::cache::PicturesReport;
-use crate::config::LbcConfig;
+use crate::config::TrainConfig;
 use crate::data::{LoadRequest, Loaded, load};
 use crate::error::TrainError;
+use crate::lbc::LbcConfig;
 use crate::reading::{DatasetReport, DatasetSource};
-use crate::sampling::Sampler;
+use crate::sampling::{Draw, Sampler};
 use crate::store::Store;
 use jaco_model::checkpoint;
 use jaco_model::config::OpenVlaConfig;
@@ -23,7 +25,7 @@ pub struct Loader {
     pub datasets: Vec<DatasetReport>,
     /// Where the pictures are.
     pub pictures: PicturesReport,
-    config: LbcConfig,
+    config: TrainConfig,
     model: OpenVlaConfig,
     normalisation: Normalisation,
     store: Store,
@@ -36,9 +38,9 @@ pub struct LoadedBatch {
     /// \[B, 6, S, S\] float32, augmented.
     pub pixel_values: Tensor,
     /// Token ids \[B, T\] (int64).
-    pub input_ids: Option<Tensor>,
+    pub input_ids: Tensor,
     /// What the supervised rows should predict: rows of the table of targets (int64).
-    pub targets: Option<Tensor>,
+    pub targets: Tensor,
 }
 
 impl Loader {
@@ -46,7 +48,7 @@ impl Loader {
     pub fn open(
         model_dir: &Path,
         sources: &[DatasetSource],
-        config: &LbcConfig,
+        config: &TrainConfig,
     ) -> Result<Self, TrainError> {
         config.check()?;
         let device = config.device()?;
@@ -85,11 +87,14 @@ impl Loader {
         let Self { config, model, store, .. } = self;
         let states = self.sampler.batch(step, config.batch_size);
         let maker = BatchMaker::new(store, config, model, self.normalisation, self.device);
-        let batch = maker.training(&states, config.horizon, step)?;
+        let Some(draw) = Draw::parts(step, &states, 1).next() else {
+            return Err(TrainError::NoData { datasets: self.datasets.len(), states: 0 });
+        };
+        let jitter = LbcConfig::default().token_jitter_bins;
+        let pixel_values = maker.pictures(&draw)?;
+        let stream = maker.streams(&draw, config.horizon, jitter)?;
         store.pictures.expect(&self.sampler.batch(step + 1, config.batch_size));
-        let stream = batch.stream;
-        let (input_ids, targets) =
-            stream.map(|stream| (stream.input_ids, stream.targets.table_rows)).unzip();
-        Ok(LoadedBatch { pixel_values: batch.pixel_values, input_ids, targets })
+        let (input_ids, targets) = (stream.input_ids, stream.targets.table_rows);
+        Ok(LoadedBatch { pixel_values, input_ids, targets })
     }
 }

@@ -70,6 +70,24 @@ pub fn token_loss(
     sum.f_div_scalar(-(actions + tokens) as f64)
 }
 
+/// The cross entropy of every row of [`token_loss`] \[R\], action rows first.
+pub fn row_losses(
+    logits: &Tensor,
+    targets: &Targets,
+    table: &Tensor,
+    first_action_id: i64,
+) -> Result<Tensor, TchError> {
+    let log_probs = logits.f_log_softmax(-1, Kind::Float)?;
+    let (actions, tokens) = (targets.table_rows.size1()?, targets.tokens.size1()?);
+    let wanted = table.f_index_select(0, &targets.table_rows)?;
+    let of_actions =
+        log_probs.f_narrow(0, 0, actions)?.f_narrow(1, first_action_id, BINS)?.f_mul(&wanted)?;
+    let of_actions = of_actions.f_sum_dim_intlist(-1, false, Kind::Float)?;
+    let index = targets.tokens.f_unsqueeze(-1)?;
+    let of_tokens = log_probs.f_narrow(0, actions, tokens)?.f_gather(1, &index, false)?;
+    Tensor::f_cat(&[of_actions, of_tokens.f_squeeze_dim(-1)?], 0)?.f_neg()
+}
+
 /// Mean squared error of `prediction` \[B, A\] against standardised labels \[B, A\] where `known`
 /// \[B, A\] is 1; labels that are not known hold 0. Float32 scalar.
 pub fn label_loss(
@@ -124,6 +142,9 @@ mod tests {
         let table = target_table(2.0, Device::Cpu).unwrap();
         let loss = token_loss(&logits, &targets, &table, 40).unwrap();
         assert!((value(&loss, &[]) - 300f64.ln()).abs() < 1e-5);
+        let rows = row_losses(&logits, &targets, &table, 40).unwrap();
+        let rows = Vec::<f32>::try_from(rows).unwrap();
+        assert!(rows.len() == 3 && rows.iter().all(|row| (row - 300f32.ln()).abs() < 1e-4));
     }
 
     #[test]

@@ -24,9 +24,17 @@ pub fn tune_allocator() -> bool {
     settings.into_iter().all(|(name, value)| unsafe { libc::mallopt(name, value) } == 1)
 }
 
+/// Of the memory that is free, what needs no more than this part stays there.
+const MEMORY_PART: u64 = 4;
+
+/// Whether so many bytes are few enough of what is free to be kept in memory.
+pub fn fits_in_memory(bytes: u64) -> bool {
+    available_bytes().is_none_or(|free| bytes <= free / MEMORY_PART)
+}
+
 /// Memory that this process can take without swapping \[bytes\]: what the system has available, or
 /// what the control groups that it is in are limited to where that is less. None if nobody says.
-pub fn available_bytes() -> Option<u64> {
+fn available_bytes() -> Option<u64> {
     let available = fs::read_to_string("/proc/meminfo").ok().and_then(|text| free_of(&text));
     available.into_iter().chain(limits_of_groups()).min()
 }

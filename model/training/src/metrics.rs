@@ -1,17 +1,22 @@
 //! What a run reports of itself: the numbers of a training step and of a validation, and the file
 //! that keeps them, one JSON object a line.
 
-use crate::batch::{Batch, Place};
 use crate::error::TrainError;
 use crate::state::replace_file;
-use crate::store::LabelScale;
-use jaco_core::ACTION_DIMS;
-use jaco_core::codec::ACTION_BINS;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tch::{Kind, TchError, Tensor};
+
+/// Numbers by name.
+pub type Values = BTreeMap<String, f64>;
+
+/// Values of which some may be null, as older lines have them.
+fn known_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Values, D::Error> {
+    let all = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+}
 
 /// Means over the training steps since the report before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,10 +25,10 @@ pub struct StepReport {
     pub step: u64,
     /// What was minimised.
     pub loss: f64,
-    /// Mean cross entropy per supervised token; absent in vision pretraining.
-    pub token_loss: Option<f64>,
-    /// Mean squared error of the standardised labels; absent where there are none.
-    pub label_loss: Option<f64>,
+    /// What the objective names, such as `token_loss` (mean cross entropy per supervised token)
+    /// and `label_loss` (mean squared error of the standardised labels).
+    #[serde(flatten, deserialize_with = "known_values")]
+    pub values: Values,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
     /// Learning rate of the last step.
@@ -35,6 +40,7 @@ pub struct StepReport {
 /// How the (averaged) weights do on the held-out states. Tokens are predicted from the right tokens
 /// before them (teacher forcing).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Validation {
     /// Optimiser steps taken.
     pub step: u64,
@@ -44,6 +50,10 @@ pub struct Validation {
     pub token_loss: Option<f64>,
     /// Mean squared error of the standardised labels.
     pub label_loss: Option<f64>,
+    /// Share of the action tokens that are the expert's where the likeliest action token is taken.
+    pub token_accuracy: Option<f64>,
+    /// Mean cross entropy per supervised token of each unit of the stream.
+    pub unit_loss: Vec<f64>,
     /// Mean absolute error of dx, dy, dz \[bins\] for each unit of the stream. The first unit's is
     /// the one to watch: later units can copy what is fed in.
     pub translation_error_bins: Vec<f64>,
@@ -51,8 +61,14 @@ pub struct Validation {
     pub rotation_error_bins: Vec<f64>,
     /// Share of right gripper decisions (open above one half) for each unit of the stream.
     pub gripper_accuracy: Vec<f64>,
+    /// Mean absolute error of each dimension of an action, over all units, in the unit that its
+    /// name ends in.
+    pub action_error: Vec<(String, f64)>,
     /// Mean absolute error of each label in its own unit.
     pub label_error: Vec<(String, f64)>,
+    /// What else the objective names.
+    #[serde(flatten, deserialize_with = "known_values")]
+    pub values: Values,
 }
 
 /// One line of metrics.jsonl.
@@ -74,27 +90,26 @@ impl Line {
     }
 }
 
-/// Running means of the losses since the last report.
+/// Running means since the last report.
 #[derive(Default)]
 pub struct Means {
     steps: u64,
     loss: f64,
-    token: Option<f64>,
-    label: Option<f64>,
     gradient_norm: f64,
+    /// Sum and count: what is not said in a step does not count in it.
+    values: BTreeMap<&'static str, (f64, f64)>,
 }
 
 impl Means {
     /// Adds one step.
-    pub fn add(&mut self, loss: f64, token: Option<f64>, label: Option<f64>, gradient_norm: f64) {
-        let sum = |total: &mut Option<f64>, value: Option<f64>| {
-            *total = value.map(|value| total.unwrap_or(0.0) + value).or(*total);
-        };
+    pub fn add(&mut self, loss: f64, values: &BTreeMap<&'static str, f64>, gradient_norm: f64) {
         self.steps += 1;
         self.loss += loss;
         self.gradient_norm += gradient_norm;
-        sum(&mut self.token, token);
-        sum(&mut self.label, label);
+        for (&name, &value) in values {
+            let (sum, count) = self.values.entry(name).or_default();
+            (*sum, *count) = (*sum + value, *count + 1.0);
+        }
     }
 
     /// The report of the steps added, which are forgotten.
@@ -107,102 +122,14 @@ impl Means {
     ) -> StepReport {
         let means = std::mem::take(self);
         let count = means.steps.max(1) as f64;
+        let values = means.values.into_iter();
         StepReport {
             step,
             loss: means.loss / count,
-            token_loss: means.token.map(|sum| sum / count),
-            label_loss: means.label.map(|sum| sum / count),
+            values: values.map(|(name, (sum, count))| (name.to_owned(), sum / count)).collect(),
             gradient_norm: means.gradient_norm / count,
             learning_rate,
             states_per_s: means.steps as f64 * batch_size as f64 / seconds.max(1e-9),
-        }
-    }
-}
-
-/// Sums over the batches of a validation.
-#[derive(Default)]
-pub struct ValidationSums {
-    states: usize,
-    tokens: f64,
-    token_loss: f64,
-    labels: f64,
-    label_squares: f64,
-    label_errors: Vec<[f64; 2]>,
-    /// Per unit and dimension group (translation, rotation, gripper): sum and count.
-    units: Vec<[[f64; 2]; 3]>,
-}
-
-impl ValidationSums {
-    /// Counts the states of a batch.
-    pub fn add_states(&mut self, states: usize) {
-        self.states += states;
-    }
-
-    /// Adds a batch's mean token loss over `rows` rows and its action logits \[A, 256\] (over the
-    /// action ids in ascending order).
-    pub fn add_tokens(
-        &mut self,
-        mean_loss: f64,
-        rows: usize,
-        action_logits: &Tensor,
-        places: &[Place],
-    ) -> Result<(), TchError> {
-        self.tokens += rows as f64;
-        self.token_loss += mean_loss * rows as f64;
-        let columns = Vec::<i64>::try_from(action_logits.f_argmax(-1, false)?)?;
-        for (place, column) in places.iter().zip(columns) {
-            let bin = i64::from(ACTION_BINS) - column;
-            let (right, open) = (i64::from(place.bin), |bin: i64| bin > 192);
-            let (group, value) = match place.dimension {
-                0..3 => (0, (bin - right).abs() as f64),
-                dimension if dimension + 1 == ACTION_DIMS => {
-                    (2, f64::from(u8::from(open(bin) == open(right))))
-                }
-                _ => (1, (bin - right).abs() as f64),
-            };
-            if self.units.len() <= place.unit {
-                self.units.resize(place.unit + 1, [[0.0; 2]; 3]);
-            }
-            let sums = &mut self.units[place.unit][group];
-            *sums = [sums[0] + value, sums[1] + 1.0];
-        }
-        Ok(())
-    }
-
-    /// Adds the head's prediction for a batch.
-    pub fn add_labels(&mut self, prediction: &Tensor, batch: &Batch) -> Result<(), TchError> {
-        let error = prediction.f_sub(&batch.labels)?.f_mul(&batch.known)?;
-        self.labels += batch.known.f_sum(Kind::Float)?.f_double_value(&[])?;
-        self.label_squares += error.f_square()?.f_sum(Kind::Float)?.f_double_value(&[])?;
-        let sums = |table: &Tensor| -> Result<Vec<f32>, TchError> {
-            Vec::<f32>::try_from(table.f_sum_dim_intlist(0, false, Kind::Float)?)
-        };
-        let (errors, counts) = (sums(&error.f_abs()?)?, sums(&batch.known)?);
-        self.label_errors.resize(errors.len(), [0.0; 2]);
-        for (total, (error, count)) in
-            self.label_errors.iter_mut().zip(errors.into_iter().zip(counts))
-        {
-            *total = [total[0] + f64::from(error), total[1] + f64::from(count)];
-        }
-        Ok(())
-    }
-
-    /// The means.
-    pub fn finish(self, step: u64, scale: &LabelScale) -> Validation {
-        let mean = |[sum, count]: [f64; 2]| sum / count.max(1.0);
-        let group = |group: usize| self.units.iter().map(|unit| mean(unit[group])).collect();
-        let labels = scale.names.iter().zip(&scale.std).zip(&self.label_errors);
-        Validation {
-            step,
-            states: self.states,
-            token_loss: (self.tokens > 0.0).then(|| self.token_loss / self.tokens),
-            label_loss: (self.labels > 0.0).then(|| self.label_squares / self.labels),
-            translation_error_bins: group(0),
-            rotation_error_bins: group(1),
-            gripper_accuracy: group(2),
-            label_error: labels
-                .map(|((name, std), &error)| (name.clone(), mean(error) * f64::from(*std)))
-                .collect(),
         }
     }
 }
@@ -246,33 +173,28 @@ mod tests {
     #[test]
     fn reports_are_means_of_the_steps_since_the_last() {
         let mut means = Means::default();
-        means.add(2.0, Some(1.0), None, 4.0);
-        means.add(4.0, Some(3.0), None, 8.0);
+        means.add(2.0, &BTreeMap::from([("token_loss", 1.0)]), 4.0);
+        means.add(4.0, &BTreeMap::from([("token_loss", 3.0), ("mean_h", 5.0)]), 8.0);
         let report = means.take(20, 1e-3, 0.5, 64);
-        assert_eq!((report.loss, report.token_loss, report.label_loss), (3.0, Some(2.0), None));
-        assert_eq!((report.gradient_norm, report.states_per_s), (6.0, 256.0));
-        means.add(7.0, None, Some(1.0), 0.0);
-        assert_eq!(means.take(30, 1e-3, 1.0, 64).loss, 7.0);
+        assert_eq!((report.loss, report.gradient_norm, report.states_per_s), (3.0, 6.0, 256.0));
+        assert_eq!((report.values["token_loss"], report.values["mean_h"]), (2.0, 5.0));
+        means.add(7.0, &BTreeMap::new(), 0.0);
+        let report = means.take(30, 1e-3, 1.0, 64);
+        assert_eq!((report.loss, report.values.len()), (7.0, 0));
     }
 
+    /// Lines had fixed names, with null for what there was not.
     #[test]
-    fn errors_are_counted_in_bins_per_unit() {
-        let place = |unit, dimension, bin| Place { example: 0, unit, dimension, bin };
-        let places = [place(0, 0, 100), place(1, 2, 7), place(1, 4, 9), place(1, 6, 256)];
-        // Predicted bins 103, 7, 5, 255.
-        let logits = Tensor::zeros([4, 256], (Kind::Float, tch::Device::Cpu));
-        for (row, bin) in [103i64, 7, 5, 255].into_iter().enumerate() {
-            let _ = logits.get(row as i64).get(256 - bin).fill_(9.0);
-        }
-        let mut sums = ValidationSums::default();
-        sums.add_states(1);
-        sums.add_tokens(1.5, 4, &logits, &places).unwrap();
-        let validation = sums.finish(3, &LabelScale::default());
-        assert_eq!(validation.translation_error_bins, [3.0, 0.0]);
-        assert_eq!(validation.rotation_error_bins, [0.0, 4.0]);
-        assert_eq!(validation.gripper_accuracy[1], 1.0);
-        assert_eq!(validation.token_loss, Some(1.5));
-        assert_eq!(validation.label_loss, None);
+    fn an_older_line_is_read() {
+        let text = r#"{"kind":"train","step":3,"loss":1.5,"token_loss":1.25,"label_loss":null,
+            "gradient_norm":2.0,"learning_rate":0.001,"states_per_s":80.0}"#;
+        let Line::Train(report) = serde_json::from_str(text).unwrap() else { panic!("{text}") };
+        assert_eq!(report.values, BTreeMap::from([("token_loss".to_owned(), 1.25)]));
+        let text = r#"{"kind":"validation","step":3,"states":9,"token_loss":null,"label_loss":0.5,
+            "translation_error_bins":[],"rotation_error_bins":[],"gripper_accuracy":[],
+            "label_error":[["x_m",0.25]]}"#;
+        let Line::Validation(found) = serde_json::from_str(text).unwrap() else { panic!("{text}") };
+        assert_eq!((found.label_loss, found.values.len()), (Some(0.5), 0));
     }
 
     #[test]

@@ -1,16 +1,21 @@
-//! What is trained: the model, the label head beside it, and the files that belong to a checkpoint.
+//! What is trained: the model or a part of it, the label head beside it, and the files that belong to
+//! a checkpoint.
 //!
-//! Owns where weights come from at the start of a run and how the checkpoint is written. Must never
-//! compute a loss.
+//! Owns where weights come from at the start of a run, which of them are trained, and how the
+//! checkpoint or adapter is written. Must never compute a loss.
 
 use crate::batch::StreamBatch;
-use crate::config::{LbcConfig, Start};
+use crate::choices::Trainable;
+use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::head::LabelHead;
-use crate::state::{self, SavedState};
+use crate::lora;
+use crate::output::Footprint;
+use crate::request::{Start, TrainRequest};
+use crate::state::{self, Base, SavedState};
 use crate::store::LabelScale;
 use jaco_core::ActionStatistics;
-use jaco_model::checkpoint::{self, Checkpoint};
+use jaco_model::checkpoint::{self, Adapter, Checkpoint};
 use jaco_model::config::{OpenVlaConfig, UNIT_TOKENS};
 use jaco_model::error::ModelError;
 use jaco_model::image::ImageProcessor;
@@ -21,6 +26,9 @@ use std::fs;
 use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Device, Kind, TchError, Tensor};
+
+/// What stands still when the decoder alone is trained.
+const VISION: [&str; 2] = ["vision_backbone.", "projector."];
 
 /// The model in training.
 pub struct Network {
@@ -34,50 +42,129 @@ pub struct Network {
     pub norm_stats: Option<NormStats>,
     /// The training state that is continued: the whole run's, or the head's.
     pub saved: Option<SavedState>,
+    /// The frozen checkpoint below adapters.
+    pub base: Option<Base>,
     variables: VarStore,
     model: OpenVla,
+    adapter: Option<Adapter>,
     head: Option<LabelHead>,
+    trainable: Trainable,
+    compute: Kind,
 }
 
 impl Network {
-    /// The network that `start` asks for, without a head. With `Start::Resume` the weights have
-    /// no values until [`Network::restore`].
+    /// The network that `request` asks for, without a head. With `Start::Resume` what is trained
+    /// has no values until they are restored.
     pub fn start(
-        start: &Start,
-        out: &Path,
-        settings: &LbcConfig,
+        request: &TrainRequest,
+        settings: &TrainConfig,
         device: Device,
     ) -> Result<Self, TrainError> {
-        let (mut norm_stats, mut saved) = (None, None);
-        let dir = match start {
-            Start::Fresh { model_dir } => model_dir,
-            Start::Checkpoint(dir) => dir,
-            Start::Resume => out,
+        let TrainRequest { start, out, .. } = request;
+        let trainable = settings.trainable;
+        let is_lora = trainable == Trainable::Lora;
+        let saved = match start {
+            Start::Resume => Some(state::read(out)?),
+            Start::Checkpoint(dir) if state::state_path(dir).exists() => Some(state::read(dir)?),
+            _ => None,
+        };
+        let resumed = saved.as_ref().filter(|_| *start == Start::Resume);
+        let held = resumed.and_then(|saved| saved.description.base.clone());
+        if resumed.is_some() && held.is_some() != is_lora {
+            let path = state::state_path(out);
+            let before = if held.is_some() { "adapters were" } else { "no adapters were" };
+            let difference = format!("{before} trained, now trainable = \"{trainable}\"");
+            return Err(TrainError::ResumeMismatch { path, difference });
+        }
+        let dir = match (start, &held) {
+            (Start::Resume, Some(base)) => &base.dir,
+            (Start::Resume, None) => out,
+            (Start::Fresh { .. }, _) if trainable != Trainable::All => {
+                return Err(TrainError::NothingBelow(trainable));
+            }
+            (Start::Fresh { model_dir }, _) => model_dir,
+            (Start::Checkpoint(dir), _) => dir,
         };
         let mut config = checkpoint::read_config(dir)?;
         config.action_stream.horizon = settings.horizon;
         let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
-        let (variables, model) = match start {
+        let (variables, mut model) = match start {
             Start::Fresh { .. } => OpenVla::init(&config, settings.seed, device)?,
-            Start::Checkpoint(_) | Start::Resume => {
-                let variables = VarStore::new(device);
-                let model = OpenVla::new(&variables.root(), &config)?;
-                (variables, model)
-            }
+            _ if is_lora => OpenVla::build_frozen(&config, device, settings.base_dtype.kind())?,
+            _ => OpenVla::build(&config, device, Kind::Float)?,
         };
-        if let Start::Checkpoint(_) = start {
+        if matches!(start, Start::Checkpoint(_)) || is_lora {
             checkpoint::refuse_adapter_beside(dir)?;
             checkpoint::read_weights(dir, &config, &variables)?;
         }
+        let (mut adapter, mut base) = (None, None);
+        if is_lora {
+            base = Some(lora::base(dir, held.as_ref(), &variables)?);
+            adapter = Some(lora::start(request, settings, &config, &variables)?);
+            model.set_adapter(adapter.as_ref())?;
+        } else if let Some(adapter) = &request.adapter {
+            return Err(TrainError::AdapterNotTrained { dir: adapter.clone(), trainable });
+        }
+        let beside = match start {
+            Start::Resume if is_lora => Some(out.as_path()),
+            _ => request.adapter.as_deref(),
+        };
+        let mut norm_stats = None;
         if !matches!(start, Start::Fresh { .. }) {
-            norm_stats = checkpoint::read_statistics(dir, None, &config).ok();
+            norm_stats = checkpoint::read_statistics(dir, beside, &config).ok();
             norm_stats = norm_stats.filter(|statistics| statistics.choose(None).is_ok());
         }
-        if *start == Start::Resume || state::state_path(dir).exists() {
-            saved = Some(state::read(dir)?);
-        }
+        let compute = settings.compute_dtype.kind();
         let head = None;
-        Ok(Self { config, tokenizer, images, norm_stats, saved, variables, model, head })
+        let network = Self {
+            config,
+            tokenizer,
+            images,
+            norm_stats,
+            saved,
+            base,
+            variables,
+            model,
+            adapter,
+            head,
+            trainable,
+            compute,
+        };
+        for (_, still) in network.still() {
+            let _ = still.f_set_requires_grad(false)?;
+        }
+        Ok(network)
+    }
+
+    /// The model's variables that are not trained.
+    fn still(&self) -> impl Iterator<Item = (String, Tensor)> {
+        let trainable = self.trainable;
+        self.variables.variables().into_iter().filter(move |(name, _)| match trainable {
+            Trainable::All => false,
+            Trainable::Decoder => VISION.iter().any(|part| name.starts_with(part)),
+            Trainable::Lora => true,
+        })
+    }
+
+    /// Whether what the vision towers and the projector answer never changes.
+    pub fn vision_stands_still(&self) -> bool {
+        match &self.adapter {
+            None => self.trainable == Trainable::Decoder,
+            Some(adapter) => {
+                let is_vision = |module: &String| VISION.iter().any(|it| module.starts_with(it));
+                !adapter.modules.keys().any(is_vision)
+            }
+        }
+    }
+
+    /// The model, an adapter that is trained acting on it.
+    pub fn model(&self) -> &OpenVla {
+        &self.model
+    }
+
+    /// The element type that the model computes in.
+    pub fn compute_kind(&self) -> Kind {
+        self.compute
     }
 
     /// The statistics of the checkpoint that is continued.
@@ -95,11 +182,11 @@ impl Network {
     pub fn add_head(&mut self, scale: &LabelScale, seed: u64) -> Result<(), TrainError> {
         let width = self.config.text_config.hidden_size;
         let head = LabelHead::new(width, scale.names.len(), seed, self.variables.device())?;
-        let saved = self.saved.as_ref();
+        // A state without a head comes from a run that trained none.
+        let saved = self.saved.as_ref().filter(|saved| saved.has_head());
         if let Some(saved) = saved.filter(|saved| saved.description.label_scale == *scale) {
             // The checkpoint's weights are the averages where there are any.
-            let averaged = saved.description.config.ema_decay > 0.0;
-            let prefix = if averaged { AVERAGE } else { WEIGHTS };
+            let prefix = if saved.description.is_averaged() { AVERAGE } else { WEIGHTS };
             for (name, tensor) in head.named_variables() {
                 saved.restore(&format!("{prefix}head.{name}"), &tensor)?;
             }
@@ -108,17 +195,32 @@ impl Network {
         Ok(())
     }
 
-    /// All parameters: the model's under `model.`, the head's under `head.`, ordered by name.
+    /// All that is trained, ordered by name: the model's variables under `model.`, adapters under
+    /// `adapter.`, the head's under `head.`.
     pub fn parameters(&self) -> Vec<(String, Tensor)> {
-        let model = self.variables.variables().into_iter();
-        let mut parameters: Vec<_> =
-            model.map(|(name, tensor)| (format!("model.{name}"), tensor)).collect();
+        let mut parameters = self.state_tensors();
+        let still: Vec<String> = self.still().map(|(name, _)| format!("{MODEL}{name}")).collect();
+        parameters.retain(|(name, _)| !still.contains(name));
+        parameters
+    }
+
+    /// What a training state has to hold to go on from, ordered by name: all that is trained,
+    /// and without adapters the rest of the model too, whose checkpoint may be rounded.
+    pub fn state_tensors(&self) -> Vec<(String, Tensor)> {
+        let mut tensors = Vec::new();
+        match &self.adapter {
+            Some(adapter) => tensors.extend(lora::tensors(adapter)),
+            None => {
+                let model = self.variables.variables().into_iter();
+                tensors.extend(model.map(|(name, tensor)| (format!("{MODEL}{name}"), tensor)));
+            }
+        }
         if let Some(head) = &self.head {
             let head = head.named_variables().into_iter();
-            parameters.extend(head.map(|(name, tensor)| (format!("head.{name}"), tensor)));
+            tensors.extend(head.map(|(name, tensor)| (format!("head.{name}"), tensor)));
         }
-        parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
-        parameters
+        tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+        tensors
     }
 
     /// Numbers in the model, the head not counted.
@@ -126,9 +228,30 @@ impl Network {
         self.variables.variables().values().map(Tensor::numel).sum()
     }
 
-    /// Projected patches \[B, P, hidden\].
+    /// Numbers that are trained.
+    pub fn trained_size(&self) -> usize {
+        self.parameters().iter().map(|(_, tensor)| tensor.numel()).sum()
+    }
+
+    /// What is written when it is saved.
+    pub fn footprint(&self, settings: &TrainConfig) -> Footprint {
+        let numbers = |tensors: &[(String, Tensor)]| -> u64 {
+            tensors.iter().map(|(_, tensor)| tensor.numel() as u64).sum()
+        };
+        let (trained, held) = (numbers(&self.parameters()), numbers(&self.state_tensors()));
+        let saved = match &self.adapter {
+            Some(_) => trained + lora::head_numbers(&self.config),
+            None => self.model_size() as u64,
+        };
+        let number_bytes = if settings.save_bf16 { 2 } else { 4 };
+        // Two moments of the gradient, and the moving average.
+        let beside = if settings.ema_decay > 0.0 { 3 } else { 2 };
+        Footprint { checkpoint: number_bytes * saved, state: 4 * (held + beside * trained) }
+    }
+
+    /// Projected patches \[B, P, hidden\], in the element type that the model computes in.
     pub fn features(&self, pixel_values: &Tensor) -> Result<Tensor, TchError> {
-        self.model.vision_features(pixel_values)
+        self.model.vision_features(&pixel_values.f_to_kind(self.compute)?)
     }
 
     /// The head's standardised labels \[B, A\]; none without a head.
@@ -142,22 +265,26 @@ impl Network {
         features: &Tensor,
         stream: &StreamBatch,
     ) -> Result<Tensor, TchError> {
-        supervised_logits(&self.model, features, stream)
+        supervised_logits(self.model(), features, stream)
     }
 
-    /// Refuses streams that do not fit the model's positions.
-    pub fn check_length(&self, longest_prompt: usize) -> Result<(), TrainError> {
+    /// Refuses streams that do not fit the model's positions, or the `context` that was asked for
+    /// (0 = none was).
+    pub fn check_length(&self, longest_prompt: usize, context: usize) -> Result<(), TrainError> {
         let streams = self.config.action_stream.horizon * UNIT_TOKENS;
         let needed = self.config.patches() as usize + longest_prompt + streams - 1;
         let available = self.config.text_config.max_position_embeddings;
         if needed > available {
             return Err(ModelError::TooLong { needed, available }.into());
         }
+        if context > 0 && needed > context {
+            return Err(TrainError::Context { needed, context });
+        }
         Ok(())
     }
 
-    /// Writes the checkpoint into `out`, replacing the one before file by file; every file is
-    /// complete at any time.
+    /// Writes the checkpoint or adapter into `out`, replacing the one before file by file; every
+    /// file is complete at any time.
     pub fn save(&self, out: &Path, statistics: &NormStats, kind: Kind) -> Result<(), TrainError> {
         let training = out.join("training");
         fs::create_dir_all(&training).map_err(TrainError::io(&training))?;
@@ -167,9 +294,16 @@ impl Network {
             fs::remove_dir_all(&next).map_err(TrainError::io(&next))?;
         }
         let (config, variables) = (&self.config, &self.variables);
-        let checkpoint =
-            Checkpoint::new(config, variables, &self.tokenizer, &self.images, statistics);
-        Checkpoint { kind, ..checkpoint }.save(&next)?;
+        match (&self.adapter, &self.base) {
+            (Some(adapter), Some(base)) => {
+                lora::save(adapter, base, variables, config, statistics, kind, &next)?;
+            }
+            _ => {
+                let checkpoint =
+                    Checkpoint::new(config, variables, &self.tokenizer, &self.images, statistics);
+                Checkpoint { kind, ..checkpoint }.save(&next)?;
+            }
+        }
         Ok(checkpoint::move_over(&next, out)?)
     }
 }
@@ -186,10 +320,14 @@ fn supervised_logits(
     language_model.logits(&hidden.f_flatten(0, 1)?.f_index_select(0, &stream.rows)?)
 }
 
+/// Prefix of the model's variables among what is trained.
+const MODEL: &str = "model.";
 /// Prefix of the weights in a training state.
 pub const WEIGHTS: &str = "weights.";
 /// Prefix of the moving averages in a training state.
 pub const AVERAGE: &str = "average.";
+/// Prefix of what the objective keeps in a training state.
+pub const OBJECTIVE: &str = "objective.";
 /// Prefix of the optimiser's moments in a training state.
 pub const MOMENTS: &str = "moments.";
 
@@ -233,6 +371,7 @@ mod tests {
             rows: Tensor::from_slice(&rows),
             targets: Targets { table_rows: second(&actions), tokens: second(&others) },
             places: Vec::new(),
+            separator_units: Vec::new(),
         }
     }
 

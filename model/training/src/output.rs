@@ -3,8 +3,8 @@
 //! Owns the refusal of a folder that is taken, cannot be written or has no room. Must never write
 //! or create anything.
 
-use crate::config::{LbcConfig, Start};
 use crate::error::TrainError;
+use crate::request::Start;
 use crate::state::state_path;
 use jaco_model::checkpoint::CONFIG_FILE;
 use jaco_model::error::ModelError;
@@ -12,8 +12,6 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::io::Errno;
 use std::path::Path;
 
-/// Bytes of a number in the training state.
-const STATE_BYTES: u64 = 4;
 /// What else is written: metrics, tokenizer, configuration.
 const SMALL_FILES_BYTES: u64 = 16 << 20;
 
@@ -46,21 +44,25 @@ pub fn check(start: &Start, out: &Path) -> Result<(), TrainError> {
     }
 }
 
+/// Bytes that a run writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Footprint {
+    /// The checkpoint or adapter.
+    pub checkpoint: u64,
+    /// The training state.
+    pub state: u64,
+}
+
 /// Whether there is room for what the run writes at most at a time: a file is complete before the
 /// one that it replaces is gone.
-pub fn check_space(
-    start: &Start,
-    out: &Path,
-    config: &LbcConfig,
-    parameters: usize,
-) -> Result<(), TrainError> {
+pub fn check_space(start: &Start, out: &Path, sizes: Footprint) -> Result<(), TrainError> {
     let held = existing(out);
     // Nobody knows, or there is no limit: the first save will tell.
     let Some(disk) = statvfs(held).ok().filter(|disk| disk.f_blocks > 0) else {
         return Ok(());
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let needed = needed_bytes(*start == Start::Resume, config, parameters as u64);
+    let needed = needed_bytes(*start == Start::Resume, sizes);
     if needed <= free {
         return Ok(());
     }
@@ -68,11 +70,7 @@ pub fn check_space(
     Err(TrainError::NoSpace { dir: out.to_owned(), needed_mb: mb(needed), free_mb: mb(free) })
 }
 
-fn needed_bytes(resumed: bool, config: &LbcConfig, parameters: u64) -> u64 {
-    // Weights, their average, and two moments of the gradient.
-    let tensors = if config.ema_decay > 0.0 { 4 } else { 3 };
-    let state = STATE_BYTES * tensors * parameters;
-    let checkpoint = if config.save_bf16 { 2 } else { 4 } * parameters;
+fn needed_bytes(resumed: bool, Footprint { checkpoint, state }: Footprint) -> u64 {
     // A resumed run has the first checkpoint and state already.
     let first = if resumed { 0 } else { checkpoint + state };
     first + state.max(checkpoint) + SMALL_FILES_BYTES
@@ -142,12 +140,12 @@ mod tests {
     #[test]
     fn a_disk_that_is_too_small_is_refused_with_the_numbers() {
         let folder = tempfile::tempdir().unwrap();
-        let config = LbcConfig::default();
-        check_space(&fresh(), folder.path(), &config, 1000).unwrap();
-        let error = check_space(&fresh(), folder.path(), &config, 1 << 58).unwrap_err();
+        let sizes = |checkpoint, state| Footprint { checkpoint, state };
+        check_space(&fresh(), folder.path(), sizes(4000, 16000)).unwrap();
+        let error = check_space(&fresh(), folder.path(), sizes(1 << 60, 0)).unwrap_err();
         assert!(error.to_string().contains("MB are free"), "{error}");
-        // One million numbers: a checkpoint of 4 MB, and twice a state of 16 MB.
-        assert_eq!(needed_bytes(false, &config, 1_000_000), 36_000_000 + SMALL_FILES_BYTES);
-        assert_eq!(needed_bytes(true, &config, 1_000_000), 16_000_000 + SMALL_FILES_BYTES);
+        let one_million = sizes(4_000_000, 16_000_000);
+        assert_eq!(needed_bytes(false, one_million), 36_000_000 + SMALL_FILES_BYTES);
+        assert_eq!(needed_bytes(true, one_million), 16_000_000 + SMALL_FILES_BYTES);
     }
 }

@@ -1,10 +1,36 @@
 //! What a run tells its caller while it goes on, and at its end.
 
 use crate::cache::PicturesReport;
-use crate::metrics::{StepReport, Validation};
+use crate::metrics::{StepReport, Validation, Values};
 use crate::reading::DatasetReport;
 use serde::Serialize;
 use std::fmt;
+
+/// What is done about vision towers that stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillReport {
+    /// The features of all states in bfloat16 \[bytes\].
+    pub bytes: u64,
+    /// Whether they are computed once and kept in memory.
+    pub kept: bool,
+    /// Whether pictures would be varied if the towers were trained.
+    pub augmentation: bool,
+}
+
+impl fmt::Display for StillReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "towers and projector stand still: what they see ")?;
+        let mb = self.bytes.div_ceil(1_000_000);
+        match self.kept {
+            true => write!(f, "is computed once and kept in memory ({mb} MB)")?,
+            false => write!(f, "is computed for every batch ({mb} MB do not fit into memory)")?,
+        }
+        match self.augmentation {
+            true => write!(f, "; pictures are not augmented"),
+            false => Ok(()),
+        }
+    }
+}
 
 /// An event of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +39,15 @@ pub enum Progress {
     Dataset(Box<DatasetReport>),
     /// Where the pictures will be, decided after all datasets were looked at.
     Pictures(PicturesReport),
+    /// The vision towers stand still, and this is done about it.
+    Still(StillReport),
+    /// What standing towers see is being computed.
+    Seeing {
+        /// States done.
+        states: usize,
+        /// States in all.
+        total: usize,
+    },
     /// The data are being read.
     Loading {
         /// Frames read.
@@ -44,7 +79,11 @@ impl Progress {
     /// Steps taken; 0 while loading.
     pub fn step(&self) -> u64 {
         match self {
-            Progress::Dataset(_) | Progress::Pictures(_) | Progress::Loading { .. } => 0,
+            Progress::Dataset(_)
+            | Progress::Pictures(_)
+            | Progress::Still(_)
+            | Progress::Seeing { .. }
+            | Progress::Loading { .. } => 0,
             Progress::Step { step, .. } | Progress::Saved { step } => *step,
             Progress::Report(report) => report.step,
             Progress::Validation(validation) => validation.step,
@@ -57,6 +96,8 @@ impl fmt::Display for Progress {
         match self {
             Progress::Dataset(report) => report.fmt(f),
             Progress::Pictures(report) => report.fmt(f),
+            Progress::Still(report) => report.fmt(f),
+            Progress::Seeing { states, total } => write!(f, "seeing state {states} of {total}"),
             Progress::Loading { frames, total } => write!(f, "loading frame {frames} of {total}"),
             Progress::Step { step, steps, loss } => write!(f, "step {step}/{steps} loss {loss:.3}"),
             Progress::Report(report) => report.fmt(f),
@@ -71,11 +112,16 @@ fn optional(f: &mut fmt::Formatter<'_>, name: &str, value: Option<f64>) -> fmt::
     value.map_or(Ok(()), |value| write!(f, " {name} {value:.3}"))
 }
 
+/// ` name value` for each; of a loss the name says only whose.
+fn named(f: &mut fmt::Formatter<'_>, values: &Values) -> fmt::Result {
+    let short = |name: &str| name.strip_suffix("_loss").unwrap_or(name).replace('_', " ");
+    values.iter().try_for_each(|(name, &value)| optional(f, &short(name), Some(value)))
+}
+
 impl fmt::Display for StepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "step {} loss {:.3}", self.step, self.loss)?;
-        optional(f, "token", self.token_loss)?;
-        optional(f, "label", self.label_loss)?;
+        named(f, &self.values)?;
         let (norm, rate, speed) = (self.gradient_norm, self.learning_rate, self.states_per_s);
         write!(f, " gradient {norm:.2} rate {rate:.1e}, {speed:.0} states/s")
     }
@@ -86,6 +132,7 @@ impl fmt::Display for Validation {
         write!(f, "step {} held out:", self.step)?;
         optional(f, "token", self.token_loss)?;
         optional(f, "label", self.label_loss)?;
+        named(f, &self.values)?;
         let list = |values: &[f64]| {
             let values: Vec<String> = values.iter().map(|value| format!("{value:.1}")).collect();
             values.join(" ")
@@ -94,6 +141,15 @@ impl fmt::Display for Validation {
             let (xyz, turn) = (&self.translation_error_bins, &self.rotation_error_bins);
             write!(f, " xyz [{}] rotation [{}] bins by unit", list(xyz), list(turn))?;
             write!(f, ", gripper {:.1} % at unit 0", 100.0 * accuracy)?;
+        }
+        if let Some(accuracy) = self.token_accuracy {
+            write!(f, ", tokens {:.1} %", 100.0 * accuracy)?;
+        }
+        if !self.action_error.is_empty() {
+            write!(f, ", off by")?;
+        }
+        for (name, error) in &self.action_error {
+            write!(f, " {name} {error:.5}")?;
         }
         if !self.label_error.is_empty() {
             write!(f, ", label errors")?;
@@ -116,6 +172,8 @@ pub struct Summary {
     pub states: usize,
     /// Numbers in the model.
     pub parameters: usize,
+    /// Numbers that were trained, those of a label head included.
+    pub trained: usize,
     /// The last validation, if this run made one.
     pub validation: Option<Validation>,
     /// What was trained on.

@@ -30,6 +30,19 @@ pub fn generator(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
+/// Words of the generator that one drawn number takes.
+pub const WORDS_PER_NUMBER: usize = 2;
+/// Words that one standard normal number takes.
+pub const WORDS_PER_NORMAL: usize = 2 * WORDS_PER_NUMBER;
+
+/// [`generator`] with its first `words` words left out, so that a part of what it is for can be
+/// drawn without what comes before.
+pub fn generator_at(seed: u64, purpose: Purpose, index: u64, words: usize) -> ChaCha8Rng {
+    let mut rng = generator(seed, purpose, index);
+    rng.set_word_pos(words as u128);
+    rng
+}
+
 /// A standard normal number (Box-Muller).
 pub fn standard_normal(rng: &mut ChaCha8Rng) -> f64 {
     // 1 - u is in (0, 1], so that the logarithm is finite.
@@ -54,6 +67,18 @@ mod tests {
         assert_ne!(first, draw(2, Purpose::Order, 2));
         assert_ne!(first, draw(1, Purpose::TokenJitter, 2));
         assert_ne!(first, draw(1, Purpose::Order, 3));
+    }
+
+    #[test]
+    fn numbers_in_the_middle_are_those_of_the_whole() {
+        let mut whole = generator(5, Purpose::TokenJitter, 3);
+        let numbers: Vec<f64> = (0..9).map(|_| standard_normal(&mut whole)).collect();
+        let last = symmetric(&mut whole, 2.0);
+        let mut rest = generator_at(5, Purpose::TokenJitter, 3, 7 * WORDS_PER_NORMAL);
+        assert_eq!([(); 2].map(|()| standard_normal(&mut rest)), numbers[7..]);
+        assert_eq!(symmetric(&mut rest, 2.0), last);
+        let words = 9 * WORDS_PER_NORMAL;
+        assert_eq!(symmetric(&mut generator_at(5, Purpose::TokenJitter, 3, words), 2.0), last);
     }
 
     #[test]

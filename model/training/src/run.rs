@@ -1,84 +1,59 @@
-//! The training loop that both stages share: batch, losses, clipped AdamW step, moving average;
-//! now and then a report, a validation and a save.
+//! The training loop that all stages share: micro-batches, clipped AdamW step, moving average; now and
+//! then a report, a validation and a save.
 //!
-//! Owns the order of events and what is saved when. What is minimised is the
+//! Owns the order of events and what is saved when, whatever the stage. What is minimised is the
 //! [`Objective`]'s; what the caller does with progress is the caller's.
 
 use crate::adamw::{AdamW, AdamWOptions, Parameter};
+use crate::augment::Normalisation;
 use crate::average::WeightAverage;
-use crate::batch::{Batch, BatchMaker, Normalisation};
+use crate::batch::BatchMaker;
 use crate::cache::PicturesReport;
-use crate::config::{LbcConfig, Start, TrainRequest};
+use crate::config::{StageConfig, TrainConfig};
 use crate::data::{LoadRequest, Loaded, Loading, load};
 use crate::error::TrainError;
-use crate::metrics::{Line, Means, MetricsFile, Validation, ValidationSums};
-use crate::network::{AVERAGE, MOMENTS, Network, WEIGHTS};
+use crate::metrics::{Line, Means, MetricsFile, Validation};
+use crate::network::{AVERAGE, MOMENTS, Network, OBJECTIVE, WEIGHTS};
+use crate::objective::{HeldOut, Objective, StepContext, UseOfLabels};
 use crate::output;
 use crate::progress::{Progress, Summary};
-use crate::sampling::Sampler;
+use crate::request::{Start, TrainRequest};
+use crate::sampling::{Draw, Sampler};
 use crate::schedule::{ema_decay, learning_rate};
-use crate::state::{self, Description, Stage};
+use crate::sight::Sight;
+use crate::state::{self, Description};
 use crate::store::Store;
+use crate::sums::ValidationSums;
 use jaco_model::statistics::NormStats;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, no_grad};
 
 /// States in one batch of a validation.
 const VALIDATION_BATCH: usize = 128;
-
-/// The losses of a batch.
-pub struct Losses {
-    /// What is minimised.
-    pub total: Tensor,
-    /// Mean cross entropy per supervised token.
-    pub token: Option<Tensor>,
-    /// Mean squared error of the labels.
-    pub label: Option<Tensor>,
-}
-
-/// What a stage minimises.
-pub trait Objective {
-    /// The stage.
-    const STAGE: Stage;
-
-    /// Whether labels are regressed, given that the data have some.
-    fn uses_labels(&self, config: &LbcConfig) -> bool;
-
-    /// Units in the streams of training step `step`; 0 = no streams.
-    fn stream_length(&self, config: &LbcConfig, step: u64) -> usize;
-
-    /// The losses of a batch.
-    fn losses(&self, network: &Network, batch: &Batch) -> Result<Losses, TrainError>;
-
-    /// Adds a held-out batch to `sums`.
-    fn validate(
-        &self,
-        network: &Network,
-        batch: &Batch,
-        sums: &mut ValidationSums,
-    ) -> Result<(), TrainError>;
-}
 
 /// Called with every event; `Break` during training saves and ends the run.
 pub type OnProgress<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
 
 /// Runs a stage from start to end, or to the caller's `Break`.
-pub fn run<O: Objective>(
+pub fn run<S: StageConfig, O: Objective>(
     request: &TrainRequest,
-    config: &LbcConfig,
+    config: &TrainConfig,
+    own: &S,
     make: impl FnOnce(&Network, Device) -> Result<O, TrainError>,
     progress: OnProgress,
 ) -> Result<Summary, TrainError> {
     config.check()?;
+    own.check(config)?;
     let device = config.device()?;
     if request.datasets.is_empty() {
         return Err(TrainError::NoData { datasets: 0, states: 0 });
     }
     output::check(&request.start, &request.out)?;
     tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
-    let mut network = Network::start(&request.start, &request.out, config, device)?;
-    output::check_space(&request.start, &request.out, config, network.model_size())?;
+    let mut network = Network::start(request, config, device)?;
+    output::check_space(&request.start, &request.out, network.footprint(config))?;
     let resumed = match request.start {
         Start::Resume => network.saved.as_ref().map(|saved| saved.description.clone()),
         _ => None,
@@ -104,19 +79,25 @@ pub fn run<O: Objective>(
             Loading::Pictures(report) => progress(&Progress::Pictures(report.clone())),
             Loading::Frames(frames, total) => progress(&Progress::Loading { frames, total }),
         })?;
-    network.check_length(store.longest_prompt())?;
-    let objective = make(&network, device)?;
-    if !store.label_scale.names.is_empty() && objective.uses_labels(config) {
-        network.add_head(&store.label_scale, config.seed)?;
-    } else if O::STAGE == Stage::Vision {
-        return Err(TrainError::NoLabels);
-    }
-    let description = Description::new(O::STAGE, config, readings, &store);
-    if let Some(difference) = resumed.and_then(|saved| saved.difference(&description)) {
+    network.check_length(store.longest_prompt(), config.context)?;
+    let description = Description::new(config, own, network.base.clone(), readings, &store);
+    if let Some(difference) = resumed.and_then(|saved| saved.difference::<S>(&description)) {
         let path = state::state_path(&request.out);
         return Err(TrainError::ResumeMismatch { path, difference });
     }
-    let run = Run::new(request, config, network, objective, &store, description, device)?;
+    let objective = make(&network, device)?;
+    let has_labels = !store.label_scale.names.is_empty();
+    match objective.labels() {
+        UseOfLabels::Required if !has_labels => return Err(TrainError::NoLabels),
+        // A head that reads what never changes would teach nobody anything.
+        UseOfLabels::Optional if network.vision_stands_still() => (),
+        UseOfLabels::Optional | UseOfLabels::Required if has_labels => {
+            network.add_head(&store.label_scale, config.seed)?;
+        }
+        _ => (),
+    }
+    let mut run = Run::new(request, config, network, objective, &store, description, device)?;
+    run.sight = Sight::prepare(&run.network, &run.maker, config, progress)?;
     Ok(Summary { datasets: reports, pictures, ..run.train(progress)? })
 }
 
@@ -129,11 +110,12 @@ fn name_of(root: &Path) -> String {
 
 struct Run<'a, O> {
     request: &'a TrainRequest<'a>,
-    config: &'a LbcConfig,
+    config: &'a TrainConfig,
     network: Network,
     objective: O,
     store: &'a Store,
     maker: BatchMaker<'a>,
+    sight: Sight,
     sampler: Sampler,
     optimiser: AdamW,
     average: Option<WeightAverage>,
@@ -145,7 +127,7 @@ struct Run<'a, O> {
 impl<'a, O: Objective> Run<'a, O> {
     fn new(
         request: &'a TrainRequest<'a>,
-        config: &'a LbcConfig,
+        config: &'a TrainConfig,
         mut network: Network,
         objective: O,
         store: &'a Store,
@@ -158,8 +140,11 @@ impl<'a, O: Objective> Run<'a, O> {
         let parameters = network.parameters();
         if let Some(saved) = &saved {
             description.step = saved.description.step;
-            for (name, tensor) in &parameters {
-                saved.restore(&format!("{WEIGHTS}{name}"), tensor)?;
+            for (name, tensor) in network.state_tensors() {
+                saved.restore(&format!("{WEIGHTS}{name}"), &tensor)?;
+            }
+            for (name, tensor) in objective.tensors() {
+                saved.restore(&format!("{OBJECTIVE}{name}"), &tensor)?;
             }
         }
         let mut average = None;
@@ -195,6 +180,7 @@ impl<'a, O: Objective> Run<'a, O> {
             objective,
             store,
             maker,
+            sight: Sight::Trained,
             sampler,
             optimiser,
             average,
@@ -242,6 +228,7 @@ impl<'a, O: Objective> Run<'a, O> {
             stopped: stopped && self.description.step < steps,
             states: self.store.states(),
             parameters: self.network.model_size(),
+            trained: self.network.trained_size(),
             validation,
             datasets: Vec::new(),
             pictures: PicturesReport::default(),
@@ -252,16 +239,26 @@ impl<'a, O: Objective> Run<'a, O> {
     fn step(&mut self, means: &mut Means) -> Result<f64, TrainError> {
         let (config, step) = (self.config, self.description.step);
         let states = self.sampler.batch(step, config.batch_size);
-        let horizon = self.objective.stream_length(config, step);
-        let batch = self.maker.training(&states, horizon, step)?;
         if step + 1 < config.steps {
             self.store.pictures.expect(&self.sampler.batch(step + 1, config.batch_size));
         }
-        let losses = self.objective.losses(&self.network, &batch)?;
-        losses.total.f_backward()?;
+        let (mut loss, mut values) = (0.0, BTreeMap::new());
+        for draw in Draw::parts(step, &states, config.accumulation) {
+            let losses = self.objective.losses(&StepContext {
+                network: &self.network,
+                maker: &self.maker,
+                config,
+                draw,
+                sight: &self.sight,
+            })?;
+            losses.total.f_backward()?;
+            loss += losses.total.f_double_value(&[])?;
+            for (name, value) in losses.values {
+                *values.entry(name).or_insert(0.0) += value;
+            }
+        }
         let rate = learning_rate(config, step);
-        let (loss, gradient_norm) =
-            (losses.total.f_double_value(&[])?, self.optimiser.gradient_norm()?);
+        let gradient_norm = self.optimiser.gradient_norm()?;
         if !(loss.is_finite() && gradient_norm.is_finite()) {
             return Err(TrainError::Diverged { step, loss, gradient_norm, learning_rate: rate });
         }
@@ -270,10 +267,7 @@ impl<'a, O: Objective> Run<'a, O> {
             average.update(ema_decay(config, step))?;
         }
         self.description.step += 1;
-        let value = |loss: &Option<Tensor>| -> Result<Option<f64>, TchError> {
-            loss.as_ref().map(|loss| loss.f_double_value(&[])).transpose()
-        };
-        means.add(loss, value(&losses.token)?, value(&losses.label)?, gradient_norm);
+        means.add(loss, &values, gradient_norm);
         Ok(loss)
     }
 
@@ -287,21 +281,19 @@ impl<'a, O: Objective> Run<'a, O> {
         // Evenly over all held-out episodes.
         let states: Vec<u32> = (0..wanted).map(|i| held[i * held.len() / wanted]).collect();
         self.swap_average()?;
-        let horizon = match O::STAGE {
-            Stage::Vision => 0,
-            Stage::Lbc => self.config.horizon,
-        };
         let mut sums = ValidationSums::default();
         no_grad(|| -> Result<(), TrainError> {
             for states in states.chunks(VALIDATION_BATCH) {
-                let batch = self.maker.validation(states, horizon)?;
+                let (network, maker, sight) = (&self.network, &self.maker, &self.sight);
+                let held = HeldOut { network, maker, config: self.config, states, sight };
                 sums.add_states(states.len());
-                self.objective.validate(&self.network, &batch, &mut sums)?;
+                self.objective.validate(&held, &mut sums)?;
             }
             Ok(())
         })?;
         self.swap_average()?;
-        Ok(Some(sums.finish(self.description.step, &self.store.label_scale)))
+        let store = self.store;
+        Ok(Some(sums.finish(self.description.step, &store.label_scale, &store.statistics)))
     }
 
     /// Writes the checkpoint, then the training state: a state never speaks of a checkpoint that
@@ -311,13 +303,14 @@ impl<'a, O: Objective> Run<'a, O> {
         self.swap_average()?;
         self.network.save(&self.request.out, &self.norm_stats, kind)?;
         self.swap_average()?;
-        let parameters = self.network.parameters();
-        let weights = parameters.iter().map(|(name, tensor)| (format!("{WEIGHTS}{name}"), tensor));
+        let (held, own) = (self.network.state_tensors(), self.objective.tensors());
+        let weights = held.iter().map(|(name, tensor)| (format!("{WEIGHTS}{name}"), tensor));
+        let own = own.iter().map(|(name, tensor)| (format!("{OBJECTIVE}{name}"), tensor));
         let averages = self.average.iter().flat_map(WeightAverage::named);
         let averages = averages.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
         let moments = self.optimiser.moments();
         let moments = moments.map(|(name, tensor)| (format!("{MOMENTS}{name}"), tensor));
-        let tensors = weights.chain(averages).chain(moments);
+        let tensors = weights.chain(own).chain(averages).chain(moments);
         state::write(&self.request.out, &self.description, tensors)
     }
 

@@ -56,6 +56,38 @@ impl Share {
     }
 }
 
+/// The states of a micro-batch, and where they stand in the batch of their optimiser step.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Optimiser step, from 0.
+    pub step: u64,
+    /// States of the step before these.
+    pub first: usize,
+    /// The states.
+    pub states: &'a [u32],
+    /// All states of the step.
+    pub all: &'a [u32],
+}
+
+impl<'a> Draw<'a> {
+    /// The micro-batches, at most `parts` of nearly equal size, of step `step` with the states
+    /// `all`.
+    pub fn parts(step: u64, all: &'a [u32], parts: usize) -> impl Iterator<Item = Draw<'a>> {
+        let size = all.len().div_ceil(parts.max(1)).max(1);
+        all.chunks(size).enumerate().map(move |(part, states)| Draw {
+            step,
+            first: part * size,
+            states,
+            all,
+        })
+    }
+
+    /// Whether these are all states of the step.
+    pub fn is_whole(&self) -> bool {
+        self.states.len() == self.all.len()
+    }
+}
+
 /// Draws batches from a pool of states.
 pub struct Sampler {
     pool: Pool,
@@ -137,6 +169,17 @@ mod tests {
         let mut resumed = Sampler::new(pool(0..50), 3);
         assert_eq!(resumed.batch(13, 8), batches[13]);
         assert_ne!(batches[0], batches[7]);
+    }
+
+    #[test]
+    fn the_parts_of_a_batch_are_the_whole() {
+        let all: Vec<u32> = (10..17).collect();
+        for (parts, sizes) in [(1, vec![7]), (3, vec![3, 3, 1]), (7, vec![1; 7]), (9, vec![1; 7])] {
+            let draws: Vec<Draw> = Draw::parts(4, &all, parts).collect();
+            let found: Vec<usize> = draws.iter().map(|draw| draw.states.len()).collect();
+            assert_eq!(found, sizes);
+            assert!(draws.iter().all(|draw| draw.states[0] == all[draw.first]));
+        }
     }
 
     #[test]

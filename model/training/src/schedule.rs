@@ -1,9 +1,9 @@
 //! Learning rate by step: linear warm-up times a cosine that ends at a share of the peak.
 
-use crate::config::LbcConfig;
+use crate::config::TrainConfig;
 
 /// The learning rate of optimiser step `step` (from 0).
-pub fn learning_rate(config: &LbcConfig, step: u64) -> f64 {
+pub fn learning_rate(config: &TrainConfig, step: u64) -> f64 {
     let warmup = ((step + 1) as f64 / config.warmup_steps.max(1) as f64).min(1.0);
     let progress = (step as f64 / config.steps as f64).min(1.0);
     let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
@@ -13,7 +13,7 @@ pub fn learning_rate(config: &LbcConfig, step: u64) -> f64 {
 
 /// The decay of the moving average of the weights after `step` optimiser steps: short at first, so
 /// that the average forgets the initial weights.
-pub fn ema_decay(config: &LbcConfig, step: u64) -> f64 {
+pub fn ema_decay(config: &TrainConfig, step: u64) -> f64 {
     config.ema_decay.min((step + 1) as f64 / (step + 10) as f64)
 }
 
@@ -21,8 +21,13 @@ pub fn ema_decay(config: &LbcConfig, step: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn config() -> LbcConfig {
-        LbcConfig { steps: 1000, warmup_steps: 100, learning_rate: 2e-3, ..LbcConfig::default() }
+    fn config() -> TrainConfig {
+        TrainConfig {
+            steps: 1000,
+            warmup_steps: 100,
+            learning_rate: 2e-3,
+            ..TrainConfig::default()
+        }
     }
 
     #[test]

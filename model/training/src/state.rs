@@ -4,17 +4,18 @@
 //! The file is replaced as a whole (written aside, flushed, renamed), so there is always one that
 //! is complete. Must never decide how to train.
 
-use crate::config::LbcConfig;
+use crate::config::{StageConfig, TrainConfig, flat, unflat};
 use crate::error::TrainError;
 use crate::reading::Reading;
+use crate::stage::Stage;
 use crate::store::{LabelScale, Store};
-use jaco_core::{ActionStatistics, Word};
+use jaco_core::ActionStatistics;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -23,31 +24,13 @@ use tch::{Device, Kind, Tensor, no_grad};
 /// Metadata key of the description.
 const DESCRIPTION: &str = "training";
 
-/// What is trained in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Towers and projector, by regression of simulator labels.
-    Vision,
-    /// Everything, by the tokens of expert streams.
-    Lbc,
-}
-
-impl Word for Stage {
-    const ALL: &'static [Self] = &[Stage::Vision, Stage::Lbc];
-
-    fn name(self) -> &'static str {
-        match self {
-            Stage::Vision => "vision",
-            Stage::Lbc => "lbc",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+/// A checkpoint that is trained on and not saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// A checksum of some of its numbers.
+    pub number: u32,
 }
 
 /// Everything of a training state but its tensors.
@@ -57,8 +40,11 @@ pub struct Description {
     pub stage: Stage,
     /// Optimiser steps taken.
     pub step: u64,
-    /// Hyper-parameters.
-    pub config: LbcConfig,
+    /// Hyper-parameters of all kinds, as in a recipe.
+    pub config: Map<String, Value>,
+    /// The frozen checkpoint below adapters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// What the datasets were read as.
     pub datasets: Vec<Reading>,
     /// Key of the camera of all datasets, in states that name none for each.
@@ -73,12 +59,19 @@ pub struct Description {
 }
 
 impl Description {
-    /// What a new run of `stage` on `store` is, before its first step.
-    pub fn new(stage: Stage, config: &LbcConfig, datasets: Vec<Reading>, store: &Store) -> Self {
+    /// What a new run on `store` is, before its first step.
+    pub fn new<S: StageConfig>(
+        train: &TrainConfig,
+        own: &S,
+        base: Option<Base>,
+        datasets: Vec<Reading>,
+        store: &Store,
+    ) -> Self {
         Self {
-            stage,
+            stage: S::STAGE,
             step: 0,
-            config: config.clone(),
+            config: flat(train, own),
+            base,
             datasets,
             camera: String::new(),
             pool: store.train.len(),
@@ -89,13 +82,20 @@ impl Description {
 
     /// What makes it impossible for `now` to continue from here exactly; `None` if nothing does.
     /// How often something is reported or saved, and on what device, may change.
-    pub fn difference(&self, now: &Description) -> Option<String> {
+    pub fn difference<S: StageConfig>(&self, now: &Description) -> Option<String> {
         if self.stage != now.stage {
             return Some(format!("stage {}, now {}", self.stage, now.stage));
         }
-        let settings = setting_differences(&self.config, &now.config);
+        let settings = setting_differences::<S>(&self.config, &now.config);
         if !settings.is_empty() {
             return Some(settings.join(", "));
+        }
+        if self.base != now.base {
+            let name = |base: &Option<Base>| match base {
+                Some(base) => format!("{} ({:08x})", base.dir.display(), base.number),
+                None => "none".to_owned(),
+            };
+            return Some(format!("base {}, now {}", name(&self.base), name(&now.base)));
         }
         if self.datasets.len() != now.datasets.len() {
             let (before, now) = (self.datasets.len(), now.datasets.len());
@@ -106,6 +106,11 @@ impl Description {
             return Some(format!("dataset {before}, now {now}"));
         }
         (self.pool != now.pool).then(|| format!("{} states in a pass, now {}", self.pool, now.pool))
+    }
+
+    /// Whether the weights that were saved with it are moving averages.
+    pub fn is_averaged(&self) -> bool {
+        self.config.get("ema_decay").and_then(Value::as_f64).is_some_and(|decay| decay > 0.0)
     }
 
     /// The description in a training state's metadata, of this or an older version.
@@ -119,27 +124,21 @@ impl Description {
     }
 }
 
-/// Settings that decide how training goes on and differ: name, old value, new value.
-fn setting_differences(before: &LbcConfig, now: &LbcConfig) -> Vec<String> {
-    let essential = |config: &LbcConfig| {
-        let essential = LbcConfig {
-            validation_states: 0,
-            report_every: 1,
-            validate_every: 1,
-            save_every: 1,
-            threads: 1,
-            device: String::new(),
-            save_bf16: false,
-            cache: String::new(),
-            ..config.clone()
-        };
-        serde_json::to_value(essential).unwrap_or_default()
+/// Settings that decide how training goes on and differ: name, old value, new value. A setting
+/// that an older state does not know was as it is by default.
+fn setting_differences<S: StageConfig>(
+    before: &Map<String, Value>,
+    now: &Map<String, Value>,
+) -> Vec<String> {
+    let essential = |config: &Map<String, Value>| match unflat::<S>(config) {
+        Ok((train, own)) => flat(&train.essential(), &own),
+        Err(_) => config.clone(),
     };
     let (before, now) = (essential(before), essential(now));
-    let names = before.as_object().into_iter().flat_map(|settings| settings.keys());
-    names
-        .filter(|name| before[*name] != now[*name])
-        .map(|name| format!("{name} = {}, now {}", before[name], now[name]))
+    let pairs = before.iter().filter_map(|(name, before)| Some((name, before, now.get(name)?)));
+    pairs
+        .filter(|(_, before, now)| before != now)
+        .map(|(name, before, now)| format!("{name} = {before}, now {now}"))
         .collect()
 }
 
@@ -208,6 +207,11 @@ pub fn read(dir: &Path) -> Result<SavedState, TrainError> {
 }
 
 impl SavedState {
+    /// Whether a label head was trained along.
+    pub fn has_head(&self) -> bool {
+        self.tensors.keys().any(|name| name.starts_with("weights.head."))
+    }
+
     /// Copies the saved tensor `name` into `target`.
     pub fn restore(&self, name: &str, target: &Tensor) -> Result<(), TrainError> {
         let unusable = |problem| TrainError::BadState { path: self.path.clone(), problem };
@@ -291,6 +295,7 @@ impl View for Numbers {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::lbc::LbcConfig;
 
     fn reading(root: &str) -> Reading {
         Reading {
@@ -309,7 +314,8 @@ mod tests {
         Description {
             stage: Stage::Lbc,
             step: 7,
-            config: LbcConfig::default(),
+            config: flat(&TrainConfig::default(), &LbcConfig::default()),
+            base: None,
             datasets: vec![reading("a")],
             camera: String::new(),
             pool: 12,
@@ -375,15 +381,15 @@ mod tests {
     #[test]
     fn differences_are_said_in_words() {
         let now = Description { datasets: vec![reading("b")], ..description() };
-        let text = description().difference(&now).unwrap();
+        let text = description().difference::<LbcConfig>(&now).unwrap();
         assert!(text.contains("dataset a (counted 2 time(s), camera"), "{text}");
         let now = Description { datasets: Vec::new(), ..description() };
-        assert_eq!(description().difference(&now).unwrap(), "1 dataset(s), now 0");
+        assert_eq!(description().difference::<LbcConfig>(&now).unwrap(), "1 dataset(s), now 0");
         let now = Description { stage: Stage::Vision, ..description() };
-        assert_eq!(description().difference(&now).unwrap(), "stage lbc, now vision");
+        assert_eq!(description().difference::<LbcConfig>(&now).unwrap(), "stage lbc, now vision");
         let mut now = description();
-        now.config.betas = [0.5, 0.95];
-        let text = description().difference(&now).unwrap();
+        now.config.insert("betas".into(), serde_json::json!([0.5, 0.95]));
+        let text = description().difference::<LbcConfig>(&now).unwrap();
         assert_eq!(text, "betas = [0.9,0.95], now [0.5,0.95]");
     }
 
@@ -392,12 +398,18 @@ mod tests {
         let old = description();
         let mut now = description();
         now.step = 0;
-        now.config.report_every = 1;
-        now.config.threads = 16;
-        assert_eq!(old.difference(&now), None);
-        now.config.learning_rate *= 2.0;
-        assert!(old.difference(&now).unwrap().contains("learning_rate"));
+        now.config.insert("report_every".into(), 1.into());
+        now.config.insert("threads".into(), 16.into());
+        assert_eq!(old.difference::<LbcConfig>(&now), None);
+        // What older versions did not know was as it is by default now.
+        let mut older = description();
+        older.config.remove("trainable");
+        assert_eq!(older.difference::<LbcConfig>(&now), None);
+        older.config.insert("trainable".into(), "decoder".into());
+        assert!(older.difference::<LbcConfig>(&now).unwrap().contains("trainable = \"decoder\""));
+        now.config.insert("learning_rate".into(), 0.5.into());
+        assert!(old.difference::<LbcConfig>(&now).unwrap().contains("learning_rate"));
         let now = Description { pool: 13, ..description() };
-        assert!(old.difference(&now).unwrap().contains("12 states in a pass, now 13"));
+        assert!(old.difference::<LbcConfig>(&now).unwrap().contains("12 states in a pass, now 13"));
     }
 }

@@ -3,6 +3,7 @@
 //! Owns their values; which of PEFT's many keys are understood, ignored or refused stands in
 //! [`crate::json::keys`]. Those without effect are kept and written back.
 
+use super::ADAPTER_CONFIG_FILE;
 use super::targets::{TargetModules, ends_in};
 use crate::checkpoint::mistaken;
 use crate::error::{AdapterError, ModelError};
@@ -97,6 +98,11 @@ impl AdapterConfig {
     /// What OpenVLA's fine-tuning script makes of a rank: alpha = min(r, 16), all linear maps.
     pub fn openvla(r: i64) -> Self {
         Self::new(r, r.min(16) as f64, &OPENVLA_TARGETS)
+    }
+
+    /// Reads and checks the adapter_config.json in the folder `dir`.
+    pub fn read_in(dir: &Path) -> Result<Self, ModelError> {
+        Self::read(&dir.join(ADAPTER_CONFIG_FILE))
     }
 
     /// Reads and checks the adapter_config.json at `path`.

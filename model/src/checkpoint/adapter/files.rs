@@ -4,14 +4,17 @@
 //! model. Must never unpickle an adapter_model.bin.
 
 use super::{
-    ADAPTER_CONFIG_FILE, ADAPTER_FILE, Adapter, AdapterConfig, LoraPair, linear_maps, pair_shapes,
+    ADAPTER_CONFIG_FILE, ADAPTER_FILE, ADAPTER_STREAM_FILE, Adapter, AdapterConfig, LoraPair,
+    linear_maps, pair_shapes,
 };
+use crate::checkpoint::STATISTICS_FILE;
 use crate::checkpoint::file::{Stored, WeightsFile};
 use crate::checkpoint::shapes::{Shapes, is_dead};
 use crate::checkpoint::shards::write_file;
 use crate::checkpoint::{folder, locate};
-use crate::config::OpenVlaConfig;
+use crate::config::{ActionStreamConfig, OpenVlaConfig};
 use crate::error::{AdapterError, ModelError, TensorMismatch};
+use crate::statistics::NormStats;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -224,8 +227,31 @@ fn largest(tensor: &Tensor) -> Result<f64, ModelError> {
     Ok(tensor.f_abs()?.f_max()?.f_double_value(&[])?)
 }
 
-pub(super) fn save(adapter: &Adapter, dir: &Path, kind: Kind) -> Result<(), ModelError> {
+/// What goes into an adapter's folder beside its pairs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AdapterFolder<'a> {
+    /// The checkpoint that it acts on, for adapter_config.json.
+    pub base: Option<&'a Path>,
+    /// Path and weights of an adapted map that are saved along, as PEFT does with a head: whoever
+    /// reads the adapter can tell another base by it.
+    pub head: Option<(&'a str, &'a Tensor)>,
+    /// What the actions were encoded with.
+    pub statistics: Option<&'a NormStats>,
+    /// The streams that it was trained to emit.
+    pub stream: Option<&'a ActionStreamConfig>,
+}
+
+pub(super) fn save(
+    adapter: &Adapter,
+    dir: &Path,
+    kind: Kind,
+    beside: &AdapterFolder,
+) -> Result<(), ModelError> {
     let mut config = adapter.config.clone();
+    let base = beside.base.map(|base| base.display().to_string());
+    if let Some(base) = &base {
+        config.rest.insert("base_model_name_or_path".into(), json!(base));
+    }
     // What PEFT writes for an adapter of this kind, where the configuration does not say it.
     for (key, value) in [
         ("auto_mapping", Value::Null),
@@ -248,10 +274,19 @@ pub(super) fn save(adapter: &Adapter, dir: &Path, kind: Kind) -> Result<(), Mode
         tensors.insert(format!("{PREFIX}{module}.lora_A.weight"), &pair.a);
         tensors.insert(format!("{PREFIX}{module}.lora_B.weight"), &pair.b);
     }
+    if let Some((module, weight)) = beside.head {
+        tensors.insert(format!("{PREFIX}{module}.base_layer.weight"), weight);
+    }
     let shapes: Shapes =
         tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
     folder::write_whole(dir, |dir| {
         folder::write_json(&dir.join(ADAPTER_CONFIG_FILE), &config)?;
+        if let Some(statistics) = beside.statistics {
+            folder::write_json(&dir.join(STATISTICS_FILE), statistics)?;
+        }
+        if let Some(stream) = beside.stream {
+            folder::write_json(&dir.join(ADAPTER_STREAM_FILE), stream)?;
+        }
         let listed: Vec<_> = shapes.iter().collect();
         write_file(&dir.join(ADAPTER_FILE), &listed, kind, &mut |name, sink| {
             sink.put(tensors[name])

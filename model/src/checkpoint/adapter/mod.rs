@@ -8,6 +8,7 @@ mod files;
 mod targets;
 
 pub use config::{AdapterConfig, OPENVLA_TARGETS};
+pub use files::AdapterFolder;
 pub(super) use files::Survey;
 pub use targets::TargetModules;
 
@@ -24,6 +25,10 @@ use tch::{Kind, Tensor};
 pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
 /// Name of PEFT's weights file.
 pub const ADAPTER_FILE: &str = "adapter_model.safetensors";
+
+/// Name of the file that says what streams an adapter was trained to emit, in the words of
+/// config.json's `action_stream`; PEFT does not know it. May be absent.
+pub const ADAPTER_STREAM_FILE: &str = "action_stream.json";
 
 /// Numbers of a weight that are merged at once.
 const CHUNK_NUMBERS: i64 = 16 << 20;
@@ -93,7 +98,17 @@ impl Adapter {
     /// Writes the new folder `dir`, tensors stored as `kind`: PEFT loads it. The folder appears
     /// whole or not at all.
     pub fn save(&self, dir: &Path, kind: Kind) -> Result<(), ModelError> {
-        files::save(self, dir, kind)
+        files::save(self, dir, kind, &AdapterFolder::default())
+    }
+
+    /// [`Adapter::save`] with `beside` in the folder.
+    pub fn save_as(
+        &self,
+        dir: &Path,
+        kind: Kind,
+        beside: &AdapterFolder,
+    ) -> Result<(), ModelError> {
+        files::save(self, dir, kind, beside)
     }
 
     /// Adds the changes to the weights in `base`, for good: `W += scale * B A`, computed in

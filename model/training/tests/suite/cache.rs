@@ -13,7 +13,7 @@ use tch::Tensor;
 
 impl Bench {
     fn loader(&self, cache: &str) -> Result<Loader, TrainError> {
-        let config = jaco_training::LbcConfig { cache: cache.into(), ..self.config.clone() };
+        let config = jaco_training::TrainConfig { cache: cache.into(), ..self.config.clone() };
         let request = self.request(self.fresh(), "out");
         Loader::open(&self.path("model"), &request.datasets, &config)
     }
@@ -23,9 +23,9 @@ impl Bench {
         let mut loader = self.loader(cache).unwrap();
         let batch = |step| {
             let batch = loader.batch(step).unwrap();
-            [Some(batch.pixel_values), batch.input_ids, batch.targets]
+            [batch.pixel_values, batch.input_ids, batch.targets]
         };
-        (0..5).flat_map(batch).flatten().collect()
+        (0..5).flat_map(batch).collect()
     }
 
     /// The files that are kept, with the number that changes when one is made anew.
@@ -156,7 +156,7 @@ fn of_a_dataset_that_has_changed_only_what_did_is_made_anew() {
 fn two_runs_at_once_make_one_cache() {
     let bench = Bench::new();
     let (dataset, model) = (bench.request(bench.fresh(), "out").datasets, bench.path("model"));
-    let config = jaco_training::LbcConfig { cache: "beside".into(), ..bench.config.clone() };
+    let config = jaco_training::TrainConfig { cache: "beside".into(), ..bench.config.clone() };
     let mean = |step| {
         let mut loader = Loader::open(&model, &dataset, &config).unwrap();
         loader.batch(step).unwrap().pixel_values.mean(tch::Kind::Double).double_value(&[])

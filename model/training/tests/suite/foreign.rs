@@ -4,7 +4,7 @@
 use crate::lerobot::LeRobot;
 use crate::support::Bench;
 use jaco_training::{
-    DatasetReport, DatasetSource, LbcConfig, Progress, Summary, TrainError, describe, train_lbc,
+    DatasetReport, DatasetSource, Progress, Summary, TrainConfig, TrainError, describe, train_lbc,
 };
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -45,13 +45,13 @@ fn refusal(dataset: &LeRobot) -> String {
 /// Trains a few steps and hands the summary over with what was told before them.
 fn trained(dataset: &LeRobot, change: impl Fn(&mut DatasetSource)) -> (Summary, Vec<String>) {
     let mut bench = Bench::new();
-    bench.config = LbcConfig { steps: 3, ..bench.config };
+    bench.config = TrainConfig { steps: 3, ..bench.config };
     let mut written = Written::new(dataset);
     change(&mut written.source);
     let mut request = bench.request(bench.fresh(), "out");
     request.datasets = vec![written.source];
     let mut told = Vec::new();
-    let summary = train_lbc(&request, &bench.config, &mut |progress| {
+    let summary = train_lbc(&request, &bench.config, &bench.lbc, &mut |progress| {
         if !matches!(progress, Progress::Loading { .. }) {
             told.push(progress.to_string());
         }

@@ -3,7 +3,7 @@
 use crate::support::{Bench, SIDE};
 use jaco_core::Frame;
 use jaco_model::{DecodeRequest, OpenVlaPolicy, Policy};
-use jaco_training::{LbcConfig, Start, Validation};
+use jaco_training::{Start, TrainConfig, Validation};
 use std::fs;
 use tch::Device;
 
@@ -18,7 +18,7 @@ const LOSS_FLOOR: f64 = 1.58;
 #[test]
 fn overfits_a_small_dataset_and_the_checkpoint_decodes_what_was_taught() {
     let mut bench = Bench::new();
-    bench.config = LbcConfig { steps: 300, batch_size: 16, validate_every: 1000, ..bench.config };
+    bench.config = TrainConfig { steps: 300, batch_size: 16, validate_every: 1000, ..bench.config };
     let validation = validation(bench.lbc(bench.fresh(), "out").unwrap());
     // Before training: ln 448 = 6.1. One tenth of the way above the floor is left at most.
     let loss = validation.token_loss.unwrap();
@@ -54,7 +54,7 @@ fn overfits_a_small_dataset_and_the_checkpoint_decodes_what_was_taught() {
 #[test]
 fn vision_pretraining_learns_the_labels_and_l_bc_goes_on_from_it() {
     let mut bench = Bench::new();
-    bench.config = LbcConfig { steps: 500, batch_size: 16, validate_every: 1000, ..bench.config };
+    bench.config = TrainConfig { steps: 500, batch_size: 16, validate_every: 1000, ..bench.config };
     let pretrained = validation(bench.vision(bench.fresh(), "vision").unwrap());
     // Standardised labels have variance 1: that is what a blind guess costs.
     let learnt = pretrained.label_loss.unwrap();

@@ -73,7 +73,7 @@ fn load(
     if !root.exists() {
         record(&root, rate_hz, episodes);
     }
-    let config = jaco_training::LbcConfig { validation_fraction: 0.0, ..bench.config.clone() };
+    let config = jaco_training::TrainConfig { validation_fraction: 0.0, ..bench.config.clone() };
     let source = DatasetSource { selection, ..DatasetSource::new(root) };
     Loader::open(&bench.path("model"), &[source], &config)
 }
@@ -89,7 +89,8 @@ fn a_live_dataset_trains_like_a_lockstep_one() {
     let mut request = bench.request(bench.fresh(), "out");
     request.datasets = vec![DatasetSource::new(bench.path("live"))];
     let mut quiet = |_: &jaco_training::Progress| std::ops::ControlFlow::Continue(());
-    let summary = jaco_training::train_lbc(&request, &bench.config, &mut quiet).unwrap();
+    let summary =
+        jaco_training::train_lbc(&request, &bench.config, &bench.lbc, &mut quiet).unwrap();
     assert_eq!((summary.step, summary.states), (6, 40));
     let report = &summary.datasets[0];
     assert_eq!(report.camera, "observation.images.front");
@@ -113,11 +114,11 @@ fn late_and_unlabelled_rows_end_the_streams_before_them() {
     assert!(report.to_string().contains("1 late steps, 2 steps without a label"), "{report}");
     // Two units a state, seven tokens a unit; the last of each piece has one.
     loader.batch(0).unwrap();
-    let config = jaco_training::LbcConfig { batch_size: 7, ..bench.config.clone() };
+    let config = jaco_training::TrainConfig { batch_size: 7, ..bench.config.clone() };
     let source = [DatasetSource::new(bench.path("live"))];
-    let config = jaco_training::LbcConfig { validation_fraction: 0.0, ..config };
+    let config = jaco_training::TrainConfig { validation_fraction: 0.0, ..config };
     let mut all = Loader::open(&bench.path("model"), &source, &config).unwrap();
-    let targets = all.batch(0).unwrap().targets.unwrap();
+    let targets = all.batch(0).unwrap().targets;
     assert_eq!(targets.size(), [(7 * 2 - 3) * 7]);
 }
 

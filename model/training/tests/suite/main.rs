@@ -6,6 +6,7 @@ mod foreign;
 mod learning;
 mod lerobot;
 mod live;
+mod parts;
 mod refusals;
 mod resume;
 mod support;

@@ -1,7 +1,7 @@
 //! That bad input is refused with its name, and nothing is overwritten.
 
 use crate::support::Bench;
-use jaco_training::{LbcConfig, Progress, TrainError, train_lbc};
+use jaco_training::{Progress, TrainConfig, TrainError, train_lbc};
 use std::fs;
 use std::ops::ControlFlow;
 
@@ -21,7 +21,7 @@ fn a_missing_camera_is_named() {
     let bench = Bench::new();
     let mut request = bench.request(bench.fresh(), "out");
     request.datasets[0].camera = Some("observation.images.wrist".into());
-    let error = train_lbc(&request, &bench.config, &mut |_| ControlFlow::Continue(()));
+    let error = train_lbc(&request, &bench.config, &bench.lbc, &mut |_| ControlFlow::Continue(()));
     let error = error.unwrap_err();
     assert!(matches!(error, TrainError::Unfit { .. }), "{error}");
     assert!(error.to_string().contains("observation.images.wrist"), "{error}");
@@ -33,7 +33,7 @@ fn no_dataset_and_too_long_streams_are_refused() {
     let mut bench = Bench::new();
     let mut request = bench.request(bench.fresh(), "out");
     request.datasets.clear();
-    let error = train_lbc(&request, &bench.config, &mut |_| ControlFlow::Continue(()));
+    let error = train_lbc(&request, &bench.config, &bench.lbc, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(error.unwrap_err(), TrainError::NoData { datasets: 0, .. }));
     bench.config.horizon = 64;
     let error = bench.lbc(bench.fresh(), "out").unwrap_err();
@@ -49,7 +49,7 @@ fn breaking_off_while_loading_writes_nothing() {
         Progress::Loading { .. } => ControlFlow::Break(()),
         other => panic!("{other}"),
     };
-    let error = train_lbc(&request, &bench.config, &mut stop).unwrap_err();
+    let error = train_lbc(&request, &bench.config, &bench.lbc, &mut stop).unwrap_err();
     assert!(matches!(error, TrainError::StoppedWhileLoading), "{error}");
     assert!(!bench.path("out").exists());
 }
@@ -57,7 +57,7 @@ fn breaking_off_while_loading_writes_nothing() {
 #[test]
 fn a_loss_that_is_no_number_ends_the_run() {
     let mut bench = Bench::new();
-    bench.config = LbcConfig { learning_rate: 1e30, steps: 50, ..bench.config };
+    bench.config = TrainConfig { learning_rate: 1e30, steps: 50, ..bench.config };
     let error = bench.lbc(bench.fresh(), "out").unwrap_err();
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
 }

@@ -3,8 +3,8 @@
 use jaco_core::ManualClock;
 use jaco_dataset::{DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
 use jaco_training::{
-    DatasetSource, LbcConfig, Progress, Start, Summary, TrainError, TrainRequest, train_lbc,
-    train_vision,
+    DatasetSource, LbcConfig, Progress, Start, Summary, TrainConfig, TrainError, TrainRequest,
+    VisionConfig, train_lbc, train_vision,
 };
 use std::fs;
 use std::ops::ControlFlow;
@@ -21,7 +21,8 @@ pub const ACTION_NAMES: [&str; 7] = ["dx", "dy", "dz", "droll", "dpitch", "dyaw"
 pub struct Bench {
     pub folder: TempDir,
     pub clock: ManualClock,
-    pub config: LbcConfig,
+    pub config: TrainConfig,
+    pub lbc: LbcConfig,
 }
 
 /// The action shown by a picture: each of four corners means another direction.
@@ -71,7 +72,7 @@ impl Bench {
             writer.publish().unwrap();
         }
         write_model(&folder.path().join("model"));
-        let config = LbcConfig {
+        let config = TrainConfig {
             horizon: 2,
             steps: 6,
             batch_size: 8,
@@ -81,9 +82,9 @@ impl Bench {
             report_every: 1,
             save_every: 100,
             validation_fraction: 0.25,
-            ..LbcConfig::default()
+            ..TrainConfig::default()
         };
-        Self { folder, clock: ManualClock::default(), config }
+        Self { folder, clock: ManualClock::default(), config, lbc: LbcConfig::default() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -98,17 +99,29 @@ impl Bench {
         TrainRequest {
             datasets: vec![DatasetSource::new(self.path("data"))],
             start,
+            adapter: None,
             out: self.path(out),
             clock: &self.clock,
         }
     }
 
     pub fn lbc(&self, start: Start, out: &str) -> Result<Summary, TrainError> {
-        train_lbc(&self.request(start, out), &self.config, &mut |_| ControlFlow::Continue(()))
+        train_lbc(&self.request(start, out), &self.config, &self.lbc, &mut |_| {
+            ControlFlow::Continue(())
+        })
     }
 
     pub fn vision(&self, start: Start, out: &str) -> Result<Summary, TrainError> {
-        train_vision(&self.request(start, out), &self.config, &mut |_| ControlFlow::Continue(()))
+        train_vision(&self.request(start, out), &self.config, &VisionConfig {}, &mut |_| {
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// L-BC of the adapter in the folder `adapter`.
+    pub fn further(&self, adapter: &str, start: Start, out: &str) -> Result<Summary, TrainError> {
+        let request =
+            TrainRequest { adapter: Some(self.path(adapter)), ..self.request(start, out) };
+        train_lbc(&request, &self.config, &self.lbc, &mut |_| ControlFlow::Continue(()))
     }
 
     /// L-BC that is broken off once `steps` steps are taken.
@@ -117,7 +130,7 @@ impl Bench {
             Progress::Step { step, .. } if *step >= steps => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        train_lbc(&self.request(start, out), &self.config, &mut progress).unwrap()
+        train_lbc(&self.request(start, out), &self.config, &self.lbc, &mut progress).unwrap()
     }
 }
 
