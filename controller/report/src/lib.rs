@@ -12,6 +12,7 @@ mod episode_plot;
 mod flight_plot;
 mod heading;
 mod histogram;
+pub mod motion;
 mod panel;
 mod path_plot;
 mod run_report;
