@@ -16,6 +16,7 @@ pub mod motion;
 mod panel;
 mod path_plot;
 mod run_report;
+pub mod trials;
 
 pub use canvas::RenderError;
 pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet, episode_sheet};

@@ -2,6 +2,7 @@
 
 use super::durable::replace_file;
 use super::histogram::Digest;
+use super::trials::wilson_share_95;
 use jaco_core::Task;
 use jaco_core::{Execution, Outcome};
 use serde::{Deserialize, Serialize};
@@ -156,18 +157,9 @@ impl Tally {
     }
 }
 
-/// Wilson score interval at 95 % (Wilson, 1927, equation for the limits of p).
+/// Wilson score interval at 95 % of `successes` among `trials`; all of 0 to 1 without any.
 pub fn wilson_95(successes: usize, trials: usize) -> (f64, f64) {
-    const Z: f64 = 1.959_964;
-    if trials == 0 {
-        return (0.0, 1.0);
-    }
-    let n = trials as f64;
-    let p = successes as f64 / n;
-    let centre = p + Z * Z / (2.0 * n);
-    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    (((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0))
+    wilson_share_95(successes as f64 / trials.max(1) as f64, trials)
 }
 
 /// A report that could not be written or read.
