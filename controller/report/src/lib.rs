@@ -6,6 +6,7 @@
 //! clock, talk to a device or run on a thread that has a deadline.
 
 mod canvas;
+mod chart;
 mod contact_sheet;
 mod durable;
 mod episode_plot;
@@ -16,9 +17,11 @@ pub mod motion;
 mod panel;
 mod path_plot;
 mod run_report;
+mod training_plots;
 pub mod trials;
 
 pub use canvas::RenderError;
+pub use chart::{Panel, Point, Series, Spread, charts};
 pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet, episode_sheet};
 pub use durable::replace_file;
 pub use episode_plot::{Curve, CurvePanel, EpisodePlot, episode_plot};
@@ -30,3 +33,4 @@ pub use run_report::{
     Attempt, Checkpoint, DecodeOptions, InferenceDigest, REPORT_FILE, ReportError, RunReport,
     Tally, wilson_95,
 };
+pub use training_plots::training_plots;
