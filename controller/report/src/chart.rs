@@ -6,6 +6,7 @@ use super::heading::draw_title;
 use super::panel::{MARGIN, X_AXIS, Y_AXIS, padded, styled};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use serde::Serialize;
 use std::ops::Range;
 
 /// Colours of series, in order; more begin anew. Told apart by the colour-blind too (Okabe and
@@ -26,13 +27,14 @@ const LINE_HEIGHT: u32 = 28;
 /// Left of a label in a legend: the sign and its gap \[pixels\].
 const SIGN_WIDTH: i32 = 40;
 /// Share of the x axis by which neighbouring series' whiskers are moved apart.
-const APART: f64 = 0.012;
+const APART: f64 = 0.008;
 
-type Plot<'a, 'b> =
+/// A panel that is being drawn.
+pub(super) type Plot<'a, 'b> =
     ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// A number at a place, and how sure it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Point {
     /// Place on the x axis.
     pub x: f64,
@@ -50,7 +52,7 @@ impl Point {
 }
 
 /// Numbers that belong together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Series {
     /// Its name.
     pub name: String,
@@ -59,7 +61,7 @@ pub struct Series {
 }
 
 /// How intervals are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Spread {
     /// A whisker and a mark at each point.
     Whiskers,
@@ -68,7 +70,7 @@ pub enum Spread {
 }
 
 /// Series that share their axes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Panel {
     /// What they show.
     pub caption: String,
@@ -143,7 +145,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), RenderError> {
         .y_desc(&panel.y_axis)
         .x_labels(10)
         .y_labels(8)
-        .x_label_formatter(&|x| format!("{x:.x_digits$}"))
+        .x_label_formatter(&|x| signed(*x, x_digits))
         .y_label_formatter(&|y| signed(*y, y_digits))
         .draw()?;
     let count = panel.series.len();
@@ -162,13 +164,24 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), RenderError> {
     Ok(())
 }
 
+/// Draws a curve, each piece of it by itself: drawn as one, sharp turns get long spikes.
+pub(super) fn draw_line(
+    chart: &mut Plot<'_, '_>,
+    points: impl Iterator<Item = (f64, f64)> + Clone,
+    color: RGBColor,
+) -> Result<(), RenderError> {
+    let pieces = points.clone().zip(points.skip(1)).map(|(from, to)| [from, to]);
+    chart.draw_series(pieces.map(|piece| PathElement::new(piece, color.stroke_width(2))))?;
+    Ok(())
+}
+
 fn draw_whiskers(
     chart: &mut Plot<'_, '_>,
     points: &[Point],
     index: usize,
 ) -> Result<(), RenderError> {
     let color = color(index);
-    chart.draw_series(LineSeries::new(points.iter().map(|p| (p.x, p.y)), color.stroke_width(2)))?;
+    draw_line(chart, points.iter().map(|p| (p.x, p.y)), color)?;
     for point in points {
         if let Some((low, high)) = point.range {
             let ends = [(point.x, low), (point.x, high)];
@@ -195,7 +208,7 @@ fn draw_band(chart: &mut Plot<'_, '_>, points: &[Point], index: usize) -> Result
         let outline: Vec<(f64, f64)> = low.chain(high).collect();
         chart.draw_series([Polygon::new(outline, color.mix(0.15).filled())])?;
     }
-    chart.draw_series(LineSeries::new(points.iter().map(|p| (p.x, p.y)), color.stroke_width(2)))?;
+    draw_line(chart, points.iter().map(|p| (p.x, p.y)), color)?;
     Ok(())
 }
 
@@ -265,7 +278,7 @@ fn digits(range: &Range<f64>) -> usize {
 }
 
 /// A number with so many digits; one that is 0 then has no sign.
-fn signed(value: f64, digits: usize) -> String {
+pub(super) fn signed(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
     if is_zero { text.trim_start_matches('-').to_owned() } else { text }

@@ -15,6 +15,7 @@ mod heading;
 mod histogram;
 pub mod motion;
 mod panel;
+pub mod paper;
 mod path_plot;
 mod run_report;
 mod training_plots;
