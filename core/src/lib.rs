@@ -37,7 +37,7 @@ pub use policy::{ActionPolicy, Answer, Ask, PolicyError};
 pub use pose::{Pose, Twist};
 pub use slot::Slot;
 pub use state::{ArmState, Wrench};
-pub use task::Task;
+pub use task::{Task, UnknownTask};
 pub use verdict::{Outcome, Verdict};
 pub use words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word};
 

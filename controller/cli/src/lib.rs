@@ -6,6 +6,7 @@
 
 pub mod cameras;
 pub mod dataset;
+pub mod eval;
 pub mod helper;
 pub mod log;
 pub mod policy;
@@ -17,7 +18,8 @@ pub mod train;
 use cameras::CamerasVerb;
 use clap::{Args, Parser, Subcommand};
 use dataset::{DatasetVerb, ReplayArgs};
-use jaco_core::{Decode, Execution, Task, View};
+pub use eval::EvalArgs;
+use jaco_core::{Execution, Task};
 use jaco_shell::args::{Unusable, path, path_given};
 use log::LogVerb;
 use policy::{BenchVerb, PolicyVerb};
@@ -170,61 +172,6 @@ pub struct RunArgs {
     /// what a person with the pad corrects on the way is marked in it.
     #[arg(long, value_name = "NAME")]
     pub record: Option<String>,
-}
-
-/// Options of `jaco eval`.
-#[derive(Debug, Args)]
-pub struct EvalArgs {
-    /// Evaluate in lockstep simulation.
-    #[arg(long, required = true)]
-    pub sim: bool,
-    /// The task to try.
-    #[arg(long)]
-    pub task: Task,
-    /// Independent trials, each with its own placement.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub trials: u32,
-    /// Seed of the placements. Evaluation never sees a placement that recording can draw.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Action units executed per inference.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=28))]
-    pub horizon: u8,
-    /// How tokens are chosen: greedy, top-k:K, top-k:K:TEMPERATURE or beam:WIDTH. Draws are
-    /// seeded by the trial.
-    #[arg(long, value_name = "HOW", default_value_t = Decode::Greedy)]
-    pub decode: Decode,
-    /// Execute the means under the policy's probabilities instead of the centres of the chosen
-    /// bins.
-    #[arg(long)]
-    pub expectation: bool,
-    /// End a stream before its first unit of higher entropy, and look again [nats per token].
-    #[arg(long, value_name = "NATS", value_parser = nats)]
-    pub max_entropy: Option<f32>,
-    /// Checkpoint folder [default: the shipped mini policy].
-    #[arg(long, value_parser = path())]
-    pub checkpoint: Option<PathBuf>,
-    /// Folder of an adapter in PEFT's layout, which acts on the checkpoint.
-    #[arg(long, value_name = "DIR", value_parser = path())]
-    pub adapter: Option<PathBuf>,
-    /// Dataset whose statistics decode the actions [default: the only one].
-    #[arg(long, value_name = "KEY")]
-    pub statistics: Option<String>,
-    /// What is done to pictures first, as `view` in jacod's configuration: plain, bridge, cropped
-    /// or libero.
-    #[arg(long, default_value_t = View::Plain)]
-    pub view: View,
-    /// A trial fails after this many steps of 100 ms.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub max_steps: u32,
-    /// Trials that run at the same time [default: the machine's cores].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: Option<u16>,
-    /// Let the scripted expert act instead of a policy: what the task allows at best.
-    #[arg(long, conflicts_with_all = [
-        "decode", "expectation", "max_entropy", "checkpoint", "adapter", "statistics", "view",
-    ])]
-    pub expert: bool,
 }
 
 /// Options of `jaco demo`.

@@ -1,15 +1,16 @@
 //! Many episodes at once: a worker thread per job, each with a world of its own, and the results
-//! handed back in the order of their numbers whatever order they were made in.
+//! handed back as they come, or in the order of their numbers whatever order they were made in.
 
 use crossbeam_channel::{bounded, unbounded};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Makes the results for numbers 0, 1, 2, ... on `jobs` threads and hands them to `take` in that
-/// order, until `take` breaks, `count` results were taken, or one failed.
+/// Makes the results for numbers 0, 1, 2, ... on `jobs` threads and hands each to `take` when it
+/// comes, until `take` breaks or `count` results were taken. When one fails no other is begun;
+/// those that are under way are taken before the failure is told.
 ///
 /// `worker` is called once in each thread and returns the function that makes a result.
-pub fn in_order<T, Make>(
+pub fn as_they_come<T, Make>(
     jobs: usize,
     count: u64,
     worker: impl Fn() -> anyhow::Result<Make> + Sync,
@@ -22,42 +23,75 @@ where
     std::thread::scope(|scope| {
         // No worker runs ahead of the slowest by more than this, so results do not pile up.
         let (numbers, next_number) = bounded::<u64>(jobs);
-        let (results, done) = unbounded::<(u64, anyhow::Result<T>)>();
+        let (results, done) = unbounded::<(Option<u64>, anyhow::Result<T>)>();
         for _ in 0..jobs {
             let (next_number, results, worker) = (next_number.clone(), results.clone(), &worker);
             scope.spawn(move || match worker() {
                 Ok(mut make) => {
                     for number in next_number {
-                        if results.send((number, make(number))).is_err() {
+                        if results.send((Some(number), make(number))).is_err() {
                             return;
                         }
                     }
                 }
                 Err(error) => {
-                    let _ = results.send((u64::MAX, Err(error)));
+                    let _ = results.send((None, Err(error)));
                 }
             });
         }
-        drop((next_number, results));
+        drop(results);
 
-        let (mut handed_out, mut wanted) = (0, 0);
-        let mut early = BTreeMap::new();
-        while wanted < count {
-            while handed_out < count && numbers.try_send(handed_out).is_ok() {
+        let (mut handed_out, mut come) = (0, 0);
+        let mut failed = None;
+        loop {
+            while failed.is_none() && handed_out < count && numbers.try_send(handed_out).is_ok() {
                 handed_out += 1;
             }
+            if come == handed_out {
+                return failed.map_or(Ok(()), Err);
+            }
             let Ok((number, result)) = done.recv() else {
-                anyhow::bail!("every worker has died");
+                return Err(failed.unwrap_or_else(|| anyhow::anyhow!("every worker has died")));
             };
-            early.insert(number, result?);
-            while let Some(result) = early.remove(&wanted) {
-                wanted += 1;
-                if take(wanted - 1, result)?.is_break() {
-                    return Ok(());
+            come += u64::from(number.is_some());
+            match (number, result) {
+                (Some(number), Ok(result)) => {
+                    if take(number, result)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                (_, Ok(_)) => {}
+                (_, Err(error)) => {
+                    failed.get_or_insert(error);
+                    handed_out -= next_number.try_iter().count() as u64;
                 }
             }
         }
-        Ok(())
+    })
+}
+
+/// As [`as_they_come`], with the results in the order of their numbers.
+pub fn in_order<T, Make>(
+    jobs: usize,
+    count: u64,
+    worker: impl Fn() -> anyhow::Result<Make> + Sync,
+    mut take: impl FnMut(u64, T) -> anyhow::Result<ControlFlow<()>>,
+) -> anyhow::Result<()>
+where
+    T: Send,
+    Make: FnMut(u64) -> anyhow::Result<T>,
+{
+    let mut wanted = 0;
+    let mut early = BTreeMap::new();
+    as_they_come(jobs, count, worker, |number, result| {
+        early.insert(number, result);
+        while let Some(result) = early.remove(&wanted) {
+            wanted += 1;
+            if take(wanted - 1, result)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     })
 }
 
@@ -106,5 +140,38 @@ mod tests {
             |_, _: u64| Ok(ControlFlow::Continue(())),
         );
         assert_eq!(failed.unwrap_err().to_string(), "no renderer");
+    }
+
+    #[test]
+    fn what_is_under_way_when_one_fails_is_taken() {
+        let (begun, all_began) = bounded::<()>(3);
+        let (fail, may_fail) = bounded::<()>(1);
+        let mut taken = Vec::new();
+        let failed = as_they_come(
+            3,
+            100,
+            || {
+                Ok(|number: u64| {
+                    if number == 1 {
+                        // The others have begun, and end after this one has failed.
+                        all_began.recv()?;
+                        all_began.recv()?;
+                        fail.send(())?;
+                        anyhow::bail!("no luck");
+                    }
+                    begun.send(())?;
+                    may_fail.recv()?;
+                    fail.send(())?;
+                    Ok(number)
+                })
+            },
+            |number, _| {
+                taken.push(number);
+                Ok(ControlFlow::Continue(()))
+            },
+        );
+        assert_eq!(failed.unwrap_err().to_string(), "no luck");
+        assert!(taken.contains(&0) && taken.contains(&2), "{taken:?}");
+        assert!(taken.len() < 10, "nothing is begun after the failure: {taken:?}");
     }
 }

@@ -4,11 +4,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jaco_api::say::print;
 use jaco_cli::helper;
 use jaco_cli::{Cli, Verb, exit};
+use jaco_lab::eval::worker;
 use jaco_lab::{eval, record};
+use jaco_shell::say::{aside, in_full};
 use std::num::NonZero;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Another process of this program has started it, and gives orders on standard input.
+    if std::env::args_os().skip(1).eq([worker::WORKER]) {
+        jaco_model::set_threads(1);
+        return match worker::work() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                aside(in_full(&error));
+                ExitCode::FAILURE
+            }
+        };
+    }
     helper::main(exit::FAILED, jaco_model::blames_input, carry_out)
 }
 

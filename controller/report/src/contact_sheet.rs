@@ -111,7 +111,7 @@ fn sheet(
 ) -> Result<Vec<u8>, RenderError> {
     let picked = pick(frames, SHEET_FRAMES);
     picked.iter().try_for_each(|kept| check(kept))?;
-    let tile_height = picked.iter().map(|kept| tile_height(&kept.frame)).max().unwrap_or(0);
+    let tile_height = picked.iter().map(|kept| tile_size(&kept.frame).1).max().unwrap_or(0);
     let rows = (picked.len() as u32).div_ceil(COLUMNS).max(1);
     let row_height = tile_height + CAPTION_HEIGHT + GAP;
     let width = GAP + COLUMNS * (TILE_WIDTH + GAP);
@@ -123,7 +123,7 @@ fn sheet(
 
     let mut canvas = Canvas::new(width, height);
     for (index, kept) in picked.iter().enumerate() {
-        paste(&mut canvas, corner(index), &kept.frame);
+        paste(&mut canvas, corner(index), tile_size(&kept.frame), &kept.frame);
     }
     canvas.draw(|area| {
         head(area)?;
@@ -139,7 +139,7 @@ fn sheet(
 }
 
 /// At most `most` of `items`, evenly spread, the first and the last among them.
-fn pick<T>(items: &[T], most: usize) -> Vec<&T> {
+pub(crate) fn pick<T>(items: &[T], most: usize) -> Vec<&T> {
     if items.len() <= most {
         return items.iter().collect();
     }
@@ -147,7 +147,7 @@ fn pick<T>(items: &[T], most: usize) -> Vec<&T> {
     (0..most).map(|i| &items[(i * last + (most - 1) / 2) / (most - 1)]).collect()
 }
 
-fn check(kept: &KeptFrame) -> Result<(), RenderError> {
+pub(crate) fn check(kept: &KeptFrame) -> Result<(), RenderError> {
     let (step, width, height) = (kept.step, kept.frame.width, kept.frame.height);
     let (bytes, expected) = (kept.frame.rgb.len(), width as usize * height as usize * 3);
     if bytes == expected && bytes > 0 {
@@ -157,13 +157,17 @@ fn check(kept: &KeptFrame) -> Result<(), RenderError> {
     }
 }
 
-fn tile_height(frame: &Frame) -> u32 {
-    (TILE_WIDTH * frame.height).div_ceil(frame.width)
+fn tile_size(frame: &Frame) -> (u32, u32) {
+    (TILE_WIDTH, (TILE_WIDTH * frame.height).div_ceil(frame.width))
 }
 
-/// Draws `frame` at the tile's size: each pixel is the mean of the pixels it covers.
-fn paste(canvas: &mut Canvas, (left, top): (u32, u32), frame: &Frame) {
-    let (to_width, to_height) = (TILE_WIDTH, tile_height(frame));
+/// Draws `frame` at a tile's size: each pixel is the mean of the pixels it covers.
+pub(crate) fn paste(
+    canvas: &mut Canvas,
+    (left, top): (u32, u32),
+    (to_width, to_height): (u32, u32),
+    frame: &Frame,
+) {
     let covered = |i: u32, from: u32, to: u32| {
         let start = i * from / to;
         start..((i + 1) * from / to).max(start + 1)

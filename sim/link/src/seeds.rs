@@ -21,6 +21,15 @@ pub fn episode_seed(purpose: Purpose, series: u64, index: u64) -> u64 {
     })
 }
 
+/// The seed of what is drawn at try `attempt` of the placement of seed `placement`: at the first
+/// one the placement's own.
+pub fn attempt_seed(placement: u64, attempt: u32) -> u64 {
+    match attempt {
+        0 => placement,
+        _ => episode_seed(Purpose::Evaluation, placement, u64::from(attempt)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +43,18 @@ mod tests {
                 for index in 0..500 {
                     assert!(seen.insert(episode_seed(purpose, series, index)));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn tries_never_share_draws() {
+        let mut seen = HashSet::new();
+        for index in 0..200 {
+            let placement = episode_seed(Purpose::Evaluation, 7, index);
+            assert_eq!(attempt_seed(placement, 0), placement);
+            for attempt in 0..20 {
+                assert!(seen.insert(attempt_seed(placement, attempt)));
             }
         }
     }

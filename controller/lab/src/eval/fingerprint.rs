@@ -1,0 +1,76 @@
+//! Whether two checkpoints are the same: a fingerprint of the files that a policy's answers depend
+//! on. It tells apart what was overwritten by accident, not what was forged.
+
+use anyhow::Context;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+/// Files that the answers depend on, beside the weights.
+const FILES: &[&str] =
+    &["adapter_config.json", "config.json", "dataset_statistics.json", "tokenizer.json"];
+/// Ending of the files with weights.
+const WEIGHTS: &str = "safetensors";
+
+/// The fingerprint of a checkpoint and of the adapter that acts on it: the same wherever they lie.
+pub fn fingerprint(checkpoint: &Path, adapter: Option<&Path>) -> anyhow::Result<String> {
+    let mut sum = crc32fast::Hasher::new();
+    let mut bytes = 0;
+    for folder in [Some(checkpoint), adapter].into_iter().flatten() {
+        bytes += add(&mut sum, folder)
+            .with_context(|| format!("cannot read the files of {}", folder.display()))?;
+    }
+    Ok(format!("crc32 {:08x} of {bytes} bytes", sum.finalize()))
+}
+
+/// Adds the files of `folder`. Returns their bytes.
+fn add(sum: &mut crc32fast::Hasher, folder: &Path) -> std::io::Result<u64> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_weights = path.extension().is_some_and(|ending| ending == WEIGHTS);
+        if is_weights || FILES.contains(&&*name) {
+            files.push((name, path));
+        }
+    }
+    files.sort();
+    sum.update(&(files.len() as u64).to_le_bytes());
+    let mut all = 0;
+    let mut piece = vec![0; 1 << 20];
+    for (name, path) in files {
+        sum.update(name.as_bytes());
+        let mut file = File::open(path)?;
+        loop {
+            let read = file.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            sum.update(&piece[..read]);
+            all += read as u64;
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_answers_depend_on_counts_and_nothing_else() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for folder in [&one, &two] {
+            fs::write(folder.path().join("config.json"), "{}").unwrap();
+            fs::write(folder.path().join("model.safetensors"), [7; 100]).unwrap();
+        }
+        let of = |folder: &tempfile::TempDir| fingerprint(folder.path(), None).unwrap();
+        fs::write(two.path().join("README.md"), "words").unwrap();
+        assert_eq!(of(&one), of(&two));
+        assert_ne!(of(&one), fingerprint(one.path(), Some(two.path())).unwrap());
+        fs::write(two.path().join("model.safetensors"), [8; 100]).unwrap();
+        assert_ne!(of(&one), of(&two));
+        assert!(fingerprint(Path::new("/nonexistent"), None).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! `jaco eval`: how often policies succeed, in lockstep.
+//!
+//! One trial = one placement that recording cannot draw; the policy sees the camera's picture
+//! and the instruction, nothing else. All units of a stream are executed before it looks again.
+//! The verdict is the simulation's task test. Here is the course of it: what is still to be tried,
+//! by whom, and what is kept.
+
+mod fingerprint;
+mod plan;
+mod player;
+mod result;
+pub mod worker;
+
+pub use fingerprint::fingerprint;
+pub use plan::Plan;
+pub use result::{Evaluation, Evaluations, Sweep};
+
+use crate::jobs;
+use indicatif::ProgressBar;
+use jaco_cli::EvalArgs;
+use jaco_report::trials::{Asked, Cell, Key, StoreError, TrialStore, Try};
+use jaco_shell::args::{Unusable, blames_path};
+use jaco_sim_link::seeds::{Purpose, episode_seed};
+use player::{Made, Order, Stage};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use worker::Worker;
+
+/// Successes and failures of a cell of which a contact sheet is kept.
+const SHEETS: [u32; 2] = [2, 4];
+
+/// Carries out `jaco eval --sim`.
+pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Evaluations> {
+    let plan = Plan::of(args)?;
+    let tries = sweep(&plan, args.out.as_deref(), jobs, bar)?;
+    Ok(Evaluations::of(&plan, &tries))
+}
+
+/// Makes the tries of `plan` that are not in `out` yet, up to `jobs` at once, each job but a single
+/// one in a process of its own: software rendering lets one thread of a process work at a time.
+/// Returns all tries of the plan.
+pub fn sweep(
+    plan: &Plan,
+    out: Option<&Path>,
+    jobs: usize,
+    bar: &ProgressBar,
+) -> anyhow::Result<Vec<Try>> {
+    let mut kept = Kept::open(out, plan.asked.clone())?;
+    let places = plan.tries();
+    let todo: Vec<_> =
+        places.into_iter().filter(|(cell, at)| !kept.has(&plan.cells[*cell], *at)).collect();
+    let sheets: Vec<Sheets> = plan.cells.iter().map(|cell| kept.sheets(cell)).collect();
+    bar.set_length(todo.len() as u64);
+    let order = |number: u64| {
+        let (cell, (trial, attempt)) = todo[number as usize];
+        Order {
+            policy: plan.policy(&plan.cells[cell]).cloned(),
+            cell: plan.cells[cell].clone(),
+            seed: episode_seed(Purpose::Evaluation, plan.asked.seed, u64::from(trial)),
+            trial,
+            attempt,
+            max_steps: plan.asked.max_steps,
+            sheet: out.is_some() && sheets[cell].wanted(),
+        }
+    };
+    let mut successes = 0;
+    let take = |number: u64, made: Made| {
+        let cell = todo[number as usize].0;
+        successes += u32::from(made.made.success);
+        kept.push(made, &sheets[cell])?;
+        bar.inc(1);
+        bar.set_message(format!("{successes} succeeded"));
+        Ok(ControlFlow::Continue(()))
+    };
+    let (jobs, count) = (jobs.min(todo.len()), todo.len() as u64);
+    if jobs > 1 {
+        let worker = || {
+            let mut worker = Worker::start(worker::command()?)?;
+            Ok(move |number| worker.make(&order(number)))
+        };
+        jobs::as_they_come(jobs, count, worker, take)?;
+    } else {
+        let worker = || {
+            let mut stage = Stage::default();
+            Ok(move |number| stage.make(&order(number)))
+        };
+        jobs::as_they_come(jobs, count, worker, take)?;
+    }
+    let asked_for: HashSet<Key> = plan
+        .tries()
+        .into_iter()
+        .map(|(cell, (trial, attempt))| Key::new(&plan.cells[cell], trial, attempt))
+        .collect();
+    Ok(kept.into_tries().into_iter().filter(|made| asked_for.contains(&made.key())).collect())
+}
+
+/// Where tries go: the folder of an evaluation, or nowhere.
+enum Kept {
+    Folder(TrialStore),
+    Nowhere(Vec<Try>),
+}
+
+impl Kept {
+    fn open(out: Option<&Path>, asked: Asked) -> anyhow::Result<Self> {
+        let Some(folder) = out else {
+            return Ok(Self::Nowhere(Vec::new()));
+        };
+        match TrialStore::open(folder, asked) {
+            Ok(store) => Ok(Self::Folder(store)),
+            Err(error) => Err(blame(error)),
+        }
+    }
+
+    fn has(&self, cell: &Cell, (trial, attempt): (u32, u32)) -> bool {
+        match self {
+            Self::Folder(store) => store.has(cell, trial, attempt),
+            Self::Nowhere(_) => false,
+        }
+    }
+
+    /// Sheets of `cell` that are there.
+    fn sheets(&self, cell: &Cell) -> Sheets {
+        let sheets = Sheets::default();
+        if let Self::Folder(store) = self {
+            for kept in store.tries().iter().filter(|t| t.sheet.is_some() && t.cell == *cell) {
+                sheets.claim(kept.success);
+            }
+        }
+        sheets
+    }
+
+    fn push(&mut self, made: Made, sheets: &Sheets) -> anyhow::Result<()> {
+        let Made { mut made, sheet } = made;
+        match self {
+            Self::Folder(store) => {
+                if let Some(png) = sheet.filter(|_| sheets.claim(made.success)) {
+                    let name = made.sheet_name();
+                    store.add_picture(&name, &png)?;
+                    made.sheet = Some(name);
+                }
+                store.push(made)?;
+            }
+            Self::Nowhere(tries) => tries.push(made),
+        }
+        Ok(())
+    }
+
+    fn into_tries(self) -> Vec<Try> {
+        match self {
+            Self::Folder(store) => store.tries().to_vec(),
+            Self::Nowhere(tries) => tries,
+        }
+    }
+}
+
+/// A folder that holds something else is the fault of whoever named it, unless the machine failed.
+fn blame(error: StoreError) -> anyhow::Error {
+    match error.io().map(blames_path) {
+        Some(false) => anyhow::Error::from(error).context("cannot keep the tries"),
+        _ => Unusable(format!("--out: {error}")).into(),
+    }
+}
+
+/// How many contact sheets a cell has: of successes and of failures.
+#[derive(Default)]
+struct Sheets([AtomicU32; 2]);
+
+impl Sheets {
+    /// Whether a sheet may still be kept, whatever comes of the try.
+    fn wanted(&self) -> bool {
+        self.0.iter().zip(SHEETS).any(|(kept, most)| kept.load(Ordering::Relaxed) < most)
+    }
+
+    /// Counts one more, if there may be one.
+    fn claim(&self, success: bool) -> bool {
+        let which = usize::from(!success);
+        self.0[which].fetch_add(1, Ordering::Relaxed) < SHEETS[which]
+    }
+}
