@@ -60,6 +60,16 @@ impl Linear {
         Ok(())
     }
 
+    /// The same weights without an adapter.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            module: self.module.clone(),
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.as_ref().map(Tensor::shallow_clone),
+            lora: None,
+        }
+    }
+
     /// Only the outputs `first .. first + count`.
     pub(crate) fn rows(&self, first: i64, count: i64) -> Result<Linear, TchError> {
         Ok(Linear {
@@ -155,6 +165,17 @@ impl FusedLinear {
         Ok(())
     }
 
+    /// The same weights without an adapter.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            modules: self.modules.clone(),
+            weights: self.weights.iter().map(Tensor::shallow_clone).collect(),
+            fused: self.fused.as_ref().map(Tensor::shallow_clone),
+            loras: self.loras.iter().map(|_| None).collect(),
+            lora: None,
+        }
+    }
+
     fn outputs(&self) -> Vec<i64> {
         self.weights.iter().map(|weight| weight.size()[0]).collect()
     }
@@ -173,6 +194,12 @@ impl LayerNorm {
     pub(crate) fn new(path: &Path, width: i64, eps: f64) -> Result<Self, TchError> {
         let weight = variable(path, "weight", &[width])?;
         Ok(Self { weight, bias: variable(path, "bias", &[width])?, width, eps })
+    }
+
+    /// The same weights.
+    pub(crate) fn share(&self) -> Self {
+        let (weight, bias) = (self.weight.shallow_clone(), self.bias.shallow_clone());
+        Self { weight, bias, ..*self }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {

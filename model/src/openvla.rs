@@ -10,6 +10,7 @@ use crate::config::OpenVlaConfig;
 use crate::error::ModelError;
 use crate::init;
 use crate::llama::{KvCache, Llama};
+use crate::packed::Packed;
 use crate::projector::Projector;
 use crate::vision::VisionBackbone;
 use tch::nn::{Path, VarStore};
@@ -81,6 +82,15 @@ impl OpenVla {
         Ok((variables, model))
     }
 
+    /// A second model on the same weights, without an adapter: it can be given another one.
+    pub fn share(&self) -> Self {
+        Self {
+            vision_backbone: self.vision_backbone.share(),
+            projector: self.projector.share(),
+            language_model: self.language_model.share(),
+        }
+    }
+
     /// Lets `adapter` act on all maps that it has a share for, in place of any before; the
     /// weights stay as they are.
     pub fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
@@ -131,6 +141,14 @@ impl OpenVla {
     ) -> Result<Tensor, TchError> {
         let hidden = self.language_model.forward(&self.embed(features, input_ids)?, None)?;
         self.language_model.logits(&hidden)
+    }
+
+    /// Hidden states \[B (P + T), hidden\] of all places of `packed`, from projected patches
+    /// \[B, P, hidden\]. What stands behind one prefix costs one pass together.
+    pub fn packed_hidden(&self, features: &Tensor, packed: &Packed) -> Result<Tensor, TchError> {
+        let embeddings = self.embed(features, &packed.input_ids)?;
+        let (positions, visible) = (&packed.positions, &packed.visible);
+        self.language_model.forward_packed(&embeddings, positions, visible)?.f_flatten(0, 1)
     }
 
     /// Runs patches and `input_ids` into the empty `cache`; the hidden state \[B, 1, hidden\] at

@@ -24,6 +24,11 @@ impl Projector {
         })
     }
 
+    /// The same weights without an adapter.
+    pub(crate) fn share(&self) -> Self {
+        Self { fc1: self.fc1.share(), fc2: self.fc2.share(), fc3: self.fc3.share() }
+    }
+
     pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
         [&mut self.fc1, &mut self.fc2, &mut self.fc3]
             .into_iter()

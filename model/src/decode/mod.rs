@@ -75,12 +75,61 @@ pub(crate) fn decode_timed(
     mut timings: Timings,
 ) -> Result<Vec<Decoded>, ModelError> {
     let _no_grad = tch::no_grad_guard();
-    let vocab = ActionVocab::new(config);
-    let prefix = config.patches() as usize + request.check(config, prompts)?;
-
+    request.check(config, prompts)?;
     let features = model.vision_features(pixel_values)?;
     timings.vision_ns = stopwatch.lap(&features)?;
+    decode_behind(model, config, &features, prompts, request, stopwatch, timings)
+}
 
+/// [`decode`] from projected patches \[B, P, hidden\], for prompts of any lengths: those of one
+/// length are decoded together. Draws of each such group have a seed of their own, the request's
+/// for the group of the first prompt and the next ones for the others in the order in which they
+/// appear.
+pub fn decode_features(
+    model: &OpenVla,
+    config: &OpenVlaConfig,
+    features: &Tensor,
+    prompts: &[&[i64]],
+    request: &DecodeRequest,
+) -> Result<Vec<Decoded>, ModelError> {
+    let _no_grad = tch::no_grad_guard();
+    let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (at, prompt) in prompts.iter().enumerate() {
+        match groups.iter_mut().find(|(length, _)| *length == prompt.len()) {
+            Some((_, members)) => members.push(at),
+            None => groups.push((prompt.len(), vec![at])),
+        }
+    }
+    let mut answers: Vec<Option<Decoded>> = vec![None; prompts.len()];
+    for (number, (_, members)) in groups.iter().enumerate() {
+        let own: Vec<Vec<i64>> = members.iter().map(|&at| prompts[at].to_vec()).collect();
+        let mut request = *request;
+        if let DecodeMethod::TopK { seed, .. } = &mut request.method {
+            *seed = seed.wrapping_add(number as u64);
+        }
+        let rows: Vec<i64> = members.iter().map(|&at| at as i64).collect();
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(features.device())?;
+        let theirs = features.f_index_select(0, &rows)?;
+        let (stopwatch, timings) = (Stopwatch::start(request.clock), Timings::default());
+        request.check(config, &own)?;
+        let decoded = decode_behind(model, config, &theirs, &own, &request, stopwatch, timings)?;
+        members.iter().zip(decoded).for_each(|(&at, decoded)| answers[at] = Some(decoded));
+    }
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// Decodes behind `features`, for a request that was checked.
+fn decode_behind(
+    model: &OpenVla,
+    config: &OpenVlaConfig,
+    features: &Tensor,
+    prompts: &[Vec<i64>],
+    request: &DecodeRequest,
+    mut stopwatch: Stopwatch,
+    mut timings: Timings,
+) -> Result<Vec<Decoded>, ModelError> {
+    let vocab = ActionVocab::new(config);
+    let prefix = config.patches() as usize + request.check(config, prompts)?;
     let forced = vocab.stream_tokens(request.forced)?;
     let ids: Vec<i64> =
         prompts.iter().flat_map(|prompt| prompt.iter().chain(&forced).copied()).collect();
@@ -89,7 +138,7 @@ pub(crate) fn decode_timed(
     let slots = KvCache::slots(prefix, request.method.streams(), request.free() * UNIT_TOKENS);
     let options = (features.f_kind()?, device);
     let mut cache = KvCache::new(&config.text_config, batch as i64, slots, options)?;
-    let hidden = model.prefill(&features, &ids, &mut cache)?;
+    let hidden = model.prefill(features, &ids, &mut cache)?;
     timings.prefill_ns = stopwatch.lap(&hidden)?;
 
     let trace = decode_units(model, vocab, request, hidden, &mut cache)?;

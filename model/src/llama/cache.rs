@@ -59,6 +59,12 @@ impl Place {
     pub(super) fn whole_sequence() -> Self {
         Self { slot: 0, first_position: 0, branches: 1, sight: Sight::Causal }
     }
+
+    /// Tokens without a cache, which see what `visible` says.
+    pub(super) fn masked(visible: &Tensor) -> Self {
+        let sight = Sight::Mask(visible.shallow_clone());
+        Self { slot: 0, first_position: 0, branches: 1, sight }
+    }
 }
 
 impl KvCache {

@@ -53,6 +53,18 @@ impl Layer {
         self.down_proj.set_adapter(adapter)
     }
 
+    pub(super) fn share(&self) -> Self {
+        Self {
+            input_norm: self.input_norm.share(),
+            qkv: self.qkv.share(),
+            o_proj: self.o_proj.share(),
+            post_attention_norm: self.post_attention_norm.share(),
+            gate_up: self.gate_up.share(),
+            down_proj: self.down_proj.share(),
+            ..*self
+        }
+    }
+
     /// `x` \[B, T, hidden\] one layer on; `slot` holds keys and values if there is a cache. With
     /// `last_only` what comes back is \[B, 1, hidden\]: of the other positions only keys and
     /// values are computed.
@@ -132,6 +144,10 @@ pub(super) struct RmsNorm {
 impl RmsNorm {
     pub(super) fn new(path: &Path, width: i64, eps: f64) -> Result<Self, TchError> {
         Ok(Self { weight: variable(path, "weight", &[width])?, width, eps })
+    }
+
+    pub(super) fn share(&self) -> Self {
+        Self { weight: self.weight.shallow_clone(), ..*self }
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {

@@ -44,6 +44,17 @@ impl Llama {
         })
     }
 
+    /// The same weights without an adapter.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            embed_tokens: self.embed_tokens.shallow_clone(),
+            layers: self.layers.iter().map(Layer::share).collect(),
+            norm: self.norm.share(),
+            lm_head: self.lm_head.share(),
+            rope: self.rope.share(),
+        }
+    }
+
     pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
         self.lm_head.set_adapter(adapter)?;
         self.layers.iter_mut().try_for_each(|layer| layer.set_adapter(adapter))
@@ -82,6 +93,24 @@ impl Llama {
             self.layers_forward(embeddings, None, false, |x| states.push(x.shallow_clone()))?;
         states.push(last);
         Ok(states)
+    }
+
+    /// [`Llama::forward`] without a cache for tokens that are not one sequence: each stands at its
+    /// own of the `positions` \[B, T\] (int64) and sees those that `visible` \[B, 1, T, T\] (bool:
+    /// queries, keys) says, itself at least. Several continuations of one prefix take one pass so.
+    pub fn forward_packed(
+        &self,
+        embeddings: &Tensor,
+        positions: &Tensor,
+        visible: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        let place = Place::masked(visible);
+        let rope = self.rope.of(positions)?;
+        let mut x = embeddings.shallow_clone();
+        for layer in &self.layers {
+            x = layer.forward(&x, &rope, &place, None, false)?;
+        }
+        self.norm.forward(&x)
     }
 
     fn layers_forward(

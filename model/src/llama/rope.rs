@@ -29,6 +29,11 @@ impl Rope {
         })
     }
 
+    pub(super) fn share(&self) -> Self {
+        let (cos, signed_sin) = (self.cos.shallow_clone(), self.signed_sin.shallow_clone());
+        Self { cos, signed_sin, half: self.half }
+    }
+
     /// The tables for tokens at the positions `first .. first + count`, each of them `branches`
     /// times.
     pub(super) fn at(&self, first: i64, count: i64, branches: i64) -> Result<Self, TchError> {
@@ -39,6 +44,17 @@ impl Rope {
                 return Ok(rows);
             }
             rows.f_repeat_interleave_self_int(branches, 0, None)
+        };
+        let (cos, signed_sin) = (rows(&self.cos)?, rows(&self.signed_sin)?);
+        Ok(Self { cos, signed_sin, half: self.half })
+    }
+
+    /// The tables for tokens that each stand at their own of `positions` \[B, T\].
+    pub(super) fn of(&self, positions: &Tensor) -> Result<Self, TchError> {
+        let (batch, tokens) = positions.size2()?;
+        let places = positions.f_flatten(0, 1)?;
+        let rows = |table: &Tensor| {
+            table.f_index_select(0, &places)?.f_view([batch, 1, tokens, 2 * self.half])
         };
         let (cos, signed_sin) = (rows(&self.cos)?, rows(&self.signed_sin)?);
         Ok(Self { cos, signed_sin, half: self.half })

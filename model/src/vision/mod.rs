@@ -32,6 +32,12 @@ impl VisionBackbone {
         })
     }
 
+    /// The same weights without an adapter.
+    pub(crate) fn share(&self) -> Self {
+        let (first, second) = (self.featurizer.share(), self.fused_featurizer.share());
+        Self { featurizer: first, fused_featurizer: second }
+    }
+
     pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
         self.featurizer.set_adapter(adapter)?;
         self.fused_featurizer.set_adapter(adapter)

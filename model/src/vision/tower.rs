@@ -61,6 +61,20 @@ impl Tower {
         })
     }
 
+    /// The same weights without an adapter.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            patch_module: self.patch_module.clone(),
+            patch_weight: self.patch_weight.shallow_clone(),
+            patch_bias: self.patch_bias.shallow_clone(),
+            patch_lora: None,
+            pos_embed: self.pos_embed.shallow_clone(),
+            prefix: self.prefix.iter().map(Tensor::shallow_clone).collect(),
+            blocks: self.blocks.iter().map(Block::share).collect(),
+            ..*self
+        }
+    }
+
     pub(crate) fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {
         self.patch_lora = Lora::of(adapter, &self.patch_module, self.patch_weight.f_kind()?)?;
         self.blocks.iter_mut().try_for_each(|block| block.set_adapter(adapter))
@@ -127,6 +141,20 @@ impl Block {
             scale2: scale("ls2")?,
             heads: config.num_heads,
         })
+    }
+
+    fn share(&self) -> Self {
+        Self {
+            norm1: self.norm1.share(),
+            qkv: self.qkv.share(),
+            proj: self.proj.share(),
+            scale1: self.scale1.as_ref().map(Tensor::shallow_clone),
+            norm2: self.norm2.share(),
+            fc1: self.fc1.share(),
+            fc2: self.fc2.share(),
+            scale2: self.scale2.as_ref().map(Tensor::shallow_clone),
+            ..*self
+        }
     }
 
     fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<(), TchError> {

@@ -2,7 +2,9 @@
 
 use crate::decoding::INSTRUCTION;
 use crate::support::{ask, fixtures, logits_of, picture, tiny_checkpoint};
-use jaco_model::{ActionVocab, Adapter, DecodeRequest, LoadOptions, OpenVlaPolicy, Policy, Stream};
+use jaco_model::{
+    ActionVocab, Adapter, DecodeRequest, LoadOptions, OpenVla, OpenVlaPolicy, Policy, Stream,
+};
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
 
@@ -92,4 +94,31 @@ fn a_merged_adapter_decodes_as_one_beside_the_weights() {
     let adapter = plain.read_adapter(&adapter).unwrap();
     plain.set_adapter(Some(&adapter)).unwrap();
     assert_eq!(decoded(&plain), decoded(&beside));
+}
+
+/// Two models on one set of weights, each with its own adapter, and a copy of an adapter.
+#[test]
+fn a_shared_model_has_its_own_adapter() {
+    let checkpoint = tiny_checkpoint();
+    let mut policy = OpenVlaPolicy::load(checkpoint.path(), Device::Cpu).unwrap();
+    let [one, other] = two_adapters(&policy);
+    let inputs = crate::support::tiny_inputs();
+    let (pixels, ids) = (inputs.get("pixel_values"), inputs.get("input_ids"));
+    let logits = |model: &OpenVla| model.forward_train(pixels, ids).unwrap();
+    let _no_grad = tch::no_grad_guard();
+    let plain = logits(policy.model());
+    policy.set_adapter(Some(&one)).unwrap();
+    let with_one = logits(policy.model());
+    let mut shared = policy.model().share();
+    assert_eq!(logits(&shared), plain, "nothing acts on it");
+    shared.set_adapter(Some(&other)).unwrap();
+    assert_ne!(logits(&shared), with_one);
+    assert_eq!(logits(policy.model()), with_one, "the other one's is its own");
+
+    let copy = one.copy().unwrap();
+    for pair in one.modules.values() {
+        let _ = pair.b.shallow_clone().zero_();
+    }
+    shared.set_adapter(Some(&copy)).unwrap();
+    crate::support::assert_close(&logits(&shared), &with_one, 1e-4);
 }

@@ -15,6 +15,7 @@ mod image;
 mod init;
 mod merged;
 mod numbers;
+mod packed;
 mod prompt;
 mod seam;
 mod search;

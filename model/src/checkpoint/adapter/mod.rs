@@ -19,7 +19,7 @@ use crate::error::{AdapterError, ModelError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::nn::VarStore;
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 /// Name of PEFT's configuration file.
 pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
@@ -127,6 +127,23 @@ impl Adapter {
             }
         }
         Ok(())
+    }
+
+    /// A second adapter of the same numbers, which does not change with this one. Its pairs are
+    /// used as they are written, as those of one that is trained are, so that equal numbers give
+    /// equal answers to the bit.
+    pub fn copy(&self) -> Result<Self, ModelError> {
+        let _no_grad = tch::no_grad_guard();
+        let copy = |tensor: &Tensor| -> Result<Tensor, TchError> {
+            let mut copy = tensor.f_detach()?.f_empty_like()?;
+            copy.f_copy_(tensor)?;
+            copy.f_set_requires_grad(true)
+        };
+        let pairs = self.modules.iter().map(|(module, LoraPair { a, b, scale })| {
+            Ok((module.clone(), LoraPair { a: copy(a)?, b: copy(b)?, scale: *scale }))
+        });
+        let modules = pairs.collect::<Result<_, TchError>>()?;
+        Ok(Self { config: self.config.clone(), modules })
     }
 
     /// Numbers that training such an adapter changes.
