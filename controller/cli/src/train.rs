@@ -2,7 +2,7 @@
 //! simulator and no daemon.
 
 use super::EXIT_CODES;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jaco_shell::args::path;
 use std::path::PathBuf;
 
@@ -30,6 +30,10 @@ pub enum TrainVerb {
     /// Long-horizon behaviour cloning: next-token loss over streams of H units.
     #[command(after_help = after_help())]
     Lbc(TrainArgs),
+    /// Step-wise action alignment: the policy explores from recorded states and learns at the first
+    /// unit where its own stream goes wrong.
+    #[command(after_help = saa_help())]
+    Saa(SaaArgs),
     /// Vision pretraining: towers and projector learn to tell the simulator's labels.
     #[command(after_help = after_help())]
     Vision(TrainArgs),
@@ -37,6 +41,39 @@ pub enum TrainVerb {
 
 fn after_help() -> String {
     format!("{DATASETS}{EXIT_CODES}")
+}
+
+const SAA: &str = "\
+Starts from a trained policy (--init), which stays as the reference of the rewards. The policy of the
+step that the paper's rule chooses (a small and stable gap between the rewards of winner and loser) is
+kept in OUT/selected, the last one in OUT. Recipes: model/recipe/saa-paper.toml (the paper's rule) and
+model/mini/recipe/saa.toml (units that move the arm elsewhere by more than 3 mm).
+
+";
+
+fn saa_help() -> String {
+    format!("{SAA}{DATASETS}{EXIT_CODES}")
+}
+
+/// What is done instead of alignment, to compare it with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SaaControl {
+    /// Imitation whose batches hold streams of one unit every other time.
+    Short,
+    /// Imitation of whole streams.
+    Full,
+}
+
+/// Options of `jaco train saa`.
+#[derive(Debug, Args)]
+pub struct SaaArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub train: TrainArgs,
+    /// Take as many steps of imitation on the same states instead, to compare alignment with
+    /// [default: the recipe's].
+    #[arg(long)]
+    pub control: Option<SaaControl>,
 }
 
 /// Options of `jaco train`.
@@ -52,7 +89,7 @@ pub struct TrainArgs {
     /// Longest stream to learn, in action units of 100 ms [default: the recipe's, else 8].
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=28))]
     pub horizon: Option<u8>,
-    /// Optimiser steps [default: the recipe's, else 2000].
+    /// Optimiser steps [default: the recipe's, else 2000; saa 150].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
     /// Continue exactly where the training state in --out stopped.

@@ -15,6 +15,9 @@ pub enum InputError {
     /// No dataset.
     #[error("no dataset: name one with --dataset, or in a recipe as [[dataset]] with its path")]
     NoDataset,
+    /// Nothing to align.
+    #[error("no policy to align: name the folder of a trained one with --init")]
+    NoPolicy,
     /// Datasets in two places.
     #[error(
         "datasets are named with --dataset and in the recipe {}: name them in one place",

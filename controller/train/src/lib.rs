@@ -12,11 +12,12 @@ pub use error::InputError;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use jaco_cli::shipped;
-use jaco_cli::train::TrainArgs;
+use jaco_cli::train::{SaaArgs, SaaControl, TrainArgs, TrainVerb};
 use jaco_core::MonotonicClock;
 use jaco_training::{
-    DatasetReport, LbcConfig, Progress, Stage, StageConfig, Start, Summary, TrainConfig,
-    TrainError, TrainRequest, Trainable, VisionConfig, describe, train_lbc, train_vision,
+    Control, DatasetReport, LbcConfig, Progress, SaaConfig, StageConfig, Start, Summary,
+    TrainConfig, TrainError, TrainRequest, Trainable, VisionConfig, describe, train_lbc, train_saa,
+    train_vision,
 };
 use recipe::Recipe;
 use serde::Serialize;
@@ -62,10 +63,22 @@ pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
 }
 
 /// Carries out `jaco train`. On SIGINT or SIGTERM the training state is saved and training ends.
-pub fn train(stage: Stage, args: &TrainArgs, bar: &ProgressBar) -> anyhow::Result<Outcome> {
-    match stage {
-        Stage::Vision => carry_out::<VisionConfig>(args, bar, train_vision),
-        Stage::Lbc => carry_out::<LbcConfig>(args, bar, train_lbc),
+pub fn train(verb: &TrainVerb, bar: &ProgressBar) -> anyhow::Result<Outcome> {
+    match verb {
+        TrainVerb::Vision(args) => carry_out::<VisionConfig>(args, |own| own, bar, train_vision),
+        TrainVerb::Lbc(args) => carry_out::<LbcConfig>(args, |own| own, bar, train_lbc),
+        TrainVerb::Saa(SaaArgs { train: args, control }) => {
+            if args.init.is_none() && !args.resume && !args.dry_run {
+                return Err(InputError::NoPolicy.into());
+            }
+            let control = control.map(|control| match control {
+                SaaControl::Short => Control::ShortSft,
+                SaaControl::Full => Control::FullSft,
+            });
+            let chosen =
+                |own: SaaConfig| SaaConfig { control: control.unwrap_or(own.control), ..own };
+            carry_out::<SaaConfig>(args, chosen, bar, train_saa)
+        }
     }
 }
 
@@ -79,6 +92,7 @@ type Train<S> = fn(
 
 fn carry_out<S: StageConfig>(
     args: &TrainArgs,
+    chosen: impl FnOnce(S) -> S,
     bar: &ProgressBar,
     train: Train<S>,
 ) -> anyhow::Result<Outcome> {
@@ -86,7 +100,7 @@ fn carry_out<S: StageConfig>(
         None => Recipe::<S>::default(),
         Some(path) => Recipe::read(path)?,
     };
-    let config = overridden(config, args);
+    let (config, own) = (overridden(config, args), chosen(own));
     let datasets = input::datasets(args, sections)?;
     let out = match &args.out {
         Some(out) if !args.dry_run => out.clone(),

@@ -7,7 +7,7 @@
 use crate::error::{InputError, MOST_REPEATS};
 use jaco_core::Word;
 use jaco_training::{
-    CORRECTION_WEIGHTS, Corrections, DatasetSource, GripperRange, LbcConfig, Selection,
+    CORRECTION_WEIGHTS, Corrections, DatasetSource, GripperRange, LbcConfig, SaaConfig, Selection,
     StageConfig, Stale, Success, TrainConfig, VisionConfig, flat, unflat,
 };
 use serde_json::{Map, Value as Json};
@@ -121,6 +121,7 @@ struct Reader<'a> {
 fn of_all_stages() -> Map<String, Json> {
     let mut all = flat(&TrainConfig::default(), &LbcConfig::default());
     all.extend(flat(&TrainConfig::default(), &VisionConfig {}));
+    all.extend(flat(&TrainConfig::default(), &SaaConfig::default()));
     all
 }
 

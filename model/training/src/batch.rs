@@ -184,6 +184,25 @@ impl<'a> BatchMaker<'a> {
     }
 }
 
+/// The expert's units of each state of a micro-batch, `horizon` of them, as [`BatchMaker::streams`]
+/// feeds them in.
+pub fn fed(
+    maker: &BatchMaker,
+    draw: &Draw,
+    horizon: usize,
+    jitter_bins: f64,
+) -> Vec<Vec<ActionUnit>> {
+    let words = draw.first * horizon * GRIPPER * WORDS_PER_NORMAL;
+    let mut rng = generator_at(maker.config.seed, Purpose::TokenJitter, draw.step, words);
+    let answers = draw.states.iter().map(|&state| maker.store.answer(state));
+    answers
+        .map(|answer| {
+            let units = answer.units[..horizon].iter();
+            units.map(|unit| jittered(unit, jitter_bins, &mut rng)).collect()
+        })
+        .collect()
+}
+
 fn jittered(unit: &ActionUnit, bins: f64, rng: &mut ChaCha8Rng) -> ActionUnit {
     let mut fed = *unit;
     for bin in &mut fed.0[..GRIPPER] {

@@ -27,6 +27,30 @@ pub enum TrainError {
     /// A device that is unknown or not there.
     #[error("no device \"{0}\": use \"cpu\", or \"cuda:N\" with N below the number of GPUs")]
     Device(String),
+    /// A way to explore that is none.
+    #[error(
+        "explore = {0:?} is no way to explore: wanted is \"greedy\", \"top-k:K\" or \
+         \"top-k:K:TEMPERATURE\""
+    )]
+    Exploration(String),
+    /// Alignment without a policy to align.
+    #[error(
+        "{} holds no policy: alignment starts from a trained one; train one with `jaco train lbc` \
+         and name its folder with --init", dir.display()
+    )]
+    NoPolicy {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// States without a unit to compare with.
+    #[error(
+        "step {step}: no state of the batch has a unit of the expert's stream; look at the \
+         datasets with `jaco dataset check`"
+    )]
+    NoStreams {
+        /// The optimiser step.
+        step: u64,
+    },
     /// No dataset was given, or none has a state to train on.
     #[error("nothing to train on: the {datasets} dataset(s) hold {states} states to train on")]
     NoData {

@@ -20,7 +20,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// Hyper-parameters of [`train_lbc`] beside those that all stages share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,21 +85,24 @@ pub fn train_lbc(
     own: &LbcConfig,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Summary, TrainError> {
-    let make = |network: &Network, device| {
-        let table = target_table(own.target_sigma_bins, device)?;
-        let first_action = ActionVocab::new(&network.config).first();
-        Ok(Lbc { own: own.clone(), table, first_action })
-    };
-    run(request, train, own, make, progress)
+    run(request, train, own, |network, device| Lbc::new(own, network, device), progress)
 }
 
-struct Lbc {
+/// Imitation of the expert's streams.
+pub struct Lbc {
     own: LbcConfig,
     table: Tensor,
     first_action: i64,
 }
 
 impl Lbc {
+    /// Imitation by `network` on `device`.
+    pub fn new(own: &LbcConfig, network: &Network, device: Device) -> Result<Self, TrainError> {
+        let table = target_table(own.target_sigma_bins, device)?;
+        let first_action = ActionVocab::new(&network.config).first();
+        Ok(Self { own: own.clone(), table, first_action })
+    }
+
     /// The stream length of training step `step`: short in the configured share of the steps.
     fn stream_length(&self, train: &TrainConfig, step: u64) -> usize {
         let draw: f64 = generator(train.seed, Purpose::StreamLength, step).random();
@@ -148,7 +151,7 @@ impl Objective for Lbc {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Kind;
 
     #[test]
     fn half_of_the_steps_have_short_streams() {

@@ -38,6 +38,7 @@ mod random;
 mod reading;
 mod request;
 mod run;
+mod saa;
 mod sampling;
 mod schedule;
 mod sight;
@@ -63,5 +64,6 @@ pub use reading::{
     GripperRange, GripperRangeError, LeftOut, Selection, Stale, Success, TaskReport,
 };
 pub use request::{Start, TrainRequest};
+pub use saa::{Control, Deviation, SaaConfig, train_saa};
 pub use stage::Stage;
 pub use vision::{VisionConfig, train_vision};

@@ -162,6 +162,11 @@ impl Network {
         &self.model
     }
 
+    /// The adapter that is trained, if one is.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
     /// The element type that the model computes in.
     pub fn compute_kind(&self) -> Kind {
         self.compute
@@ -321,7 +326,7 @@ fn supervised_logits(
 }
 
 /// Prefix of the model's variables among what is trained.
-const MODEL: &str = "model.";
+pub const MODEL: &str = "model.";
 /// Prefix of the weights in a training state.
 pub const WEIGHTS: &str = "weights.";
 /// Prefix of the moving averages in a training state.

@@ -119,4 +119,10 @@ pub trait Objective {
     fn tensors(&self) -> Vec<(String, Tensor)> {
         Vec::new()
     }
+
+    /// Whether the policy that is being saved is also to be kept in the folder `selected` of the
+    /// output, in place of the one before. Asked once at each save, before [`Objective::tensors`].
+    fn selects(&mut self) -> Result<bool, TrainError> {
+        Ok(false)
+    }
 }

@@ -39,6 +39,8 @@ pub enum Progress {
     Dataset(Box<DatasetReport>),
     /// Where the pictures will be, decided after all datasets were looked at.
     Pictures(PicturesReport),
+    /// Something that was decided otherwise than asked.
+    Note(String),
     /// The vision towers stand still, and this is done about it.
     Still(StillReport),
     /// What standing towers see is being computed.
@@ -80,6 +82,7 @@ impl Progress {
     pub fn step(&self) -> u64 {
         match self {
             Progress::Dataset(_)
+            | Progress::Note(_)
             | Progress::Pictures(_)
             | Progress::Still(_)
             | Progress::Seeing { .. }
@@ -96,6 +99,7 @@ impl fmt::Display for Progress {
         match self {
             Progress::Dataset(report) => report.fmt(f),
             Progress::Pictures(report) => report.fmt(f),
+            Progress::Note(note) => f.write_str(note),
             Progress::Still(report) => report.fmt(f),
             Progress::Seeing { states, total } => write!(f, "seeing state {states} of {total}"),
             Progress::Loading { frames, total } => write!(f, "loading frame {frames} of {total}"),

@@ -19,6 +19,8 @@ pub enum Purpose {
     HeadWeights,
     /// Rank of an episode when choosing the held-out ones; index = episode.
     Split,
+    /// Seed of the draws of exploring policies; index = step.
+    Exploration,
 }
 
 /// The generator for `purpose` and `index` under `seed`.

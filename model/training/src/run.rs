@@ -33,6 +33,9 @@ use tch::{Device, Kind, TchError, no_grad};
 /// States in one batch of a validation.
 const VALIDATION_BATCH: usize = 128;
 
+/// Folder in the output of the policy that the stage's own rule has chosen.
+const SELECTED: &str = "selected";
+
 /// Called with every event; `Break` during training saves and ends the run.
 pub type OnProgress<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
 
@@ -140,6 +143,7 @@ impl<'a, O: Objective> Run<'a, O> {
         let parameters = network.parameters();
         if let Some(saved) = &saved {
             description.step = saved.description.step;
+            description.selected = saved.description.selected;
             for (name, tensor) in network.state_tensors() {
                 saved.restore(&format!("{WEIGHTS}{name}"), &tensor)?;
             }
@@ -217,8 +221,13 @@ impl<'a, O: Objective> Run<'a, O> {
                 }
             }
             if last || stopped || step.is_multiple_of(self.config.save_every) {
-                self.save()?;
+                let selected = self.save()?;
                 stopped |= progress(&Progress::Saved { step }).is_break();
+                if selected {
+                    let folder = self.request.out.join(SELECTED);
+                    let note = format!("step {step} is kept in {}", folder.display());
+                    stopped |= progress(&Progress::Note(note)).is_break();
+                }
             }
             // Throughput is that of training alone.
             since_ns += self.request.clock.now_ns() - begin_ns;
@@ -297,11 +306,17 @@ impl<'a, O: Objective> Run<'a, O> {
     }
 
     /// Writes the checkpoint, then the training state: a state never speaks of a checkpoint that
-    /// is not there.
-    fn save(&mut self) -> Result<(), TrainError> {
+    /// is not there. Whether the stage has chosen it.
+    fn save(&mut self) -> Result<bool, TrainError> {
         let kind = if self.config.save_bf16 { Kind::BFloat16 } else { Kind::Float };
         self.swap_average()?;
         self.network.save(&self.request.out, &self.norm_stats, kind)?;
+        let selected = self.objective.selects()?;
+        if selected {
+            let selected = self.request.out.join(SELECTED);
+            self.network.save(&selected, &self.norm_stats, kind)?;
+            self.description.selected = Some(self.description.step);
+        }
         self.swap_average()?;
         let (held, own) = (self.network.state_tensors(), self.objective.tensors());
         let weights = held.iter().map(|(name, tensor)| (format!("{WEIGHTS}{name}"), tensor));
@@ -311,7 +326,8 @@ impl<'a, O: Objective> Run<'a, O> {
         let moments = self.optimiser.moments();
         let moments = moments.map(|(name, tensor)| (format!("{MOMENTS}{name}"), tensor));
         let tensors = weights.chain(own).chain(averages).chain(moments);
-        state::write(&self.request.out, &self.description, tensors)
+        state::write(&self.request.out, &self.description, tensors)?;
+        Ok(selected)
     }
 
     fn swap_average(&mut self) -> Result<(), TchError> {

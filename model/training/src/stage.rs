@@ -12,15 +12,18 @@ pub enum Stage {
     Vision,
     /// The policy, by the tokens of expert streams.
     Lbc,
+    /// The policy, at the first unit where its own stream goes wrong.
+    Saa,
 }
 
 impl Word for Stage {
-    const ALL: &'static [Self] = &[Stage::Vision, Stage::Lbc];
+    const ALL: &'static [Self] = &[Stage::Vision, Stage::Lbc, Stage::Saa];
 
     fn name(self) -> &'static str {
         match self {
             Stage::Vision => "vision",
             Stage::Lbc => "lbc",
+            Stage::Saa => "saa",
         }
     }
 }

@@ -52,6 +52,9 @@ pub struct Description {
     camera: String,
     /// States in one pass over the data, repeats counted.
     pub pool: usize,
+    /// Step of the policy that is kept as the stage's own choice, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<u64>,
     /// What actions are encoded with.
     pub statistics: ActionStatistics,
     /// What labels are standardised with.
@@ -75,6 +78,7 @@ impl Description {
             datasets,
             camera: String::new(),
             pool: store.train.len(),
+            selected: None,
             statistics: store.statistics,
             label_scale: store.label_scale.clone(),
         }
@@ -319,6 +323,7 @@ mod tests {
             datasets: vec![reading("a")],
             camera: String::new(),
             pool: 12,
+            selected: None,
             statistics: ActionStatistics { q01: [-1.5; 7], q99: [0.1; 7], mask: [true; 7] },
             label_scale: LabelScale { names: vec!["x_m".into()], mean: vec![0.1], std: vec![1.0] },
         }

@@ -9,4 +9,5 @@ mod live;
 mod parts;
 mod refusals;
 mod resume;
+mod saa;
 mod support;
