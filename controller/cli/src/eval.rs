@@ -1,12 +1,15 @@
 //! The verb `jaco eval`, as declared: which cells of a sweep are asked for, and how policies are
 //! named in it.
 
+mod table;
+
 use crate::nats;
 use clap::Args;
 use jaco_core::{Decode, Task, UnknownTask, View};
 use jaco_shell::args::{Unusable, path, path_given};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+pub use table::{EvalVerb, TableArgs};
 
 /// Longest label of a policy: a word or two at the head of a table's row.
 const MOST_LABEL_CHARS: usize = 40;
@@ -16,6 +19,9 @@ const EXPERT: &str = "expert";
 /// Options of `jaco eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
+    /// What to make of stored tries, instead of trying.
+    #[command(subcommand)]
+    pub verb: Option<EvalVerb>,
     /// Evaluate in lockstep simulation.
     #[arg(long, required = true)]
     pub sim: bool,

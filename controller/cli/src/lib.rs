@@ -18,7 +18,7 @@ pub mod train;
 use cameras::CamerasVerb;
 use clap::{Args, Parser, Subcommand};
 use dataset::{DatasetVerb, ReplayArgs};
-pub use eval::EvalArgs;
+pub use eval::{EvalArgs, EvalVerb, TableArgs};
 use jaco_core::{Execution, Task};
 use jaco_shell::args::{Unusable, path, path_given};
 use log::LogVerb;
@@ -48,7 +48,7 @@ const SOCKET_VARIABLE: &str = "JACO_SOCKET";
 /// Far beyond any prompt; what is longer is another file, by a slip of the shell.
 const MOST_INSTRUCTION_CHARS: usize = 2000;
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line or unusable input, \
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line or unusable input, \
                           3 no daemon answers on the socket, 4 the daemon refused.";
 
 /// Operate a Kinova Jaco2 through jacod, its controller daemon.
@@ -111,7 +111,11 @@ pub enum Verb {
     #[command(after_help = record::after_help())]
     Record(RecordArgs),
     /// Measure a policy's success in lockstep simulation. No daemon is needed.
-    #[command(after_help = EXIT_CODES)]
+    #[command(
+        after_help = EXIT_CODES,
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true
+    )]
     Eval(EvalArgs),
     /// Train the next policy.
     #[command(subcommand)]

@@ -21,3 +21,14 @@ pub fn mini_policy() -> anyhow::Result<PathBuf> {
         ),
     }
 }
+
+/// The shipped policies that are rows of the paper's tables, with their labels there: L-BC, and the
+/// one aligned by S-AA where it comes along.
+pub fn papers_policies() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
+    let mini = mini_policy()?;
+    let mut name = mini.file_name().unwrap_or_default().to_owned();
+    name.push("-saa");
+    let aligned = mini.with_file_name(name);
+    let aligned = aligned.join("config.json").is_file().then_some(("saa", aligned));
+    Ok([("lbc", mini)].into_iter().chain(aligned).collect())
+}

@@ -8,3 +8,4 @@ pub mod eval;
 pub mod jobs;
 pub mod lockstep;
 pub mod record;
+pub mod table;

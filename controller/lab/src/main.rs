@@ -1,11 +1,11 @@
-//! `jaco-lab`: the verbs of `jaco` that simulate: `record --sim` and `eval --sim`.
+//! `jaco-lab`: the verbs of `jaco` that simulate: `record --sim`, `eval --sim` and `eval table`.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jaco_api::say::print;
 use jaco_cli::helper;
-use jaco_cli::{Cli, Verb, exit};
+use jaco_cli::{Cli, EvalArgs, EvalVerb, Verb, exit};
 use jaco_lab::eval::worker;
-use jaco_lab::{eval, record};
+use jaco_lab::{eval, record, table};
 use jaco_shell::say::{aside, in_full};
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -34,6 +34,11 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
             let recorded = record::record(&args.in_lockstep()?, jobs(args.lockstep.jobs), &bar)?;
             bar.finish_and_clear();
             print(cli.json, &recorded)
+        }
+        Verb::Eval(EvalArgs { verb: Some(EvalVerb::Table(args)), .. }) => {
+            let made = table::table(args, jobs(args.jobs), &bar)?;
+            bar.finish_and_clear();
+            print(cli.json, &made)
         }
         Verb::Eval(args) => {
             let result = eval::evaluate(args, jobs(args.jobs), &bar)?;
