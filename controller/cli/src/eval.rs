@@ -3,8 +3,8 @@
 
 mod table;
 
-use crate::nats;
-use clap::Args;
+use crate::{instruction, nats};
+use clap::{ArgGroup, Args};
 use jaco_core::{Decode, Task, UnknownTask, View};
 use jaco_shell::args::{Unusable, path, path_given};
 use std::path::{Path, PathBuf};
@@ -18,16 +18,31 @@ const EXPERT: &str = "expert";
 
 /// Options of `jaco eval`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("where").required(true).args(["sim", "arm"]))]
+#[command(group = ArgGroup::new("what").required(true).args(["tasks", "instruction"]))]
 pub struct EvalArgs {
     /// What to make of stored tries, instead of trying.
     #[command(subcommand)]
     pub verb: Option<EvalVerb>,
     /// Evaluate in lockstep simulation.
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub sim: bool,
+    /// Evaluate the daemon's policy on its arm, in real time. A simulated arm's table is set by
+    /// itself and its task test judges; at a real one you are asked.
+    #[arg(long, requires = "out", conflicts_with_all = [
+        "decodes", "expectation", "max_entropy", "checkpoint", "adapter", "policies",
+        "statistics", "view", "jobs", "expert",
+    ])]
+    pub arm: bool,
     /// The task to try, several of them (A,B), or all.
-    #[arg(long = "task", value_name = "TASK", required = true, value_delimiter = ',')]
+    #[arg(long = "task", value_name = "TASK", value_delimiter = ',')]
     pub tasks: Vec<TaskChoice>,
+    /// With --arm: what to do, in words, where it is none of the tasks. You judge.
+    #[arg(long, value_name = "WORDS", value_parser = instruction, conflicts_with = "sim")]
+    pub instruction: Option<String>,
+    /// With --arm: what tables call the daemon's policy [default: the name of its folder].
+    #[arg(long, value_name = "LABEL", value_parser = label, conflicts_with = "sim")]
+    pub label: Option<String>,
     /// Placements of each task. All policies get the same ones.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub trials: u32,
@@ -187,19 +202,8 @@ impl FromStr for PolicyChoice {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let missing = "must be LABEL=DIR or LABEL=DIR+ADAPTER";
-        let (label, folders) = text.split_once('=').ok_or(missing)?;
-        let label = label.trim();
-        let fits = |c: char| c.is_ascii_alphanumeric() || " -_.+()".contains(c);
-        if label.is_empty() || label.chars().count() > MOST_LABEL_CHARS || !label.chars().all(fits)
-        {
-            return Err(format!(
-                "a label has 1 to {MOST_LABEL_CHARS} letters, digits, spaces and -_.+() before the \
-                 first ="
-            ));
-        }
-        if label == EXPERT {
-            return Err(format!("the label \"{EXPERT}\" is that of --expert: take another one"));
-        }
+        let (called, folders) = text.split_once('=').ok_or(missing)?;
+        let label = label(called)?;
         let given = |folder: &str| path_given(folder.into()).map_err(|error| error.to_string());
         // A folder's name may have the sign.
         let (checkpoint, adapter) = match folders.rsplit_once('+') {
@@ -208,12 +212,27 @@ impl FromStr for PolicyChoice {
             }
             _ => (given(folders)?, None),
         };
-        Ok(Self { label: label.to_owned(), checkpoint, adapter })
+        Ok(Self { label, checkpoint, adapter })
     }
 }
 
-/// A label made of the names of folders.
-fn called_after(checkpoint: &Path, adapter: Option<&Path>) -> String {
+fn label(text: &str) -> Result<String, String> {
+    let label = text.trim();
+    let fits = |c: char| c.is_ascii_alphanumeric() || " -_.+()".contains(c);
+    match label.chars().count() {
+        1..=MOST_LABEL_CHARS if !label.chars().all(fits) => {
+            Err(format!("{label:?} has more than letters, digits, spaces and -_.+() in it"))
+        }
+        1..=MOST_LABEL_CHARS if label == EXPERT => {
+            Err(format!("the label \"{EXPERT}\" is that of --expert: take another one"))
+        }
+        1..=MOST_LABEL_CHARS => Ok(label.to_owned()),
+        _ => Err(format!("a label has 1 to {MOST_LABEL_CHARS} characters")),
+    }
+}
+
+/// A label made of the names of a policy's folders.
+pub fn called_after(checkpoint: &Path, adapter: Option<&Path>) -> String {
     let name = |folder: &Path| {
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned();
@@ -276,6 +295,26 @@ mod tests {
         assert_eq!((plain.horizons(), plain.decodes()), (vec![4], vec![Decode::Greedy]));
         for wrong in ["", "block", "place-block,", "ALL"] {
             assert!(eval(&["--task", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_arm_has_the_daemons_policy_and_keeps_its_tries() {
+        let arm =
+            |words: &str| Cli::try_parse_from(format!("jaco eval {words}").split(' ')).map(|_| ());
+        assert!(arm("--arm --task place-block --out x --label L-BC --horizon 1,2").is_ok());
+        assert!(arm("--arm --instruction lift --out x").is_ok());
+        for wrong in [
+            "--task all",
+            "--sim --arm --task all --out x",
+            "--arm --task all",
+            "--arm --out x",
+            "--sim --instruction lift",
+            "--arm --task all --instruction lift --out x",
+            "--arm --task all --out x --decode greedy",
+            "--arm --task all --out x --policy a=/x",
+        ] {
+            assert!(arm(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! what is refused.
 #![allow(clippy::unwrap_used)]
 
-use jaco_report::trials::{PICTURES_FOLDER, TrialStore};
+use jaco_trials::{PICTURES_FOLDER, TrialStore};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

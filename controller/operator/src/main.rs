@@ -4,6 +4,7 @@
 mod bindings;
 mod demo;
 mod doctor;
+mod evaluate;
 mod operate;
 mod records;
 mod run;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     };
     let done = match &cli.verb {
         Verb::Record(args) if args.sim => hand_to("jaco-lab"),
-        Verb::Eval(_) => hand_to("jaco-lab"),
+        Verb::Eval(args) if !args.arm => hand_to("jaco-lab"),
         Verb::Train(_) => hand_to("jaco-train"),
         Verb::Dataset(_) | Verb::Replay(_) => hand_to("jaco-data"),
         Verb::Bench(BenchVerb::Servo(_) | BenchVerb::Bare(_)) => hand_to("jaco-diagnose"),
@@ -80,9 +81,9 @@ async fn operate(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Log(_) => return records::list(&client, cli.json).await,
         Verb::Teleop(args) => return session::teleop(&client, args.keys, cli.json).await,
         Verb::Record(args) => return session::record(&client, args, cli.json).await,
+        Verb::Eval(args) => return evaluate::evaluate(&client, args, cli.json).await,
         Verb::Doctor(_)
         | Verb::Cameras(_)
-        | Verb::Eval(_)
         | Verb::Train(_)
         | Verb::Dataset(_)
         | Verb::Replay(_)

@@ -93,16 +93,29 @@ pub async fn attempt(
     request: &RunRequest,
     judge: Option<&Path>,
 ) -> anyhow::Result<Outcome> {
+    match judge {
+        Some(socket) => attempt_until(client, request, wait_for_success(socket)).await,
+        None => attempt_until(client, request, std::future::pending()).await,
+    }
+}
+
+/// One attempt from request to report, ended by the verdict of `judge` if that comes first.
+pub async fn attempt_until(
+    client: &Client,
+    request: &RunRequest,
+    judge: impl Future<Output = anyhow::Result<Verdict>>,
+) -> anyhow::Result<Outcome> {
     let bar = progress_line();
     let mut events = client.post_lines("/v1/run", request).await?;
     let mut run_id = String::new();
     let mut unrecorded = None;
-    let mut judging = judge.map(|socket| tokio::spawn(wait_for_success(socket.to_owned())));
+    let mut judge = std::pin::pin!(judge);
+    let mut judging = true;
     loop {
         let event = tokio::select! {
             event = events.next::<RunEvent>() => event?,
-            verdict = judged(&mut judging) => {
-                judging = None;
+            verdict = &mut judge, if judging => {
+                judging = false;
                 finish(client, &verdict?).await?;
                 continue;
             }
@@ -124,15 +137,10 @@ pub async fn attempt(
             }
             RunEvent::Held { .. } => {
                 bar.set_message("the arm holds; writing the report");
-                if let Some(judging) = judging.take() {
-                    judging.abort();
-                }
+                judging = false;
             }
             RunEvent::Ended { verdict, folder, summary, unsaved } => {
                 bar.finish_and_clear();
-                if let Some(judging) = judging {
-                    judging.abort();
-                }
                 if let Some(why) = &unsaved {
                     say::aside(why);
                 }
@@ -140,15 +148,6 @@ pub async fn attempt(
                 return Ok(Outcome { run_id, folder, verdict, summary, unsaved });
             }
         }
-    }
-}
-
-async fn judged(
-    judging: &mut Option<tokio::task::JoinHandle<anyhow::Result<Verdict>>>,
-) -> anyhow::Result<Verdict> {
-    match judging {
-        Some(judging) => judging.await?,
-        None => std::future::pending().await,
     }
 }
 
@@ -161,10 +160,10 @@ async fn finish(client: &Client, verdict: &Verdict) -> anyhow::Result<()> {
 }
 
 /// Asks the simulation's task test, over a channel of its own, until the task is done.
-async fn wait_for_success(socket: PathBuf) -> anyhow::Result<Verdict> {
+pub async fn wait_for_success(socket: &Path) -> anyhow::Result<Verdict> {
     loop {
         tokio::time::sleep(JUDGE_EVERY).await;
-        let socket = socket.clone();
+        let socket = socket.to_owned();
         let outcome = tokio::task::spawn_blocking(move || {
             ControlClient::connect(&socket)?.outcome().map_err(anyhow::Error::from)
         })

@@ -8,7 +8,6 @@
 mod canvas;
 mod chart;
 mod contact_sheet;
-mod durable;
 mod episode_plot;
 mod flight_plot;
 mod heading;
@@ -19,19 +18,21 @@ pub mod paper;
 mod path_plot;
 mod run_report;
 mod training_plots;
-pub mod trials;
+mod try_sheet;
 
 pub use canvas::RenderError;
 pub use chart::{Panel, Point, Series, Spread, charts};
 pub use contact_sheet::{FrameKeeper, KeptFrame, contact_sheet, episode_sheet};
-pub use durable::replace_file;
 pub use episode_plot::{Curve, CurvePanel, EpisodePlot, episode_plot};
 pub use flight_plot::{Band, FlightPlot, FlightSample, Mark, flight_plot};
 pub use heading::Heading;
 pub use histogram::{Digest, Latencies};
+pub use jaco_shell::durable::replace_file;
+pub use jaco_trials as trials;
 pub use path_plot::{PathSample, StepTiming, path_plot};
 pub use run_report::{
     Attempt, Checkpoint, DecodeOptions, InferenceDigest, REPORT_FILE, ReportError, RunReport,
     Tally, wilson_95,
 };
 pub use training_plots::training_plots;
+pub use try_sheet::try_sheet;

@@ -1,10 +1,10 @@
 //! `report.json`: what a run was asked, what came of it, and how punctual it was.
 
-use super::durable::replace_file;
 use super::histogram::Digest;
-use super::trials::wilson_share_95;
 use jaco_core::Task;
 use jaco_core::{Execution, Outcome};
+use jaco_shell::durable::replace_file;
+use jaco_trials::wilson_share_95;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;

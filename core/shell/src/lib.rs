@@ -6,6 +6,7 @@
 //! does.
 
 pub mod args;
+pub mod durable;
 pub mod file;
 pub mod log;
 pub mod prints;

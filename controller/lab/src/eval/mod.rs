@@ -5,22 +5,18 @@
 //! The verdict is the simulation's task test. Here is the course of it: what is still to be tried,
 //! by whom, and what is kept.
 
-mod fingerprint;
 mod plan;
 mod player;
-mod result;
 pub mod worker;
 
-pub use fingerprint::fingerprint;
 pub use plan::Plan;
-pub use result::{Evaluation, Evaluations, Sweep};
 
 use crate::jobs;
 use indicatif::ProgressBar;
 use jaco_cli::EvalArgs;
-use jaco_report::trials::{Asked, Cell, Key, StoreError, TrialStore, Try};
 use jaco_shell::args::{Unusable, blames_path};
 use jaco_sim_link::seeds::{Purpose, episode_seed};
+use jaco_trials::{Asked, Cell, Evaluations, Key, StoreError, TrialStore, Try};
 use player::{Made, Order, Stage};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -35,7 +31,7 @@ const SHEETS: [u32; 2] = [2, 4];
 pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Result<Evaluations> {
     let plan = Plan::of(args)?;
     let tries = sweep(&plan, args.out.as_deref(), jobs, bar)?;
-    Ok(Evaluations::of(&plan, &tries))
+    Ok(Evaluations::of(&plan.asked, &plan.cells, &tries))
 }
 
 /// Makes the tries of `plan` that are not in `out` yet, up to `jobs` at once, each job but a single

@@ -1,13 +1,12 @@
 //! What an evaluation tries: which policies, asked how, for which tasks, from which placements.
 //! Whatever of it cannot be is refused before anything is loaded.
 
-use super::fingerprint::fingerprint;
 use jaco_cli::EvalArgs;
 use jaco_cli::shipped;
 use jaco_core::{Decode, Task};
 use jaco_model::checkpoint::read_config;
 use jaco_model::{ModelError, PolicyOptions};
-use jaco_report::trials::{Arm, Asked, Cell, EXPERT, Policy};
+use jaco_trials::{Arm, Asked, Cell, EXPERT, Policy, fingerprint};
 
 /// The cells of a sweep and what is common to them.
 #[derive(Clone, Debug, PartialEq)]

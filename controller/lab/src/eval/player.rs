@@ -6,10 +6,10 @@ use anyhow::Context;
 use jaco_core::Task;
 use jaco_model::Policy as _;
 use jaco_model::{Decoding, OpenVlaPolicy, PolicyOptions};
-use jaco_report::trials::{Cell, Ended, Policy, Try, try_sheet};
-use jaco_report::{FrameKeeper, KeptFrame};
+use jaco_report::{FrameKeeper, KeptFrame, try_sheet};
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use jaco_sim_link::seeds::attempt_seed;
+use jaco_trials::{Cell, Ended, Policy, Try};
 use serde::{Deserialize, Serialize};
 
 /// Side of the picture where no policy looks \[pixels\].

@@ -3,9 +3,9 @@
 
 use super::player::{Made, Order, Stage};
 use anyhow::{Context, bail};
-use jaco_report::trials::Try;
 use jaco_shell::args::Unusable;
 use jaco_shell::say::in_full;
+use jaco_trials::Try;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -163,7 +163,7 @@ pub fn work() -> anyhow::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use jaco_report::trials::{Cell, EXPERT};
+    use jaco_trials::{Cell, EXPERT};
 
     fn order() -> Order {
         Order {

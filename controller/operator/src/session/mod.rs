@@ -7,7 +7,7 @@
 mod hands;
 mod screen;
 mod table;
-mod terminal;
+pub mod terminal;
 
 use anyhow::Context;
 use hands::Hands;

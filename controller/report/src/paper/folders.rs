@@ -4,8 +4,8 @@
 use super::evidence::Evaluation;
 use super::sheets::wanted_pictures;
 use super::{Metrics, PaperError, PaperReport};
-use crate::durable::replace_file;
-use crate::trials::{PICTURES_FOLDER, StoreError, TrialStore};
+use jaco_shell::durable::replace_file;
+use jaco_trials::{PICTURES_FOLDER, StoreError, TrialStore};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::evidence::Evaluation;
 use crate::motion::Draws;
-use crate::trials::{Arm, Asked, Cell, Ended, Policy, Try};
+use jaco_trials::{Arm, Asked, Cell, Ended, Policy, Try};
 use std::collections::BTreeMap;
 
 /// What is asked of a made-up evaluation.

@@ -25,7 +25,7 @@ mod report_tests;
 use crate::canvas::RenderError;
 use crate::chart::{Panel, charts};
 use crate::training_plots::training_plots;
-use crate::trials::{Arm, StoreError};
+use jaco_trials::{Arm, StoreError};
 use evidence::Evidence;
 use html::{Block, Picture, Section};
 use serde::Serialize;

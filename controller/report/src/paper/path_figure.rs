@@ -123,7 +123,7 @@ fn placements(evidence: &Evidence<'_>, task: &str, series: &[Question]) -> Vec<S
     }
     found.retain(|(count, ..)| *count > 1);
     found.sort_by_key(|(count, trial, at)| (std::cmp::Reverse(*count), *trial, at.1));
-    let walk = |of: &std::collections::BTreeMap<(String, u64), &crate::trials::Try>,
+    let walk = |of: &std::collections::BTreeMap<(String, u64), &jaco_trials::Try>,
                 at: &(String, u64)| {
         let made = of.get(at)?;
         let path_m: Vec<[f64; 3]> = path(made);

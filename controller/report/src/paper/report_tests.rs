@@ -8,7 +8,7 @@ use super::made_up::{asked, cell, made, sweep};
 use super::table::{Table, Value};
 use super::variant::Variant;
 use super::{Evaluation, Metrics, controls, paper_report, tables, trajectories};
-use crate::trials::{Arm, Try};
+use jaco_trials::{Arm, Try};
 use jaco_core::Decode;
 use proptest::prelude::*;
 use serde_json::Value as Json;

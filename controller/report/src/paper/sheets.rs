@@ -3,7 +3,7 @@
 use super::evidence::Evaluation;
 use super::html::{Block, Picture};
 use super::variant::Variant;
-use crate::trials::Try;
+use jaco_trials::Try;
 
 /// Successes and failures of a task that are shown.
 const SUCCESSES: usize = 1;

@@ -4,7 +4,7 @@
 use super::evidence::Rate;
 use super::published::Published;
 use crate::motion::Mean;
-use crate::trials::Paired;
+use jaco_trials::Paired;
 use serde::Serialize;
 
 /// What a cell holds.

@@ -7,7 +7,7 @@ use super::tables::{HORIZONS, listed};
 use super::variant::{Role, Variant};
 use crate::chart::{Panel, Point, Series, Spread};
 use crate::motion::{Mean, Smoothness, drift_by_length_m, drift_by_step_m, mean_95, smoothness};
-use crate::trials::Try;
+use jaco_trials::Try;
 use jaco_core::{Decode, STEP_S};
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 //! rows and S-AA's controls, and so are the names that they have in tables (`L-BC + S-AA`); what
 //! follows a full stop tells runs of training apart (`saa.2`). Any other label is a row of its own.
 
-use crate::trials::{Cell, EXPERT};
+use jaco_trials::{Cell, EXPERT};
 use std::cmp::Ordering;
 
 /// What a policy is in the paper, in the order of its rows.

@@ -1,7 +1,7 @@
 //! What tries add up to: a line for each cell, and each two policies where they share placements.
 
-use super::statistics::{Paired, pass_at, wilson_share_95};
-use super::words::{Arm, Asked, Cell, Try};
+use crate::statistics::{Paired, pass_at, wilson_share_95};
+use crate::words::{Arm, Asked, Cell, Key, Try};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -164,7 +164,7 @@ fn cells<'a>(asked: &Asked, tries: &'a [Try]) -> Vec<(Cell, Vec<&'a Try>)> {
     let mut cells: Vec<(Cell, Vec<&Try>)> = Vec::new();
     let mut places = BTreeMap::new();
     for made in tries {
-        let place = places.entry(super::Key::new(&made.cell, 0, 0)).or_insert_with(|| {
+        let place = places.entry(Key::new(&made.cell, 0, 0)).or_insert_with(|| {
             cells.push((made.cell.clone(), Vec::new()));
             cells.len() - 1
         });
@@ -224,8 +224,8 @@ fn mean(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::words::{Ended, Policy};
     use super::*;
+    use crate::words::{Ended, Policy};
 
     fn asked(labels: &[&str], tries: u32) -> Asked {
         let policy = |label: &&str| Policy {

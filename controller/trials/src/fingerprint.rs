@@ -1,7 +1,7 @@
 //! Whether two checkpoints are the same: a fingerprint of the files that a policy's answers depend
 //! on. It tells apart what was overwritten by accident, not what was forged.
 
-use anyhow::Context;
+use crate::store::StoreError;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -13,12 +13,15 @@ const FILES: &[&str] =
 const WEIGHTS: &str = "safetensors";
 
 /// The fingerprint of a checkpoint and of the adapter that acts on it: the same wherever they lie.
-pub fn fingerprint(checkpoint: &Path, adapter: Option<&Path>) -> anyhow::Result<String> {
+///
+/// # Errors
+/// A folder or a file of it cannot be read.
+pub fn fingerprint(checkpoint: &Path, adapter: Option<&Path>) -> Result<String, StoreError> {
     let mut sum = crc32fast::Hasher::new();
     let mut bytes = 0;
     for folder in [Some(checkpoint), adapter].into_iter().flatten() {
         bytes += add(&mut sum, folder)
-            .with_context(|| format!("cannot read the files of {}", folder.display()))?;
+            .map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
     }
     Ok(format!("crc32 {:08x} of {bytes} bytes", sum.finalize()))
 }

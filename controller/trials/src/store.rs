@@ -4,8 +4,8 @@
 //! One program at a time writes; any number may read meanwhile. Tries that were made under another
 //! question are never mixed with new ones.
 
-use super::words::{Asked, Cell, Key, Try};
-use crate::durable::replace_file;
+use crate::words::{Asked, Cell, Key, Policy, Try};
+use jaco_shell::durable::replace_file;
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -213,7 +213,7 @@ fn agree(folder: &Path, known: &Asked, asked: &Asked) -> Result<(), StoreError> 
     for new in &asked.policies {
         let same_label = known.policies.iter().find(|policy| policy.label == new.label);
         if let Some(old) = same_label.filter(|old| !old.answers_as(new)) {
-            let say = |policy: &super::Policy| {
+            let say = |policy: &Policy| {
                 let statistics = policy.statistics.as_deref().unwrap_or("its own");
                 let folder = policy.checkpoint.display();
                 format!(
@@ -263,8 +263,8 @@ fn read_tries(file: &mut File, path: &Path) -> Result<(Vec<Try>, u64), StoreErro
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::words::{Arm, Ended, Policy};
     use super::*;
+    use crate::words::{Arm, Ended};
     use proptest::prelude::*;
 
     fn policy(label: &str, weights: &str) -> Policy {

@@ -1,8 +1,8 @@
 //! The contact sheet of a try, small: a row of what was seen, from the start to the end.
 
-use super::words::Try;
 use crate::KeptFrame;
 use crate::canvas::{Canvas, FAINT, GREEN, INK, RED, RenderError, text};
+use jaco_trials::Try;
 
 /// Frames in the row.
 const FRAMES: usize = 8;
@@ -14,22 +14,6 @@ const GAP: u32 = 6;
 const TITLE_HEIGHT: u32 = 28;
 /// Height of the line under a frame \[pixels\].
 const CAPTION_HEIGHT: u32 = 20;
-
-impl Try {
-    /// A name for the file of its contact sheet, which no other try of its evaluation has.
-    pub fn sheet_name(&self) -> String {
-        let cell = &self.cell;
-        let plain = |text: &str| -> String {
-            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.+() ".contains(c);
-            text.chars().take(60).map(|c| if fits(c) { c } else { '-' }).collect()
-        };
-        let means = if cell.expectation { "-means" } else { "" };
-        let cut = cell.max_entropy.map(|nats| format!("-cut{nats}")).unwrap_or_default();
-        let [task, policy, decode] = [&cell.task, &cell.policy, &cell.decode].map(|t| plain(t));
-        let (horizon, trial, attempt) = (cell.horizon, self.trial, self.attempt);
-        format!("{task}-{policy}-h{horizon}-{decode}{means}{cut}-p{trial}-t{attempt}.png")
-    }
-}
 
 /// The contact sheet of `made` as a PNG: up to eight of `frames`, evenly picked, first and last
 /// among them.
@@ -81,9 +65,9 @@ fn tile_height(kept: &KeptFrame) -> u32 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::words::{Cell, Ended};
     use super::*;
     use jaco_core::Frame;
+    use jaco_trials::{Cell, Ended};
 
     fn made() -> Try {
         let cell = Cell {
@@ -132,10 +116,5 @@ mod tests {
         let red = |x: u32| rgb[((TITLE_HEIGHT + 64) * width + x) as usize * 3];
         assert_eq!((red(GAP + 64), red(width - GAP - 64)), (0, 200));
         assert!(try_sheet(&made(), &[]).is_ok());
-    }
-
-    #[test]
-    fn a_file_name_has_no_folders_in_it() {
-        assert_eq!(made().sheet_name(), "put it-there-now-a-h8-top-k-5-1-means-p3-t1.png");
     }
 }

@@ -1,7 +1,7 @@
 //! What `jaco eval` prints: one cell, or the cells of a sweep and the pairs of policies in it.
 
-use super::plan::Plan;
-use jaco_report::trials::{Cell, CellSummary, Pair, PassAt, Policy, Try, pairs, summarize};
+use crate::summary::{CellSummary, Pair, PassAt, pairs, summarize};
+use crate::words::{Asked, Cell, Policy, Try};
 use serde::Serialize;
 use std::fmt;
 
@@ -70,22 +70,23 @@ pub struct Evaluation {
 }
 
 impl Evaluations {
-    /// What `tries`, those of `plan`, add up to, in its order.
-    pub fn of(plan: &Plan, tries: &[Try]) -> Self {
-        let summaries = summarize(&plan.asked, tries);
+    /// What the `tries` of `cells` add up to, in the order of `cells`.
+    pub fn of(asked: &Asked, cells: &[Cell], tries: &[Try]) -> Self {
+        let summaries = summarize(asked, tries);
         let of_cell = |cell: &Cell| summaries.iter().find(|summary| summary.cell == *cell).cloned();
-        let of_plan = plan.cells.iter().filter_map(of_cell);
-        let mut cells: Vec<_> = of_plan
+        let of_cells = cells.iter().filter_map(of_cell);
+        let mut cells: Vec<_> = of_cells
             .map(|summary| {
-                let policy = plan.policy(&summary.cell);
-                Evaluation::of(summary, policy, plan.asked.seed)
+                let label = &summary.cell.policy;
+                let policy = asked.policies.iter().find(|policy| policy.label == *label);
+                Evaluation::of(summary, policy, asked.seed)
             })
             .collect();
         match (cells.len(), cells.pop()) {
             (1, Some(only)) => Self::One(Box::new(only)),
             (_, last) => {
                 cells.extend(last);
-                Self::Sweep(Sweep { cells, pairs: pairs(&plan.asked, tries) })
+                Self::Sweep(Sweep { cells, pairs: pairs(asked, tries) })
             }
         }
     }

@@ -4,13 +4,15 @@
 //! one way of asking, the *cell*. Tables, figures and `jaco eval` are made from stored tries and
 //! from nothing else. Nothing here runs a policy, reads a clock or draws without a seed.
 
-mod sheet;
+mod fingerprint;
+mod result;
 mod statistics;
 mod store;
 mod summary;
 mod words;
 
-pub use sheet::try_sheet;
+pub use fingerprint::fingerprint;
+pub use result::{Evaluation, Evaluations, Sweep};
 pub use statistics::{Paired, pass_at, wilson_share_95};
 pub use store::{EVALUATION_FILE, PICTURES_FOLDER, StoreError, TRIALS_FILE, TrialStore};
 pub use summary::{CellSummary, Pair, PassAt, pairs, summarize};

@@ -162,6 +162,20 @@ impl Try {
     pub fn point_m(exact_m: [f64; 3]) -> [f32; 3] {
         exact_m.map(|value| ((value * 1e4).round() / 1e4) as f32)
     }
+
+    /// A name for the file of its contact sheet, which no other try of its evaluation has.
+    pub fn sheet_name(&self) -> String {
+        let cell = &self.cell;
+        let plain = |text: &str| -> String {
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.+() ".contains(c);
+            text.chars().take(60).map(|c| if fits(c) { c } else { '-' }).collect()
+        };
+        let means = if cell.expectation { "-means" } else { "" };
+        let cut = cell.max_entropy.map(|nats| format!("-cut{nats}")).unwrap_or_default();
+        let [task, policy, decode] = [&cell.task, &cell.policy, &cell.decode].map(|t| plain(t));
+        let (horizon, trial, attempt) = (cell.horizon, self.trial, self.attempt);
+        format!("{task}-{policy}-h{horizon}-{decode}{means}{cut}-p{trial}-t{attempt}.png")
+    }
 }
 
 /// What tells a try from all others of an evaluation.
@@ -174,5 +188,40 @@ impl Key {
         let Cell { task, policy, horizon, decode, expectation, max_entropy } = cell;
         let text = format!("{task}\n{policy}\n{horizon}\n{decode}\n{expectation}\n{max_entropy:?}");
         Self(text, trial, attempt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_has_no_folders_in_it() {
+        let cell = Cell {
+            task: "put it\\there/now".to_owned(),
+            policy: "a".to_owned(),
+            horizon: 8,
+            decode: "top-k:5:1".to_owned(),
+            expectation: true,
+            max_entropy: None,
+        };
+        assert!(cell.draws());
+        let made = Try {
+            cell,
+            seed: 0,
+            trial: 3,
+            attempt: 1,
+            success: true,
+            steps: Some(20),
+            ran_steps: 20,
+            inferences: 3,
+            units: 20,
+            ended: Ended::Done,
+            path_m: vec![Try::point_m([0.123_46, -0.000_04, 1.0])],
+            sheet: None,
+        };
+        assert_eq!(made.sheet_name(), "put it-there-now-a-h8-top-k-5-1-means-p3-t1.png");
+        let text = serde_json::to_string(&made).unwrap_or_default();
+        assert!(text.contains("\"path_m\":[[0.1235,-0.0,1.0]]"), "{text}");
     }
 }

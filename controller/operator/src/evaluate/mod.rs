@@ -1,0 +1,338 @@
+//! `jaco eval --arm`: the protocol of an evaluation through the daemon, in real time.
+//!
+//! On the simulated arm the placements are those of lockstep, and the simulation's task test judges.
+//! At a real one a person sets the table and judges. Every try that counts is on the disk before
+//! the next one, so a session that was broken off goes on where it was.
+
+mod facts;
+mod flow;
+mod path;
+
+use crate::run::{Outcome, attempt_until, place, wait_for_success};
+use crate::session::terminal::{Key as Pressed, Keys};
+use anyhow::Context;
+use flow::{Event, State};
+use jaco_api::client::{Client, ClientError};
+use jaco_api::{Done, Placement, PolicyStatus, RunRequest, Status};
+use jaco_cli::EvalArgs;
+use jaco_core::{Task, Verdict};
+use jaco_shell::args::{Unusable, blames_path};
+use jaco_shell::say;
+use jaco_sim_link::seeds::{Purpose, episode_seed};
+use jaco_trials::{Arm, Asked, Cell, Evaluations, Key, TrialStore, Try};
+use path::PathWatch;
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+/// The verdict's words where the person at the arm ends a run.
+const BY_OPERATOR: &str = "said by the operator";
+
+/// `jaco eval --arm`. True when all tries are made.
+pub async fn evaluate(client: &Client, args: &EvalArgs, json: bool) -> anyhow::Result<bool> {
+    let status: Status = client.get("/v1/status").await?;
+    let Some(policy) = &status.policy else {
+        let why = format!("the daemon has no policy: {}", status.faults.join("; "));
+        return Err(ClientError::Refused(why).into());
+    };
+    let (asked, cells) = plan(args, policy, status.sim_socket.is_some())?;
+    let folder = args.out.as_deref().context("--out names the folder of the tries")?;
+    let store = TrialStore::open(folder, asked.clone()).map_err(|error| {
+        match error.io().map(blames_path) {
+            Some(false) => anyhow::Error::from(error).context("cannot keep the tries"),
+            _ => Unusable(format!("--out: {error}")).into(),
+        }
+    })?;
+    let mut session = Session {
+        client,
+        store,
+        keys: None,
+        sim_socket: status.sim_socket.clone(),
+        instruction: args.instruction.clone(),
+    };
+    let wanted = tries(&asked, &cells);
+    let todo: Vec<_> =
+        wanted.iter().filter(|(cell, at)| !session.store.has(cell, at.0, at.1)).collect();
+    if !todo.is_empty() {
+        let _: Done = client.post("/v1/home", &serde_json::json!({})).await?;
+    }
+    let mut left = false;
+    for (number, (cell, at)) in todo.iter().enumerate() {
+        say::aside(format_args!(
+            "try {} of {}: {}, placement {}{}, H = {}",
+            number + 1,
+            todo.len(),
+            cell.task,
+            at.0,
+            if at.1 > 0 { format!(" once more ({})", at.1 + 1) } else { String::new() },
+            cell.horizon
+        ));
+        if !session.make(cell, *at).await? {
+            left = true;
+            say::aside("left: the same command goes on from here");
+            break;
+        }
+    }
+    let made: HashSet<Key> = wanted.iter().map(|(cell, at)| Key::new(cell, at.0, at.1)).collect();
+    let tries = session.store.tries().iter().filter(|made_| made.contains(&made_.key()));
+    let tries: Vec<Try> = tries.cloned().collect();
+    say::print(json, &Evaluations::of(&asked, &cells, &tries))?;
+    Ok(!left)
+}
+
+/// What is asked for, and the cells of it.
+fn plan(
+    args: &EvalArgs,
+    policy: &PolicyStatus,
+    simulated: bool,
+) -> anyhow::Result<(Asked, Vec<Cell>)> {
+    let beyond = |horizon: &u8| usize::from(*horizon) > policy.horizon;
+    if let Some(asked) = args.horizons().into_iter().find(beyond) {
+        let trained = policy.horizon;
+        let why = format!("horizon {asked}: the policy decodes 1 to {trained} action units");
+        return Err(Unusable(why).into());
+    }
+    let known = facts::policy(policy, args.label.as_deref())?;
+    let names = args.tasks().into_iter().map(|task| task.name().to_owned());
+    let names: Vec<String> = names.chain(args.instruction.clone()).collect();
+    let of_task = |task: &String| {
+        let horizons = args.horizons().into_iter();
+        let cells = horizons.map(|horizon| facts::cell(policy, &known.label, task, horizon));
+        cells.collect::<Vec<_>>()
+    };
+    let cells = names.iter().flat_map(of_task).collect();
+    let asked = Asked {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        arm: if simulated { Arm::Simulated } else { Arm::Real },
+        seed: args.seed,
+        trials: args.trials,
+        tries: args.pass,
+        max_steps: args.max_steps,
+        policies: vec![known],
+    };
+    Ok((asked, cells))
+}
+
+/// All tries: placement by placement, so that what is set once on a table serves all cells of its
+/// task.
+fn tries(asked: &Asked, cells: &[Cell]) -> Vec<(Cell, (u32, u32))> {
+    let mut tries = Vec::new();
+    let mut tasks: Vec<&str> = cells.iter().map(|cell| cell.task.as_str()).collect();
+    tasks.dedup();
+    for task in tasks {
+        for trial in 0..asked.trials {
+            for cell in cells.iter().filter(|cell| cell.task == task) {
+                tries.extend((0..asked.tries).map(|attempt| (cell.clone(), (trial, attempt))));
+            }
+        }
+    }
+    tries
+}
+
+/// An evaluation under way.
+struct Session<'a> {
+    client: &'a Client,
+    store: TrialStore,
+    /// The terminal, once somebody is asked there.
+    keys: Option<Keys>,
+    sim_socket: Option<PathBuf>,
+    instruction: Option<String>,
+}
+
+impl Session<'_> {
+    /// One try, until it counts (true) or the evaluation is left.
+    async fn make(&mut self, cell: &Cell, at: (u32, u32)) -> anyhow::Result<bool> {
+        // Only a task of the simulation has a test, and objects that are put down by a seed.
+        let task = self.sim_socket.as_ref().and(cell.task.parse::<Task>().ok());
+        let asked = task.is_none();
+        let seed = episode_seed(Purpose::Evaluation, self.store.asked().seed, u64::from(at.0));
+        let mut state = State::Table;
+        let mut run = None;
+        loop {
+            let event = match state {
+                State::Table => self.set_table(cell, task, seed).await?,
+                State::Running => {
+                    let (outcome, path_m) = self.drive(cell, task, seed).await?;
+                    let event = Event::Ended(judged(&outcome.verdict, asked));
+                    run = Some((outcome, path_m));
+                    event
+                }
+                State::Judging => {
+                    self.ask("was it done? y yes, n no, a again, q leave it for later").await
+                }
+                State::Kept(success) => {
+                    let (outcome, path_m) = run.take().context("a run was made")?;
+                    self.keep(cell, (seed, at), success, &outcome, path_m)?;
+                    return Ok(true);
+                }
+                State::Left => return Ok(false),
+            };
+            state = flow::next(state, event, asked);
+        }
+    }
+
+    /// The table is set by itself, or by a person, after which the arm is put home.
+    async fn set_table(
+        &mut self,
+        cell: &Cell,
+        task: Option<Task>,
+        seed: u64,
+    ) -> anyhow::Result<Event> {
+        if let (Some(task), Some(socket)) = (task, &self.sim_socket) {
+            place(socket, task, seed).await?;
+            return Ok(Event::Ready);
+        }
+        let words = format!("set the table for \"{}\"; space = go, q = leave", cell.task);
+        loop {
+            match self.ask(&words).await {
+                Event::Ready => {
+                    let _: Done = self.client.post("/v1/home", &serde_json::json!({})).await?;
+                    return Ok(Event::Ready);
+                }
+                Event::Quit => return Ok(Event::Quit),
+                _ => {}
+            }
+        }
+    }
+
+    async fn drive(
+        &mut self,
+        cell: &Cell,
+        task: Option<Task>,
+        seed: u64,
+    ) -> anyhow::Result<(Outcome, Vec<[f32; 3]>)> {
+        let instruction = match (&self.instruction, cell.task.parse::<Task>()) {
+            (Some(words), _) => words.clone(),
+            (None, Ok(task)) => task.instruction().to_owned(),
+            (None, Err(unknown)) => return Err(unknown.into()),
+        };
+        let request = RunRequest {
+            instruction,
+            horizon: Some(usize::from(cell.horizon)),
+            execution: None,
+            max_steps: Some(u64::from(self.store.asked().max_steps)),
+            placement: task.map(|task| Placement { task: task.to_string(), seed }),
+            run_id: None,
+            record: None,
+        };
+        let watch = PathWatch::start(self.client).await?;
+        let outcome = match (task, &self.sim_socket) {
+            (Some(_), Some(socket)) => {
+                attempt_until(self.client, &request, wait_for_success(socket)).await?
+            }
+            _ => {
+                say::aside("y = it is done, n = it has failed");
+                let keys = self.keys.get_or_insert_with(Keys::listen);
+                attempt_until(self.client, &request, word(keys)).await?
+            }
+        };
+        say::aside(format_args!("  {}", outcome.summary));
+        if let Some(why) = &outcome.unsaved {
+            anyhow::bail!("the try does not count, for its report is not on disk: {why}");
+        }
+        Ok((outcome, watch.end().await?))
+    }
+
+    fn keep(
+        &mut self,
+        cell: &Cell,
+        (seed, (trial, attempt)): (u64, (u32, u32)),
+        success: bool,
+        outcome: &Outcome,
+        path_m: Vec<[f32; 3]>,
+    ) -> anyhow::Result<()> {
+        let driven = facts::driven(&outcome.folder)?;
+        self.store.push(Try {
+            cell: cell.clone(),
+            seed,
+            trial,
+            attempt,
+            success,
+            steps: success.then_some(driven.steps),
+            ran_steps: driven.steps,
+            inferences: driven.inferences,
+            units: u64::from(driven.steps),
+            ended: facts::ended(&outcome.verdict, success),
+            path_m,
+            sheet: None,
+        })?;
+        Ok(())
+    }
+
+    /// Asks the person at the terminal. Ctrl-C is an answer, too.
+    async fn ask(&mut self, words: &str) -> Event {
+        say::aside(words);
+        let keys = self.keys.get_or_insert_with(Keys::listen);
+        loop {
+            let pressed = tokio::select! {
+                pressed = keys.next() => pressed,
+                _ = tokio::signal::ctrl_c() => return Event::Quit,
+            };
+            if let Pressed::Sign(sign) = pressed
+                && let Some(event) = flow::key(sign)
+            {
+                return event;
+            }
+        }
+    }
+}
+
+/// What the person says while the policy drives.
+async fn word(keys: &mut Keys) -> anyhow::Result<Verdict> {
+    loop {
+        let success = match keys.next().await {
+            Pressed::Sign('y') => true,
+            Pressed::Sign('n') => false,
+            _ => continue,
+        };
+        return Ok(Verdict { success: Some(success), detail: BY_OPERATOR.to_owned() });
+    }
+}
+
+/// Whether a run's end says of itself how it was. Where a person judges, only that person's word
+/// does: a task may be done when the time is up.
+fn judged(verdict: &Verdict, asked: bool) -> Option<bool> {
+    match asked {
+        true if verdict.detail != BY_OPERATOR => None,
+        _ => verdict.success,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placement_serves_all_cells_of_its_task() {
+        let cell = |task: &str, horizon: u8| Cell {
+            task: task.to_owned(),
+            policy: "a".to_owned(),
+            horizon,
+            decode: "greedy".to_owned(),
+            expectation: false,
+            max_entropy: None,
+        };
+        let asked = Asked {
+            version: String::new(),
+            arm: Arm::Real,
+            seed: 0,
+            trials: 2,
+            tries: 2,
+            max_steps: 300,
+            policies: Vec::new(),
+        };
+        let cells = [cell("t", 1), cell("t", 4), cell("u", 1)];
+        let tries = tries(&asked, &cells);
+        assert_eq!(tries.len(), 3 * 2 * 2);
+        let order: Vec<_> = tries.iter().map(|(cell, at)| (cell.horizon, at.0, at.1)).collect();
+        assert_eq!(order[..5], [(1, 0, 0), (1, 0, 1), (4, 0, 0), (4, 0, 1), (1, 1, 0)]);
+    }
+
+    #[test]
+    fn where_a_person_judges_only_their_word_counts() {
+        let late = Verdict::failure("gave up after 300 steps");
+        assert_eq!((judged(&late, true), judged(&late, false)), (None, Some(false)));
+        let said = Verdict { success: Some(true), detail: BY_OPERATOR.to_owned() };
+        assert_eq!(judged(&said, true), Some(true));
+        assert_eq!(judged(&Verdict::unjudged("stopped"), false), None);
+    }
+}
