@@ -334,7 +334,7 @@ fn number(value: &DeValue) -> Result<f64, &'static str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use jaco_training::Trainable;
+    use jaco_training::{Deviation, Trainable};
 
     fn read(text: &str) -> Result<Recipe<LbcConfig>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -412,6 +412,26 @@ mod tests {
             };
             assert_eq!((train.learning_rate, train.save_every), (rate, 300));
         }
+    }
+
+    #[test]
+    fn the_shipped_recipes_of_alignment_are_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../model");
+        let read = |name: &str| Recipe::<SaaConfig>::read(&folder.join(name)).unwrap();
+        let paper = read("recipe/saa-paper.toml");
+        assert_eq!(paper.own.deviation, Deviation::Reward);
+        assert_eq!((paper.train.batch_size, paper.own.explore_units), (1, 10));
+        let mini = read("mini/recipe/saa.toml");
+        assert_eq!((mini.own.deviation, mini.own.margin_m), (Deviation::Margin, 0.003));
+        assert_eq!(mini.train.final_learning_rate_fraction, 1.0);
+        for recipe in [paper, mini] {
+            recipe.train.check().unwrap();
+            recipe.own.check(&recipe.train).unwrap();
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "deviation = \"rewards\"\n").unwrap();
+        let error = Recipe::<SaaConfig>::read(file.path()).unwrap_err().to_string();
+        assert!(error.contains("wanted is \"reward\" or \"margin\""), "{error}");
     }
 
     #[test]

@@ -156,3 +156,17 @@ fn what_was_given_wrong_is_named_with_exit_code_2() {
     assert!(said.contains("file is no folder"), "{said}");
     assert!(!place.path("out").exists());
 }
+
+#[test]
+fn alignment_without_a_policy_is_refused() {
+    let place = Place::new();
+    dataset(&place.path("demos"), 10, "front", [0.0, 1.0]);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_jaco-train"));
+    program.current_dir(place.0.path());
+    let output = program.args(["train", "saa", "--dataset", "demos", "--out", "out"]).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no policy to align") && said.contains("--init"), "{said}");
+    assert!(!place.path("out").exists());
+}

@@ -69,6 +69,7 @@ fn measure(
         report_every: steps,
         validation_fraction: 0.0,
         save_every: u64::MAX,
+        cache: "memory".to_owned(),
         ..SaaConfig::train_defaults()
     };
     let own = SaaConfig {

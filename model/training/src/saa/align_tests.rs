@@ -36,6 +36,8 @@ struct Bench {
 
 impl Bench {
     fn open(name: &str) -> Self {
+        // Models this small lose more to waiting threads than they gain.
+        tch::set_num_threads(1);
         let folder = folder(name);
         let config = OpenVlaConfig::read(&folder.join("config.json")).unwrap();
         let (variables, model) = OpenVla::build_frozen(&config, Device::Cpu, Kind::Float).unwrap();
