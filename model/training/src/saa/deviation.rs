@@ -49,7 +49,8 @@ mod tests {
     /// A bin is 1 mm of displacement, 10 mrad of rotation; the gripper is 0 to 1.
     fn codec() -> ActionCodec {
         let (mut q01, mut q99) = ([-0.1275; 7], [0.1275; 7]);
-        (q01[3..6].fill(-1.275), q99[3..6].fill(1.275));
+        q01[3..6].fill(-1.275);
+        q99[3..6].fill(1.275);
         (q01[6], q99[6]) = (0.0, 1.0);
         ActionCodec::new(ActionStatistics { q01, q99, mask: [true; 7] }).unwrap()
     }

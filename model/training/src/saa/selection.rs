@@ -5,6 +5,9 @@
 
 use std::collections::VecDeque;
 
+/// Stands for no gap that was kept; those are distances.
+const NONE: f32 = -1.0;
+
 /// Follows the gap from step to step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GapWatch {
@@ -57,9 +60,9 @@ impl GapWatch {
     }
 
     /// All that a resumed run has to know, in `window` + 2 numbers: how many gaps there are, the
-    /// smallest one that was kept (not a number if none was), and the gaps.
+    /// smallest one that was kept ([`NONE`] if none was), and the gaps.
     pub fn to_numbers(&self) -> Vec<f32> {
-        let mut numbers = vec![self.gaps.len() as f32, self.best.unwrap_or(f32::NAN)];
+        let mut numbers = vec![self.gaps.len() as f32, self.best.unwrap_or(NONE)];
         numbers.extend(&self.gaps);
         numbers.resize(self.window + 2, 0.0);
         numbers
@@ -68,7 +71,7 @@ impl GapWatch {
     /// Takes up where `numbers` of [`GapWatch::to_numbers`] stopped.
     pub fn restore(&mut self, numbers: &[f32]) {
         let [count, best, gaps @ ..] = numbers else { return };
-        self.best = Some(*best).filter(|best| !best.is_nan());
+        self.best = Some(*best).filter(|best| *best != NONE);
         self.gaps = gaps.iter().copied().take(*count as usize).collect();
     }
 }

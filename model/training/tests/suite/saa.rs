@@ -119,7 +119,7 @@ fn adapters_are_aligned_relative_to_what_they_were_and_resume_to_the_bit() {
 fn the_papers_rule_begins_with_imitation_and_then_finds_what_to_change() {
     for trainable in [Trainable::All, Trainable::Decoder, Trainable::Lora] {
         let (bench, base) = on_a_base(trainable);
-        let (_, heard) = align(&bench, &own(), 24, &base, "out").unwrap();
+        let (_, heard) = align(&bench, &own(), 6, &base, "out").unwrap();
         let reports = reports(&heard);
         let first = &reports[0];
         assert_eq!(first.values["preferred_share"], 0.0, "{trainable:?}");
@@ -141,14 +141,19 @@ fn the_papers_rule_begins_with_imitation_and_then_finds_what_to_change() {
 
 #[test]
 fn units_beyond_the_margin_are_made_less_likely_than_the_experts() {
-    let (bench, base) = on_a_base(Trainable::Decoder);
+    let (mut bench, base) = on_a_base(Trainable::Decoder);
+    bench.config.learning_rate = 1e-3;
     let own = SaaConfig { deviation: Deviation::Margin, margin_m: 0.001, ..own() };
-    let (_, heard) = align(&bench, &own, 24, &base, "out").unwrap();
+    let (_, heard) = align(&bench, &own, 5, &base, "out").unwrap();
     let reports = reports(&heard);
     assert!(reports[0].values["preferred_share"] > 0.0);
     assert!((reports[0].values["preference_loss"] - 2f64.ln()).abs() < 1e-3, "{:?}", reports[0]);
-    let last = reports.iter().rev().find(|report| report.values.contains_key("reward_gap"));
-    assert!(last.unwrap().values["reward_gap"] > 0.01, "{last:?}");
+    // What the policy explores changes with it, and its next stream may be one that it prefers: the
+    // first steps tell whether what was found is unlearnt.
+    let gaps: Vec<f64> =
+        reports.iter().filter_map(|report| report.values.get("reward_gap").copied()).collect();
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    assert!(gaps.len() == 5 && mean > 0.01, "{gaps:?}");
 
     // Without a loser nobody asks a reference, and none is kept.
     let own = SaaConfig { loser: false, ..own };
@@ -243,7 +248,7 @@ fn the_policy_whose_gap_is_small_and_stable_is_kept_beside_the_last() {
     assert!(bench.path("out/selected/config.json").is_file(), "a checkpoint of its own");
 
     let never = SaaConfig { gap_threshold: 0.0, ..margin };
-    align(&bench, &never, 24, &base, "none").unwrap();
+    align(&bench, &never, 8, &base, "none").unwrap();
     assert!(!bench.path("none/selected").exists());
 }
 
