@@ -296,7 +296,7 @@ mod tests {
         let error = has_room(Path::new("demos.pictures"), 2_000_001, 1_999_999).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("need 3 MB, 2 MB are free") && text.contains("--cache"), "{text}");
-        assert!(!error.is_unusable_input());
+        assert!(error.is_unusable_input());
         has_room(Path::new("demos.pictures"), 5, 5).unwrap();
     }
 

@@ -18,6 +18,9 @@ use std::sync::mpsc;
 use std::thread;
 use tch::Device;
 
+/// Of fewer states nothing can be told from another.
+const LEAST_STATES: usize = 2;
+
 /// What to load and how.
 pub struct LoadRequest<'a> {
     /// The datasets.
@@ -66,6 +69,8 @@ pub struct Loaded {
     pub reports: Vec<DatasetReport>,
     /// What is said of the pictures.
     pub pictures: PicturesReport,
+    /// Demonstrations shorter than the horizon, and all.
+    pub short: [usize; 2],
 }
 
 /// A dataset and what was seen of it.
@@ -161,14 +166,20 @@ pub fn load(
         true => memory.finish(request.device)?,
         false => Pictures::Files(files),
     };
+    // Streams of their own are as long as they are.
+    let cut = surveyed.iter().flat_map(|one| &one.survey.episodes).flat_map(|one| &one.segments);
+    let cut: Vec<&Segment> = cut.filter(|segment| segment.streams.is_none()).collect();
+    let is_short = |segment: &&&Segment| segment.actions.len() < request.horizon;
+    let short = [cut.iter().filter(is_short).count(), cut.len()];
     let (statistics, scale) = (request.statistics, request.label_scale.clone());
     let store = builder.finish(statistics, scale, pictures, request.device)?;
     let (readings, reports): (Vec<_>, Vec<_>) =
         surveyed.into_iter().map(|one| (one.survey.reading, one.survey.report)).unzip();
-    if store.train.len() == 0 {
-        return Err(TrainError::NoData { datasets: readings.len(), states: 0 });
+    let states = store.states() - store.validation.len();
+    if states < LEAST_STATES {
+        return Err(TrainError::NoData { datasets: readings.len(), states });
     }
-    Ok(Loaded { store, readings, reports, pictures: report })
+    Ok(Loaded { store, readings, reports, pictures: report, short })
 }
 
 /// What was done for the pictures of an episode.

@@ -52,7 +52,10 @@ pub enum TrainError {
         step: u64,
     },
     /// No dataset was given, or none has a state to train on.
-    #[error("nothing to train on: the {datasets} dataset(s) hold {states} states to train on")]
+    #[error(
+        "nothing to train on: the {datasets} dataset(s) hold {states} state(s) to train on, held-out \
+         episodes not counted; at least 2 are needed"
+    )]
     NoData {
         /// Datasets given.
         datasets: usize,
@@ -185,6 +188,15 @@ pub enum TrainError {
         /// The output folder.
         dir: PathBuf,
     },
+    /// Another trainer is at work on the output folder.
+    #[error(
+        "{}: another training writes there; wait for it, stop it, or choose another folder",
+        dir.display()
+    )]
+    Taken {
+        /// The output folder.
+        dir: PathBuf,
+    },
     /// The output folder cannot be written.
     #[error("{}: no checkpoint can be written there: {problem}", dir.display())]
     Unwritable {
@@ -294,9 +306,7 @@ impl TrainError {
             TrainError::Dataset(error) => error.is_unusable_input(),
             TrainError::Torch(_)
             | TrainError::Diverged { .. }
-            | TrainError::StoppedWhileLoading
-            | TrainError::NoSpace { .. }
-            | TrainError::CacheSpace { .. } => false,
+            | TrainError::StoppedWhileLoading => false,
             _ => true,
         }
     }
@@ -358,7 +368,8 @@ mod tests {
             (dataset(ErrorKind::StorageFull), false),
             (failing, false),
             (unfit, true),
-            (full, false),
+            // A folder without room was chosen; nothing was begun.
+            (full, true),
             (TrainError::NoLabels, true),
             (TrainError::StoppedWhileLoading, false),
         ] {

@@ -39,7 +39,7 @@ pub enum Progress {
     Dataset(Box<DatasetReport>),
     /// Where the pictures will be, decided after all datasets were looked at.
     Pictures(PicturesReport),
-    /// Something that was decided otherwise than asked.
+    /// Something that was decided otherwise than asked, or that is odd about the data.
     Note(String),
     /// The vision towers stand still, and this is done about it.
     Still(StillReport),

@@ -12,8 +12,10 @@ use crate::cache::PicturesReport;
 use crate::config::{StageConfig, TrainConfig};
 use crate::data::{LoadRequest, Loaded, Loading, load};
 use crate::error::TrainError;
+use crate::lock::Lock;
 use crate::metrics::{Line, Means, MetricsFile, Validation};
 use crate::network::{AVERAGE, MOMENTS, Network, OBJECTIVE, WEIGHTS};
+use crate::notes::notes;
 use crate::objective::{HeldOut, Objective, StepContext, UseOfLabels};
 use crate::output;
 use crate::progress::{Progress, Summary};
@@ -54,6 +56,7 @@ pub fn run<S: StageConfig, O: Objective>(
         return Err(TrainError::NoData { datasets: 0, states: 0 });
     }
     output::check(&request.start, &request.out)?;
+    let _lock = Lock::take(&request.out)?;
     tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
     let mut network = Network::start(request, config, device)?;
     output::check_space(&request.start, &request.out, network.footprint(config))?;
@@ -76,13 +79,18 @@ pub fn run<S: StageConfig, O: Objective>(
         label_scale: network.saved_label_scale(),
         device,
     };
-    let Loaded { store, readings, reports, pictures } =
+    let Loaded { store, readings, reports, pictures, short } =
         load(&load_request, &mut |news| match news {
             Loading::Dataset(report) => progress(&Progress::Dataset(Box::new(report.clone()))),
             Loading::Pictures(report) => progress(&Progress::Pictures(report.clone())),
             Loading::Frames(frames, total) => progress(&Progress::Loading { frames, total }),
         })?;
     network.check_length(store.longest_prompt(), config.context)?;
+    for note in notes(&store, statistics.is_some(), short, config.horizon) {
+        if progress(&Progress::Note(note)).is_break() {
+            return Err(TrainError::StoppedWhileLoading);
+        }
+    }
     let description = Description::new(config, own, network.base.clone(), readings, &store);
     if let Some(difference) = resumed.and_then(|saved| saved.difference::<S>(&description)) {
         let path = state::state_path(&request.out);

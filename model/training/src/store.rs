@@ -63,6 +63,8 @@ pub struct Store {
     pub label_scale: LabelScale,
     /// What the streams are encoded with.
     pub statistics: ActionStatistics,
+    /// Dimensions of an action that never change, where the statistics are taken from the data.
+    pub still: Vec<usize>,
     /// States to draw from.
     pub train: Pool,
     /// Held-out states.
@@ -202,7 +204,10 @@ impl StoreBuilder {
     ) -> Result<Store, TrainError> {
         let horizon = usize::from(self.horizon);
         let first_actions = || self.streams.iter().step_by(horizon);
-        let statistics = statistics.unwrap_or_else(|| action_statistics(first_actions()));
+        let (statistics, still) = match statistics {
+            Some(statistics) => (statistics, Vec::new()),
+            None => action_statistics(first_actions()),
+        };
         let codec = ActionCodec::new(statistics)?;
         let unit = |row: &ActionRow| codec.encode(&Action::from_array(row.map(f64::from)));
         let count = self.label_names.len();
@@ -227,6 +232,7 @@ impl StoreBuilder {
             known: table(&known)?,
             label_scale,
             statistics,
+            still,
             train: self.train,
             validation: self.validation,
             horizon,
@@ -241,12 +247,16 @@ impl StoreBuilder {
 /// Half the range given to a dimension whose label never changes, in the action's units.
 const STILL_HALF_RANGE: f64 = 1e-3;
 
-/// The quantiles of the actions; the gripper, which is 0 or 1 already, is left as it is.
-fn action_statistics<'a>(actions: impl Iterator<Item = &'a ActionRow>) -> ActionStatistics {
+/// The quantiles of the actions, and the dimensions that never change; the gripper, which is 0 or 1
+/// already, is left as it is.
+fn action_statistics<'a>(
+    actions: impl Iterator<Item = &'a ActionRow>,
+) -> (ActionStatistics, Vec<usize>) {
     let rows: Vec<ActionRow> = actions.copied().collect();
     let (mut q01, mut q99) = ([0.0; ACTION_DIMS], [1.0; ACTION_DIMS]);
     let mut mask = [true; ACTION_DIMS];
     mask[ACTION_DIMS - 1] = false;
+    let mut still = Vec::new();
     for dimension in 0..ACTION_DIMS - 1 {
         let mut values: Vec<f64> = rows.iter().map(|row| f64::from(row[dimension])).collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -255,9 +265,10 @@ fn action_statistics<'a>(actions: impl Iterator<Item = &'a ActionRow>) -> Action
         if q99[dimension] - q01[dimension] < 1e-9 {
             q01[dimension] -= STILL_HALF_RANGE;
             q99[dimension] += STILL_HALF_RANGE;
+            still.push(dimension);
         }
     }
-    ActionStatistics { q01, q99, mask }
+    (ActionStatistics { q01, q99, mask }, still)
 }
 
 /// The quantile `q` of sorted values with linear interpolation (numpy's default); 0 of none.
@@ -386,6 +397,7 @@ mod tests {
         let codec = ActionCodec::new(store.statistics).unwrap();
         let decoded = codec.decode(&store.answer(4).units[0]);
         assert!((decoded.rotation_rad[0] - 0.02).abs() < 1e-5);
+        assert_eq!(store.still, [3]);
     }
 
     #[test]

@@ -77,7 +77,11 @@ fn a_dataset_in_lerobots_layout_trains_and_is_told_about_first() {
         assert!(told[0].contains(words), "{words}\n{}", told[0]);
     }
     assert!(told[1].starts_with("pictures: 1 MB in memory"), "{told:?}");
-    assert!(told[2].starts_with("step 1"), "{told:?}");
+    assert!(
+        told[2].starts_with("dz, droll, dpitch") && told[2].contains("never changes"),
+        "{told:?}"
+    );
+    assert!(told[3].starts_with("step 1"), "{told:?}");
     assert_eq!(summary.datasets.len(), 1);
     let largest = &summary.datasets[0].action;
     assert!((largest.longest_m - 3.0 * 0.006f64.hypot(0.003)).abs() < 1e-6, "{largest:?}");
@@ -212,4 +216,45 @@ fn every_row_is_trained_on_with_its_own_task() {
     dataset.tasks[1] = " ";
     let error = refusal(&dataset);
     assert!(error.contains("episode 0, frame 16: the task has no text"), "{error}");
+}
+
+/// What is no number is no action; too little of it teaches nothing; a short demonstration is one.
+#[test]
+fn numbers_that_are_none_and_too_few_rows_are_refused() {
+    let broken = LeRobot::default().map(|row| {
+        if row.corner == 2 {
+            row.action[1] = f32::NAN;
+        }
+    });
+    let error = refusal(&broken);
+    for words in ["episode", "frame", "action holds NaN, which is not a finite number"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    let train = |dataset: &LeRobot| {
+        let bench = Bench::new();
+        let mut request = bench.request(bench.fresh(), "out");
+        let written = Written::new(dataset);
+        request.datasets = vec![written.source.clone()];
+        let mut told = Vec::new();
+        let done = train_lbc(&request, &bench.config, &bench.lbc, &mut |progress| {
+            told.push(progress.to_string());
+            ControlFlow::Continue(())
+        });
+        let begun = bench.path("out").exists();
+        done.map(|_| told).map_err(|error| (jaco_training::blames_input(&error), error, begun))
+    };
+    let cut = |rows: usize, episodes: usize| {
+        let mut dataset = LeRobot::default();
+        dataset.episodes.truncate(episodes);
+        dataset.episodes.iter_mut().for_each(|episode| episode.truncate(rows));
+        dataset
+    };
+    let (blame, error, begun) = train(&cut(3, 1)).unwrap_err();
+    assert!(error.to_string().contains("1 state(s) to train on"), "{error}");
+    assert_eq!((blame, begun), (Some(true), false));
+    // Three rows are one step, of two that are asked for.
+    let told = train(&cut(3, 4)).unwrap();
+    let short = "4 of 4 demonstrations are shorter than 2 steps";
+    assert!(told.iter().any(|line| line.contains(short)), "{told:?}");
+    assert!(!train(&cut(9, 4)).unwrap().iter().any(|line| line.contains("shorter")));
 }

@@ -135,7 +135,7 @@ fn an_adapter_of_another_base_or_of_other_sizes_is_refused_by_name() {
 
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini");
     let error = bench.further("adapter", Start::Checkpoint(mini), "out").unwrap_err();
-    assert!(error.to_string().contains("belongs to another model"), "{error}");
+    assert!(error.to_string().contains("do not fit"), "{error}");
     assert!(error.is_unusable_input() && !bench.path("out").exists());
 }
 

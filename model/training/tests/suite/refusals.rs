@@ -61,3 +61,54 @@ fn a_loss_that_is_no_number_ends_the_run() {
     let error = bench.lbc(bench.fresh(), "out").unwrap_err();
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
 }
+
+#[test]
+fn a_sequence_beyond_the_context_is_refused_with_the_numbers() {
+    let mut bench = Bench::new();
+    bench.config.context = 30;
+    let error = bench.lbc(bench.fresh(), "out").unwrap_err();
+    assert!(error.to_string().contains("context = 30"), "{error}");
+    assert!(error.is_unusable_input() && !bench.path("out").exists());
+}
+
+/// A second trainer would write the first one's files.
+#[test]
+fn two_trainers_do_not_share_an_output_folder() {
+    let bench = Bench::new();
+    let mut second = None;
+    let request = bench.request(bench.fresh(), "out");
+    let mut heard = |progress: &Progress| {
+        if let (Progress::Step { step: 3, .. }, None) = (progress, &second) {
+            second = Some(bench.lbc(bench.fresh(), "out").unwrap_err());
+        }
+        ControlFlow::Continue(())
+    };
+    train_lbc(&request, &bench.config, &bench.lbc, &mut heard).unwrap();
+    let error = second.unwrap();
+    assert!(matches!(error, TrainError::Taken { .. }), "{error}");
+    assert!(!bench.path("out/training/lock").exists());
+}
+
+/// OpenVLA's rule: what has no range is in the middle, and it is said.
+#[test]
+fn statistics_without_a_range_are_trained_on_and_told() {
+    let mut bench = Bench::new();
+    bench.config.steps = 1;
+    bench.lbc(bench.fresh(), "base").unwrap();
+    let path = bench.path("base/dataset_statistics.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    all["data"]["action"]["q01"][4] = 0.25.into();
+    all["data"]["action"]["q99"][4] = 0.25.into();
+    fs::write(&path, all.to_string()).unwrap();
+    let mut told = Vec::new();
+    let base = jaco_training::Start::Checkpoint(bench.path("base"));
+    let request = bench.request(base, "out");
+    let mut heard = |progress: &Progress| {
+        told.push(progress.to_string());
+        ControlFlow::Continue(())
+    };
+    train_lbc(&request, &bench.config, &bench.lbc, &mut heard).unwrap();
+    let note = "dpitch: the checkpoint's statistics have no range";
+    assert!(told.iter().any(|line| line.starts_with(note)), "{told:?}");
+}
