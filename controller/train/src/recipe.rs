@@ -412,6 +412,11 @@ mod tests {
             };
             assert_eq!((train.learning_rate, train.save_every), (rate, 300));
         }
+        let paper = Recipe::<LbcConfig>::read(&folder.join("../../recipe/paper-lbc.toml")).unwrap();
+        let train = &paper.train;
+        assert_eq!((train.context, train.batch_size, train.steps), (512, 4, 50_000));
+        assert_eq!((train.learning_rate, train.trainable), (5e-4, Trainable::Lora));
+        assert_eq!((train.lora_rank, train.lora_alpha, paper.own.aux_weight), (32, 16.0, 0.0));
     }
 
     #[test]
