@@ -73,8 +73,8 @@ pub async fn evaluate(client: &Client, args: &EvalArgs, json: bool) -> anyhow::R
         }
     }
     let made: HashSet<Key> = wanted.iter().map(|(cell, at)| Key::new(cell, at.0, at.1)).collect();
-    let tries = session.store.tries().iter().filter(|made_| made.contains(&made_.key()));
-    let tries: Vec<Try> = tries.cloned().collect();
+    let of_plan = session.store.tries().iter().filter(|one| made.contains(&one.key()));
+    let tries: Vec<Try> = of_plan.cloned().collect();
     say::print(json, &Evaluations::of(&asked, &cells, &tries))?;
     Ok(!left)
 }
@@ -220,8 +220,7 @@ impl Session<'_> {
                 attempt_until(self.client, &request, wait_for_success(socket)).await?
             }
             _ => {
-                say::aside("y = it is done, n = it has failed");
-                let keys = self.keys.get_or_insert_with(Keys::listen);
+                let keys = self.prompt("y = it is done, n = it has failed");
                 attempt_until(self.client, &request, word(keys)).await?
             }
         };
@@ -258,10 +257,17 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Says what is asked; what was pressed before is no answer.
+    fn prompt(&mut self, words: &str) -> &mut Keys {
+        let keys = self.keys.get_or_insert_with(Keys::listen);
+        keys.forget();
+        say::aside(words);
+        keys
+    }
+
     /// Asks the person at the terminal. Ctrl-C is an answer, too.
     async fn ask(&mut self, words: &str) -> Event {
-        say::aside(words);
-        let keys = self.keys.get_or_insert_with(Keys::listen);
+        let keys = self.prompt(words);
         loop {
             let pressed = tokio::select! {
                 pressed = keys.next() => pressed,

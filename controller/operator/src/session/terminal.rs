@@ -59,6 +59,11 @@ impl Keys {
             None => std::future::pending().await,
         }
     }
+
+    /// Forgets what was pressed before: it was no answer to what is asked now.
+    pub fn forget(&mut self) {
+        while self.pressed.try_recv().is_ok() {}
+    }
 }
 
 impl Drop for Keys {
