@@ -1,14 +1,17 @@
 //! A folder that is there whole or not at all.
 //!
 //! Owns the order of writing, flushing and renaming that makes it so, and the small files of a
-//! checkpoint. Must never write into an existing folder: a whole one may be moved over it.
+//! checkpoint. Must never write into an existing folder: a whole one may be put over it, or in
+//! its place.
 
 use super::{INDEX_FILE, WEIGHTS_FILE};
 use crate::error::ModelError;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Has `write` fill a new folder that appears as `dir` once all its files are on disk; after an
@@ -38,25 +41,81 @@ pub(super) fn write_whole(
     written
 }
 
-/// Moves the checkpoint in `from` over the one in `to`, file by file, and removes `from`. Weights
-/// files of `to` that are not replaced go, since they would belong to no checkpoint.
-pub fn move_over(from: &Path, to: &Path) -> Result<(), ModelError> {
-    let names = |dir: &Path| -> Result<BTreeSet<OsString>, ModelError> {
-        fs::read_dir(dir)
-            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
-            .map_err(ModelError::io(dir))
-    };
-    let moved = names(from)?;
-    for name in &moved {
-        let target = to.join(name);
-        fs::rename(from.join(name), &target).map_err(ModelError::io(&target))?;
+/// Gives the files of the checkpoint in `from` to `to` as well, in place of those of the same names;
+/// no bytes are written where the file system has hard links. Weights of `to` that are in no file of
+/// `from` go. Who opens a file sees a whole one; there is no index while its shards are exchanged.
+pub fn link_over(from: &Path, to: &Path) -> Result<(), ModelError> {
+    fs::create_dir_all(to).map_err(ModelError::io(to))?;
+    let given = names(from)?;
+    let (index, weights) = (OsStr::new(INDEX_FILE), OsStr::new(WEIGHTS_FILE));
+    for name in names(to)?.iter().filter(|name| *name == index) {
+        let old = to.join(name);
+        fs::remove_file(&old).map_err(ModelError::io(&old))?;
     }
-    for name in names(to)?.difference(&moved).filter(|name| is_weights_file(name)) {
+    let last = |name: &OsString| name == index || name == weights;
+    let (late, early): (Vec<_>, Vec<_>) = given.iter().partition(|name| last(name));
+    for name in early.into_iter().chain(late) {
+        link(&from.join(name), &to.join(name))?;
+    }
+    for name in names(to)?.difference(&given).filter(|name| is_weights_file(name)) {
         let stale = to.join(name);
         fs::remove_file(&stale).map_err(ModelError::io(&stale))?;
     }
-    fs::remove_dir(from).map_err(ModelError::io(from))?;
     sync(to)
+}
+
+/// Makes `to` the folder that the files of the checkpoint in `from` are in as well, in one step: a
+/// reader finds the old one or the new one.
+pub fn link_whole(from: &Path, to: &Path) -> Result<(), ModelError> {
+    let next = partial_name(to);
+    // What a killed run left behind, be it new or old.
+    if next.exists() {
+        fs::remove_dir_all(&next).map_err(ModelError::io(&next))?;
+    }
+    link_over(from, &next)?;
+    if !to.exists() {
+        fs::rename(&next, to).map_err(ModelError::io(to))?;
+    } else {
+        let exchanged = renameat_with(CWD, &next, CWD, to, RenameFlags::EXCHANGE);
+        exchanged.map_err(|error| ModelError::io(to)(error.into()))?;
+        fs::remove_dir_all(&next).map_err(ModelError::io(&next))?;
+    }
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync(parent.unwrap_or(Path::new(".")))
+}
+
+/// Gives the file `from` the name `to` too, in place of what is there.
+fn link(from: &Path, to: &Path) -> Result<(), ModelError> {
+    let partial = partial_name(to);
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(ModelError::io(&partial)(error));
+        }
+        _ => {}
+    }
+    // Not every file system has hard links.
+    if fs::hard_link(from, &partial).is_err() {
+        fs::copy(from, &partial).map_err(ModelError::io(&partial))?;
+        sync(&partial)?;
+    }
+    fs::rename(&partial, to).map_err(ModelError::io(to))?;
+    // Of two names of one file, renaming one to the other leaves both.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(ModelError::io(&partial)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Names of the files in `dir`.
+fn names(dir: &Path) -> Result<BTreeSet<OsString>, ModelError> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(dir).map_err(ModelError::io(dir))? {
+        let entry = entry.map_err(ModelError::io(dir))?;
+        if entry.file_type().map_err(ModelError::io(dir))?.is_file() {
+            names.insert(entry.file_name());
+        }
+    }
+    Ok(names)
 }
 
 fn is_weights_file(name: &OsStr) -> bool {
@@ -94,23 +153,70 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn folder(dir: &Path, files: &[(&str, &str)]) {
+        fs::create_dir_all(dir).unwrap();
+        files.iter().for_each(|(name, text)| write(&dir.join(name), text.as_bytes()).unwrap());
+    }
+
+    const SHARDS: [&str; 2] =
+        ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+
     #[test]
-    fn a_checkpoint_moved_over_another_leaves_none_of_its_weights() {
+    fn a_checkpoint_linked_over_another_leaves_none_of_its_weights() {
         let root = tempfile::tempdir().unwrap();
-        let (from, to) = (root.path().join("next"), root.path().join("out"));
-        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-        for (dir, names) in [
-            (&from, &["config.json", INDEX_FILE, shards[0], shards[1]][..]),
-            (&to, &["config.json", WEIGHTS_FILE, "model-00001-of-00003.safetensors", "notes"]),
-        ] {
-            fs::create_dir(dir).unwrap();
-            names.iter().for_each(|name| write(&dir.join(name), b"").unwrap());
+        let (from, to) = (root.path().join("step"), root.path().join("out"));
+        let new = ["config.json", INDEX_FILE, SHARDS[0], SHARDS[1]];
+        folder(&from, &new.map(|name| (name, "new")));
+        let old = ["config.json", WEIGHTS_FILE, "model-00001-of-00003.safetensors", "notes"];
+        folder(&to, &old.map(|name| (name, "old")));
+        folder(&to.join("training"), &[("state", "")]);
+        // Once more: what is there already is the very file.
+        for _ in 0..2 {
+            link_over(&from, &to).unwrap();
+            let wanted = ["config.json", INDEX_FILE, SHARDS[0], SHARDS[1], "notes"];
+            assert_eq!(names(&to).unwrap(), wanted.map(OsString::from).into());
+            for name in new {
+                assert_eq!(fs::read_to_string(to.join(name)).unwrap(), "new");
+                assert_eq!(fs::read_to_string(from.join(name)).unwrap(), "new");
+            }
         }
-        move_over(&from, &to).unwrap();
-        assert!(!from.exists());
-        let left: BTreeSet<OsString> =
-            fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        let wanted = ["config.json", INDEX_FILE, shards[0], shards[1], "notes"];
-        assert_eq!(left, wanted.map(OsString::from).into());
+        assert!(to.join("training/state").exists());
+    }
+
+    /// A reader that comes at any moment finds a folder whose files belong together.
+    #[test]
+    fn a_folder_is_exchanged_as_a_whole_under_a_readers_eyes() {
+        let root = tempfile::tempdir().unwrap();
+        let best = root.path().join("best");
+        let steps: Vec<PathBuf> = (0..50).map(|step| root.path().join(step.to_string())).collect();
+        for (step, dir) in steps.iter().enumerate() {
+            folder(dir, &[("config.json", &step.to_string()), (WEIGHTS_FILE, &step.to_string())]);
+        }
+        link_whole(&steps[0], &best).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut reads = 0;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) || reads == 0 {
+                    // One look at the folder; its files are then read from that.
+                    let folder = File::open(&best).unwrap();
+                    let seen = PathBuf::from(format!(
+                        "/proc/self/fd/{}",
+                        std::os::fd::AsRawFd::as_raw_fd(&folder)
+                    ));
+                    let read = |name: &str| fs::read_to_string(seen.join(name));
+                    // A folder that has been replaced loses its files: that is seen, too.
+                    if let (Ok(config), Ok(weights)) = (read("config.json"), read(WEIGHTS_FILE)) {
+                        assert_eq!(config, weights);
+                        reads += 1;
+                    }
+                }
+            });
+            steps.iter().for_each(|step| link_whole(step, &best).unwrap());
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+        assert_eq!(fs::read_to_string(best.join(WEIGHTS_FILE)).unwrap(), "49");
+        assert!(!partial_name(&best).exists());
     }
 }

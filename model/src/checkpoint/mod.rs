@@ -19,7 +19,7 @@ mod shapes;
 mod shards;
 pub mod synth;
 
-pub use folder::move_over;
+pub use folder::{link_over, link_whole};
 
 pub use crate::names::{
     CONFIG_FILE, GENERATION_FILE, INDEX_FILE, PROCESSOR_FILE, STATISTICS_FILE,

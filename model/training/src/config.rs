@@ -84,8 +84,11 @@ pub struct TrainConfig {
     pub report_every: u64,
     /// Steps between two validations.
     pub validate_every: u64,
-    /// Steps between two saves of the checkpoint and the training state.
+    /// Steps between two saves of the checkpoint and the training state; a checkpoint that is the
+    /// best so far on the held-out states is saved besides.
     pub save_every: u64,
+    /// How many of the last checkpoints are kept, the best one not counted.
+    pub keep_last: usize,
     /// libtorch's threads inside one operation.
     pub threads: usize,
     /// `cpu` or `cuda:N`.
@@ -129,6 +132,7 @@ impl Default for TrainConfig {
             report_every: 50,
             validate_every: 500,
             save_every: 500,
+            keep_last: 1,
             threads: 2,
             device: "cpu".to_owned(),
             cache: "auto".to_owned(),
@@ -203,6 +207,7 @@ impl TrainConfig {
             at_least_one("report_every", self.report_every),
             at_least_one("validate_every", self.validate_every),
             at_least_one("save_every", self.save_every),
+            at_least_one("keep_last", self.keep_last as u64),
             at_least_one("threads", self.threads as u64),
         ])?;
         self.device().map(drop)
@@ -237,6 +242,7 @@ impl TrainConfig {
             report_every: 1,
             validate_every: 1,
             save_every: 1,
+            keep_last: 1,
             threads: 1,
             device: String::new(),
             save_bf16: false,

@@ -123,6 +123,7 @@ pub fn load(
     let (mut caches, mut done) = (caches.into_iter(), 0);
     for one in &surveyed {
         let Surveyed { dataset, survey, prompts } = one;
+        builder.begin(survey.report.root.clone());
         let count = dataset.episodes().len();
         let held = held_out(count, request.validation_fraction, request.split_seed);
         let columns: Vec<Option<usize>> = label_names
@@ -156,7 +157,8 @@ pub fn load(
             let repeat = if held[index] { 0 } else { survey.reading.repeat };
             for segment in segments {
                 let prompt = prompts[&segment.task].clone();
-                builder.push(&rows(segment, prompt, &columns, &survey.reading, repeat));
+                let rows = rows(segment, prompt, &columns, &survey.reading, repeat);
+                builder.push(&EpisodeRows { episode: index, ..rows });
             }
             done += dataset.episodes()[index].length;
             heard(Loading::Frames(done, frames))
@@ -260,6 +262,8 @@ fn rows(
         repeat,
         weighted: segment.corrections.clone(),
         weight: reading.selection.correction_weight,
+        episode: 0,
+        frames: segment.frames.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a training run cannot start, go on or be resumed.
 
 use crate::choices::Trainable;
+use crate::origin::BatchOrigin;
 use crate::stage::Stage;
 use jaco_core::codec::StatisticsError;
 use jaco_dataset::DatasetError;
@@ -259,7 +260,7 @@ pub enum TrainError {
     /// The loss stopped being a number.
     #[error(
         "step {step}: loss {loss}, gradient norm {gradient_norm}: training diverged; \
-         lower learning_rate (now {learning_rate:e}) or look for bad labels"
+         lower learning_rate (now {learning_rate:e}) or look for bad labels in its states: {batch}"
     )]
     Diverged {
         /// The optimiser step.
@@ -270,6 +271,17 @@ pub enum TrainError {
         gradient_norm: f64,
         /// Its learning rate.
         learning_rate: f64,
+        /// Where the states of the batch, or of the micro-batch that is to blame, are from.
+        batch: BatchOrigin,
+    },
+    /// The output folder was removed or put elsewhere.
+    #[error(
+        "{}: the folder was removed or renamed while training went on; nothing more is written \
+         there", dir.display()
+    )]
+    Removed {
+        /// The output folder.
+        dir: PathBuf,
     },
     /// The caller broke off while the data were loading: nothing was written.
     #[error("stopped while loading the data; nothing was written")]
@@ -306,6 +318,7 @@ impl TrainError {
             TrainError::Dataset(error) => error.is_unusable_input(),
             TrainError::Torch(_)
             | TrainError::Diverged { .. }
+            | TrainError::Removed { .. }
             | TrainError::StoppedWhileLoading => false,
             _ => true,
         }

@@ -23,6 +23,7 @@ mod config;
 mod data;
 mod error;
 mod head;
+mod keeping;
 mod lbc;
 mod loader;
 mod lock;
@@ -33,6 +34,7 @@ mod metrics;
 mod network;
 mod notes;
 mod objective;
+mod origin;
 mod output;
 mod pictures;
 mod progress;
@@ -60,6 +62,7 @@ pub use lbc::{LbcConfig, train_lbc};
 pub use loader::{LoadedBatch, Loader};
 pub use memory::tune_allocator;
 pub use metrics::{StepReport, Validation, Values};
+pub use origin::BatchOrigin;
 pub use progress::{Progress, StillReport, Summary};
 pub use reading::{
     ActionReport, CORRECTION_WEIGHTS, Camera, Corrections, DatasetReport, DatasetSource,

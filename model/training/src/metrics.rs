@@ -6,7 +6,8 @@ use crate::state::replace_file;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Numbers by name.
@@ -33,8 +34,16 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// States trained on per second.
+    /// States trained on per second, pauses not counted.
     pub states_per_s: f64,
+    /// How long the run was held meanwhile \[s\].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused_s: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 /// How the (averaged) weights do on the held-out states. Tokens are predicted from the right tokens
@@ -71,6 +80,13 @@ pub struct Validation {
     pub values: Values,
 }
 
+impl Validation {
+    /// What the best checkpoint is chosen by: the loss of tokens, else that of labels.
+    pub fn loss(&self) -> Option<f64> {
+        self.token_loss.or(self.label_loss).filter(|loss| loss.is_finite())
+    }
+}
+
 /// One line of metrics.jsonl.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -101,6 +117,11 @@ pub struct Means {
 }
 
 impl Means {
+    /// Whether no step was added since the last report.
+    pub fn is_empty(&self) -> bool {
+        self.steps == 0
+    }
+
     /// Adds one step.
     pub fn add(&mut self, loss: f64, values: &BTreeMap<&'static str, f64>, gradient_norm: f64) {
         self.steps += 1;
@@ -130,12 +151,14 @@ impl Means {
             gradient_norm: means.gradient_norm / count,
             learning_rate,
             states_per_s: means.steps as f64 * batch_size as f64 / seconds.max(1e-9),
+            paused_s: 0.0,
         }
     }
 }
 
 /// The file training/metrics.jsonl of a run.
 pub struct MetricsFile {
+    dir: PathBuf,
     path: PathBuf,
     file: File,
 }
@@ -155,11 +178,26 @@ impl MetricsFile {
             .collect();
         replace_file(&path, |partial| fs::write(partial, kept).map_err(TrainError::io(partial)))?;
         let file = OpenOptions::new().append(true).open(&path).map_err(TrainError::io(&path))?;
-        Ok(Self { path, file })
+        Ok(Self { dir: dir.to_owned(), path, file })
+    }
+
+    /// Whether the run's folder is still the one that it began in.
+    pub fn check_folder(&self) -> Result<(), TrainError> {
+        let own = self.file.metadata().map_err(TrainError::io(&self.path))?;
+        match fs::metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => Ok(()),
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Err(TrainError::io(&self.path)(error))
+            }
+            _ => Err(TrainError::Removed { dir: self.dir.clone() }),
+        }
     }
 
     /// Appends a line.
     pub fn append(&mut self, line: &Line) -> Result<(), TrainError> {
+        self.check_folder()?;
         let text = serde_json::to_string(line).map_err(std::io::Error::other);
         text.and_then(|text| writeln!(self.file, "{text}")).map_err(TrainError::io(&self.path))
     }

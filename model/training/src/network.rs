@@ -22,7 +22,6 @@ use jaco_model::image::ImageProcessor;
 use jaco_model::openvla::OpenVla;
 use jaco_model::prompt::PromptTokenizer;
 use jaco_model::statistics::NormStats;
-use std::fs;
 use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Device, Kind, TchError, Tensor};
@@ -288,28 +287,20 @@ impl Network {
         Ok(())
     }
 
-    /// Writes the checkpoint or adapter into `out`, replacing the one before file by file; every
-    /// file is complete at any time.
-    pub fn save(&self, out: &Path, statistics: &NormStats, kind: Kind) -> Result<(), TrainError> {
-        let training = out.join("training");
-        fs::create_dir_all(&training).map_err(TrainError::io(&training))?;
-        let next = training.join("next");
-        // What a killed run left behind.
-        if next.exists() {
-            fs::remove_dir_all(&next).map_err(TrainError::io(&next))?;
-        }
+    /// Writes the checkpoint or adapter into the new folder `dir`, whole or not at all.
+    pub fn save(&self, dir: &Path, statistics: &NormStats, kind: Kind) -> Result<(), TrainError> {
         let (config, variables) = (&self.config, &self.variables);
         match (&self.adapter, &self.base) {
             (Some(adapter), Some(base)) => {
-                lora::save(adapter, base, variables, config, statistics, kind, &next)?;
+                lora::save(adapter, base, variables, config, statistics, kind, dir)?;
             }
             _ => {
                 let checkpoint =
                     Checkpoint::new(config, variables, &self.tokenizer, &self.images, statistics);
-                Checkpoint { kind, ..checkpoint }.save(&next)?;
+                Checkpoint { kind, ..checkpoint }.save(dir)?;
             }
         }
-        Ok(checkpoint::move_over(&next, out)?)
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The output folder, looked at before hours of work go into it.
+//! The output folder, looked at before hours of work go into it, and its disk before each save.
 //!
 //! Owns the refusal of a folder that is taken, cannot be written or has no room. Must never write
 //! or create anything.
@@ -55,14 +55,33 @@ pub struct Footprint {
 
 /// Whether there is room for what the run writes at most at a time: a file is complete before the
 /// one that it replaces is gone.
-pub fn check_space(start: &Start, out: &Path, sizes: Footprint) -> Result<(), TrainError> {
+pub fn check_space(
+    start: &Start,
+    out: &Path,
+    sizes: Footprint,
+    keep_last: usize,
+) -> Result<(), TrainError> {
+    let first = match *start == Start::Resume {
+        // It is there already.
+        true => 0,
+        // The last ones and the best.
+        false => (keep_last as u64 + 1) * sizes.checkpoint + sizes.state,
+    };
+    has_room(out, first + sizes.next())
+}
+
+/// Whether there is room for one more save.
+pub fn check_next(out: &Path, sizes: Footprint) -> Result<(), TrainError> {
+    has_room(out, sizes.next())
+}
+
+fn has_room(out: &Path, needed: u64) -> Result<(), TrainError> {
     let held = existing(out);
     // Nobody knows, or there is no limit: the first save will tell.
     let Some(disk) = statvfs(held).ok().filter(|disk| disk.f_blocks > 0) else {
         return Ok(());
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let needed = needed_bytes(*start == Start::Resume, sizes);
     if needed <= free {
         return Ok(());
     }
@@ -70,10 +89,11 @@ pub fn check_space(start: &Start, out: &Path, sizes: Footprint) -> Result<(), Tr
     Err(TrainError::NoSpace { dir: out.to_owned(), needed_mb: mb(needed), free_mb: mb(free) })
 }
 
-fn needed_bytes(resumed: bool, Footprint { checkpoint, state }: Footprint) -> u64 {
-    // A resumed run has the first checkpoint and state already.
-    let first = if resumed { 0 } else { checkpoint + state };
-    first + state.max(checkpoint) + SMALL_FILES_BYTES
+impl Footprint {
+    /// What a save writes before anything old goes.
+    fn next(self) -> u64 {
+        self.checkpoint + self.state + SMALL_FILES_BYTES
+    }
 }
 
 /// The nearest of `path` and the folders above it that is there.
@@ -141,11 +161,17 @@ mod tests {
     fn a_disk_that_is_too_small_is_refused_with_the_numbers() {
         let folder = tempfile::tempdir().unwrap();
         let sizes = |checkpoint, state| Footprint { checkpoint, state };
-        check_space(&fresh(), folder.path(), sizes(4000, 16000)).unwrap();
-        let error = check_space(&fresh(), folder.path(), sizes(1 << 60, 0)).unwrap_err();
-        assert!(error.to_string().contains("MB are free"), "{error}");
-        let one_million = sizes(4_000_000, 16_000_000);
-        assert_eq!(needed_bytes(false, one_million), 36_000_000 + SMALL_FILES_BYTES);
-        assert_eq!(needed_bytes(true, one_million), 16_000_000 + SMALL_FILES_BYTES);
+        check_space(&fresh(), folder.path(), sizes(4000, 16000), 1).unwrap();
+        check_next(folder.path(), sizes(4000, 16000)).unwrap();
+        for error in [
+            check_space(&fresh(), folder.path(), sizes(1 << 60, 0), 1).unwrap_err(),
+            check_space(&Start::Resume, folder.path(), sizes(0, 1 << 60), 1).unwrap_err(),
+            // The hundred last ones.
+            check_space(&fresh(), folder.path(), sizes(1 << 50, 0), 100).unwrap_err(),
+            check_next(folder.path(), sizes(1 << 60, 0)).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("MB are free"), "{error}");
+        }
+        assert_eq!(sizes(4_000_000, 16_000_000).next(), 20_000_000 + SMALL_FILES_BYTES);
     }
 }

@@ -57,6 +57,9 @@ pub enum Progress {
         /// Frames in all.
         total: usize,
     },
+    /// A micro-batch is about to be computed: the caller may hold the run for as long as he likes,
+    /// which does not count in its throughput. `Break` drops the step that was begun.
+    Gate,
     /// A training step was taken.
     Step {
         /// Steps taken.
@@ -74,6 +77,8 @@ pub enum Progress {
     Saved {
         /// Steps taken.
         step: u64,
+        /// Whether it is the best so far on the held-out states.
+        best: bool,
     },
 }
 
@@ -86,8 +91,9 @@ impl Progress {
             | Progress::Pictures(_)
             | Progress::Still(_)
             | Progress::Seeing { .. }
+            | Progress::Gate
             | Progress::Loading { .. } => 0,
-            Progress::Step { step, .. } | Progress::Saved { step } => *step,
+            Progress::Step { step, .. } | Progress::Saved { step, .. } => *step,
             Progress::Report(report) => report.step,
             Progress::Validation(validation) => validation.step,
         }
@@ -106,7 +112,11 @@ impl fmt::Display for Progress {
             Progress::Step { step, steps, loss } => write!(f, "step {step}/{steps} loss {loss:.3}"),
             Progress::Report(report) => report.fmt(f),
             Progress::Validation(validation) => validation.fmt(f),
-            Progress::Saved { step } => write!(f, "step {step} saved"),
+            Progress::Gate => Ok(()),
+            Progress::Saved { step, best: false } => write!(f, "step {step} saved"),
+            Progress::Saved { step, best: true } => {
+                write!(f, "step {step} saved, the best so far on what is held out")
+            }
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::cache::PicturesReport;
 use crate::config::{StageConfig, TrainConfig};
 use crate::data::{LoadRequest, Loaded, Loading, load};
 use crate::error::TrainError;
+use crate::keeping::{BEST, Keeping, SELECTED};
 use crate::lock::Lock;
-use crate::metrics::{Line, Means, MetricsFile, Validation};
+use crate::metrics::{Line, Means, MetricsFile, StepReport, Validation};
 use crate::network::{AVERAGE, MOMENTS, Network, OBJECTIVE, WEIGHTS};
 use crate::notes::notes;
 use crate::objective::{HeldOut, Objective, StepContext, UseOfLabels};
@@ -35,8 +36,6 @@ use tch::{Device, Kind, TchError, no_grad};
 /// States in one batch of a validation.
 const VALIDATION_BATCH: usize = 128;
 
-/// Folder in the output of the policy that the stage's own rule has chosen.
-const SELECTED: &str = "selected";
 
 /// Called with every event; `Break` during training saves and ends the run.
 pub type OnProgress<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
@@ -58,8 +57,13 @@ pub fn run<S: StageConfig, O: Objective>(
     output::check(&request.start, &request.out)?;
     let _lock = Lock::take(&request.out)?;
     tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
+    let keeping = Keeping { out: &request.out, last: config.keep_last };
+    if request.start == Start::Resume {
+        keeping.repair()?;
+    }
     let mut network = Network::start(request, config, device)?;
-    output::check_space(&request.start, &request.out, network.footprint(config))?;
+    let footprint = network.footprint(config);
+    output::check_space(&request.start, &request.out, footprint, config.keep_last)?;
     let resumed = match request.start {
         Start::Resume => network.saved.as_ref().map(|saved| saved.description.clone()),
         _ => None,
@@ -151,6 +155,7 @@ impl<'a, O: Objective> Run<'a, O> {
         let parameters = network.parameters();
         if let Some(saved) = &saved {
             description.step = saved.description.step;
+            description.best = saved.description.best;
             description.selected = saved.description.selected;
             for (name, tensor) in network.state_tensors() {
                 saved.restore(&format!("{WEIGHTS}{name}"), &tensor)?;
@@ -203,34 +208,47 @@ impl<'a, O: Objective> Run<'a, O> {
     }
 
     fn train(mut self, progress: OnProgress) -> Result<Summary, TrainError> {
-        let (mut means, mut since_ns) = (Means::default(), self.request.clock.now_ns());
+        let clock = self.request.clock;
+        let (mut means, mut since_ns, mut held_ns) = (Means::default(), clock.now_ns(), 0);
         let (mut validation, mut stopped) = (None, false);
         let steps = self.config.steps;
         while self.description.step < steps && !stopped {
-            let loss = self.step(&mut means)?;
+            let taken = self.step(&mut means, &mut || {
+                let begin_ns = clock.now_ns();
+                let answer = progress(&Progress::Gate);
+                held_ns += clock.now_ns() - begin_ns;
+                answer
+            })?;
             let step = self.description.step;
             let last = step == steps;
-            stopped = progress(&Progress::Step { step, steps, loss }).is_break();
-            if last || stopped || step.is_multiple_of(self.config.report_every) {
-                let seconds = (self.request.clock.now_ns() - since_ns) as f64 * 1e-9;
+            stopped = match taken {
+                Some(loss) => progress(&Progress::Step { step, steps, loss }).is_break(),
+                None => true,
+            };
+            let due = last || stopped || step.is_multiple_of(self.config.report_every);
+            if due && !means.is_empty() {
+                let seconds = (clock.now_ns() - since_ns - held_ns) as f64 / 1e9;
                 let rate = learning_rate(self.config, step - 1);
                 let report = means.take(step, rate, seconds, self.config.batch_size);
+                let report = StepReport { paused_s: held_ns as f64 / 1e9, ..report };
                 self.metrics.append(&Line::Train(report.clone()))?;
                 stopped |= progress(&Progress::Report(report)).is_break();
-                since_ns = self.request.clock.now_ns();
+                (since_ns, held_ns) = (clock.now_ns(), 0);
             }
-            let begin_ns = self.request.clock.now_ns();
+            let begin_ns = clock.now_ns();
+            let mut best = false;
             if !stopped && (last || step.is_multiple_of(self.config.validate_every)) {
                 validation = self.validate()?;
                 if let Some(validation) = &validation {
                     self.metrics.append(&Line::Validation(validation.clone()))?;
+                    best = self.description.note_best(validation.loss());
                     let validation = Progress::Validation(validation.clone());
                     stopped |= progress(&validation).is_break();
                 }
             }
-            if last || stopped || step.is_multiple_of(self.config.save_every) {
-                let selected = self.save()?;
-                stopped |= progress(&Progress::Saved { step }).is_break();
+            if last || stopped || best || step.is_multiple_of(self.config.save_every) {
+                let selected = self.save(best)?;
+                stopped |= progress(&Progress::Saved { step, best }).is_break();
                 if selected {
                     let folder = self.request.out.join(SELECTED);
                     let note = format!("step {step} is kept in {}", folder.display());
@@ -238,7 +256,7 @@ impl<'a, O: Objective> Run<'a, O> {
                 }
             }
             // Throughput is that of training alone.
-            since_ns += self.request.clock.now_ns() - begin_ns;
+            since_ns += clock.now_ns() - begin_ns;
         }
         Ok(Summary {
             step: self.description.step,
@@ -252,15 +270,31 @@ impl<'a, O: Objective> Run<'a, O> {
         })
     }
 
-    /// One optimiser step; its loss.
-    fn step(&mut self, means: &mut Means) -> Result<f64, TrainError> {
+    /// One optimiser step; its loss. None if the `gate` before one of its micro-batches was shut
+    /// for good: then it is not taken.
+    fn step(
+        &mut self,
+        means: &mut Means,
+        gate: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<f64>, TrainError> {
         let (config, step) = (self.config, self.description.step);
         let states = self.sampler.batch(step, config.batch_size);
         if step + 1 < config.steps {
             self.store.pictures.expect(&self.sampler.batch(step + 1, config.batch_size));
         }
+        let (store, rate) = (self.store, learning_rate(config, step));
         let (mut loss, mut values) = (0.0, BTreeMap::new());
+        let diverged = |loss, gradient_norm, states: &[u32]| TrainError::Diverged {
+            step,
+            loss,
+            gradient_norm,
+            learning_rate: rate,
+            batch: store.origins.of(states),
+        };
         for draw in Draw::parts(step, &states, config.accumulation) {
+            if gate().is_break() {
+                return Ok(None);
+            }
             let losses = self.objective.losses(&StepContext {
                 network: &self.network,
                 maker: &self.maker,
@@ -269,15 +303,18 @@ impl<'a, O: Objective> Run<'a, O> {
                 sight: &self.sight,
             })?;
             losses.total.f_backward()?;
-            loss += losses.total.f_double_value(&[])?;
+            let part = losses.total.f_double_value(&[])?;
+            if !part.is_finite() {
+                return Err(diverged(part, self.optimiser.gradient_norm()?, draw.states));
+            }
+            loss += part;
             for (name, value) in losses.values {
                 *values.entry(name).or_insert(0.0) += value;
             }
         }
-        let rate = learning_rate(config, step);
         let gradient_norm = self.optimiser.gradient_norm()?;
         if !(loss.is_finite() && gradient_norm.is_finite()) {
-            return Err(TrainError::Diverged { step, loss, gradient_norm, learning_rate: rate });
+            return Err(diverged(loss, gradient_norm, &states));
         }
         self.optimiser.step(rate, (config.clip_norm / (gradient_norm + 1e-6)).min(1.0))?;
         if let Some(average) = &mut self.average {
@@ -285,7 +322,7 @@ impl<'a, O: Objective> Run<'a, O> {
         }
         self.description.step += 1;
         means.add(loss, &values, gradient_norm);
-        Ok(loss)
+        Ok(Some(loss))
     }
 
     /// How the weights to be saved do on the held-out states; none if there are none.
@@ -313,18 +350,25 @@ impl<'a, O: Objective> Run<'a, O> {
         Ok(Some(sums.finish(self.description.step, &store.label_scale, &store.statistics)))
     }
 
-    /// Writes the checkpoint, then the training state: a state never speaks of a checkpoint that
-    /// is not there. Whether the stage has chosen it.
-    fn save(&mut self) -> Result<bool, TrainError> {
+    /// Writes the checkpoint, then the training state, and then removes what is old: a state never
+    /// speaks of a checkpoint that is not there. Whether the stage has chosen it.
+    fn save(&mut self, best: bool) -> Result<bool, TrainError> {
+        let (request, step) = (self.request, self.description.step);
+        let out = &request.out;
+        self.metrics.check_folder()?;
+        output::check_next(out, self.network.footprint(self.config))?;
         let kind = if self.config.save_bf16 { Kind::BFloat16 } else { Kind::Float };
+        let keeping = Keeping { out, last: self.config.keep_last };
         self.swap_average()?;
-        self.network.save(&self.request.out, &self.norm_stats, kind)?;
         let selected = self.objective.selects()?;
         if selected {
-            let selected = self.request.out.join(SELECTED);
-            self.network.save(&selected, &self.norm_stats, kind)?;
-            self.description.selected = Some(self.description.step);
+            self.description.selected = Some(step);
         }
+        let also: Vec<&str> = [(best, BEST), (selected, SELECTED)]
+            .into_iter()
+            .filter_map(|(holds, name)| holds.then_some(name))
+            .collect();
+        keeping.put(step, &also, |dir| self.network.save(dir, &self.norm_stats, kind))?;
         self.swap_average()?;
         let (held, own) = (self.network.state_tensors(), self.objective.tensors());
         let weights = held.iter().map(|(name, tensor)| (format!("{WEIGHTS}{name}"), tensor));
@@ -334,7 +378,8 @@ impl<'a, O: Objective> Run<'a, O> {
         let moments = self.optimiser.moments();
         let moments = moments.map(|(name, tensor)| (format!("{MOMENTS}{name}"), tensor));
         let tensors = weights.chain(own).chain(averages).chain(moments);
-        state::write(&self.request.out, &self.description, tensors)?;
+        state::write(out, &self.description, tensors)?;
+        keeping.publish(step)?;
         Ok(selected)
     }
 

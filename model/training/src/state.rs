@@ -33,6 +33,15 @@ pub struct Base {
     pub number: u32,
 }
 
+/// The best checkpoint of a run so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Its step.
+    pub step: u64,
+    /// Its loss on the held-out states.
+    pub loss: f64,
+}
+
 /// Everything of a training state but its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
@@ -59,6 +68,9 @@ pub struct Description {
     pub statistics: ActionStatistics,
     /// What labels are standardised with.
     pub label_scale: LabelScale,
+    /// The best checkpoint so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
 }
 
 impl Description {
@@ -81,6 +93,7 @@ impl Description {
             selected: None,
             statistics: store.statistics,
             label_scale: store.label_scale.clone(),
+            best: None,
         }
     }
 
@@ -110,6 +123,15 @@ impl Description {
             return Some(format!("dataset {before}, now {now}"));
         }
         (self.pool != now.pool).then(|| format!("{} states in a pass, now {}", self.pool, now.pool))
+    }
+
+    /// Notes a validation after the last step; whether it is the best so far.
+    pub fn note_best(&mut self, loss: Option<f64>) -> bool {
+        let Some(loss) = loss.filter(|loss| self.best.is_none_or(|best| *loss < best.loss)) else {
+            return false;
+        };
+        self.best = Some(Best { step: self.step, loss });
+        true
     }
 
     /// Whether the weights that were saved with it are moving averages.
@@ -326,6 +348,7 @@ mod tests {
             selected: None,
             statistics: ActionStatistics { q01: [-1.5; 7], q99: [0.1; 7], mask: [true; 7] },
             label_scale: LabelScale { names: vec!["x_m".into()], mean: vec![0.1], std: vec![1.0] },
+            best: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! the pictures are [`Pictures`]'. Must never read a file.
 
 use crate::error::TrainError;
+use crate::origin::Origins;
 use crate::pictures::Pictures;
 use crate::random::{Purpose, generator};
 use crate::sampling::Pool;
@@ -12,6 +13,7 @@ use jaco_core::{ACTION_DIMS, Action, ActionCodec, ActionStatistics, ActionUnit};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use tch::{Device, TchError, Tensor};
 
 /// One number per dimension of an action, as stored.
@@ -38,6 +40,10 @@ pub struct EpisodeRows {
     pub weighted: Vec<usize>,
     /// How often those occur relative to the others.
     pub weight: f64,
+    /// Index of the episode in its dataset.
+    pub episode: usize,
+    /// The row of the episode that each state begins with.
+    pub frames: Vec<usize>,
 }
 
 /// How labels are standardised: `(label - mean) / std`.
@@ -69,6 +75,8 @@ pub struct Store {
     pub train: Pool,
     /// Held-out states.
     pub validation: Vec<u32>,
+    /// Where each state is from.
+    pub origins: Origins,
     horizon: usize,
     units: Vec<ActionUnit>,
     supervised: Vec<u8>,
@@ -120,6 +128,7 @@ pub struct StoreBuilder {
     prompt_of: Vec<u32>,
     train: Pool,
     validation: Vec<u32>,
+    origins: Origins,
 }
 
 impl StoreBuilder {
@@ -145,11 +154,18 @@ impl StoreBuilder {
             prompt_of: Vec::with_capacity(states),
             train: Pool::default(),
             validation: Vec::new(),
+            origins: Origins::default(),
         })
+    }
+
+    /// What is added from now on is of the dataset in `root`.
+    pub fn begin(&mut self, root: PathBuf) {
+        self.origins.begin(root);
     }
 
     /// Adds an episode.
     pub fn push(&mut self, rows: &EpisodeRows) {
+        self.origins.push(rows.episode, &rows.frames);
         let (first, count) = (self.supervised.len(), rows.states.len());
         match &rows.streams {
             Some(streams) => streams.iter().for_each(|stream| self.push_stream(stream)),
@@ -235,6 +251,7 @@ impl StoreBuilder {
             still,
             train: self.train,
             validation: self.validation,
+            origins: self.origins,
             horizon,
             units: self.streams.iter().map(unit).collect(),
             supervised: self.supervised,

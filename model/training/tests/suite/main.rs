@@ -3,6 +3,7 @@
 
 mod cache;
 mod foreign;
+mod keeping;
 mod learning;
 mod lerobot;
 mod live;
