@@ -72,7 +72,7 @@ const NEVER: &[(&str, &[&[&str]])] = &[
     ("jaco-operator", &[TORCH, DEVICES, PHYSICS, TRAINER, DATASETS, PLOTS, &["jaco-sim"]]),
     ("jaco-diagnose", &[TORCH, PHYSICS, TRAINER, DATASETS, &["jaco-sim"]]),
     ("jaco-policy", &[DEVICES, PHYSICS, SIMULATION, ARM, TRAINER, DATASETS, PLOTS]),
-    ("jaco-train", &[DEVICES, PHYSICS, SIMULATION, ARM, PLOTS]),
+    ("jaco-train", &[DEVICES, PHYSICS, SIMULATION, ARM]),
 ];
 
 /// A file longer than this has more than one owner in it.

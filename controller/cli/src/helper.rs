@@ -2,6 +2,7 @@
 //! out.
 
 use crate::{Cli, exit};
+use jaco_api::client::ClientError;
 use jaco_shell::args::{self, Unusable};
 use jaco_shell::say::{Unwritten, aside, in_full};
 use std::error::Error;
@@ -29,10 +30,15 @@ pub fn main(
             ExitCode::from(match error.chain().find_map(blame) {
                 _ if Unusable::is_in(&error) => exit::USAGE,
                 _ if Unwritten::is_in(&error) => exit::FAILED,
+                _ if is_refused(&error) => exit::REFUSED,
                 Some(true) => exit::USAGE,
                 Some(false) => exit::FAILED,
                 None => otherwise,
             })
         }
     }
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::Refused(_)))
 }

@@ -37,6 +37,20 @@ pub enum TrainVerb {
     /// Vision pretraining: towers and projector learn to tell the simulator's labels.
     #[command(after_help = after_help())]
     Vision(TrainArgs),
+    /// Show how the training in a folder is doing, or how it ended.
+    #[command(after_help = EXIT_CODES)]
+    Status(FolderArgs),
+    /// End the training in a folder as Ctrl-C does: its state is saved, and --resume goes on.
+    #[command(after_help = EXIT_CODES)]
+    Stop(FolderArgs),
+}
+
+/// Options of `jaco train status` and `jaco train stop`.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// The folder that was given to `jaco train` as --out.
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub out: PathBuf,
 }
 
 fn after_help() -> String {
@@ -126,6 +140,13 @@ pub struct TrainArgs {
     /// Look at the datasets, say how they are read, and end.
     #[arg(long)]
     pub dry_run: bool,
+    /// Go on in the background, at the lowest priority, once the data are loaded: nothing is tied
+    /// to this terminal any more. `jaco train status` and `jaco train stop` reach it.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub detach: bool,
+    /// What --detach starts.
+    #[arg(long, hide = true, conflicts_with_all = ["dry_run", "detach"])]
+    pub detached: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub reading: ReadingArgs,

@@ -1,33 +1,46 @@
 //! `jaco train`: the trainer of `jaco-training` with a progress bar, a recipe file and a clean end
 //! on Ctrl-C.
 //!
-//! `input` and `recipe` own what the user gave: datasets, options, hyper-parameters.
+//! `input` and `recipe` own what the user gave: datasets, options, hyper-parameters; `attendant`
+//! what happens while a training goes on, in the foreground or (`detached`) in the background;
+//! `arm` whether it may; `record` and `supervise` how one that goes on is looked at and ended.
 
+mod arm;
+mod attendant;
+mod detached;
 mod error;
 mod input;
+mod pace;
+mod plots;
+mod process;
 mod recipe;
+mod record;
+mod supervise;
 
+pub use detached::{Begun, begin, step_back};
 pub use error::InputError;
+pub use record::Seen;
+pub use supervise::{look, stop};
 
-use anyhow::Context;
+use arm::Arm;
+use attendant::{Attendant, Charge};
 use indicatif::ProgressBar;
 use jaco_cli::shipped;
 use jaco_cli::train::{SaaArgs, SaaControl, TrainArgs, TrainVerb};
 use jaco_core::MonotonicClock;
+use jaco_shell::say::aside;
 use jaco_training::{
     Control, DatasetReport, LbcConfig, Progress, SaaConfig, StageConfig, Start, Summary,
     TrainConfig, TrainError, TrainRequest, Trainable, VisionConfig, describe, train_lbc, train_saa,
     train_vision,
 };
 use recipe::Recipe;
+use record::refuse_second;
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `jaco train` did.
 #[derive(Debug, Serialize)]
@@ -62,11 +75,14 @@ pub fn blames_input(error: &(dyn Error + 'static)) -> Option<bool> {
     }
 }
 
-/// Carries out `jaco train`. On SIGINT or SIGTERM the training state is saved and training ends.
-pub fn train(verb: &TrainVerb, bar: &ProgressBar) -> anyhow::Result<Outcome> {
+/// Carries out a stage of `jaco train`. On SIGINT or SIGTERM the training state is saved and training
+/// ends. It waits while the daemon on `socket` moves an arm, and does not begin beside one that moves.
+pub fn train(verb: &TrainVerb, socket: &Path, bar: &ProgressBar) -> anyhow::Result<Outcome> {
     match verb {
-        TrainVerb::Vision(args) => carry_out::<VisionConfig>(args, |own| own, bar, train_vision),
-        TrainVerb::Lbc(args) => carry_out::<LbcConfig>(args, |own| own, bar, train_lbc),
+        TrainVerb::Vision(args) => {
+            carry_out::<VisionConfig>(args, |own| own, socket, bar, train_vision)
+        }
+        TrainVerb::Lbc(args) => carry_out::<LbcConfig>(args, |own| own, socket, bar, train_lbc),
         TrainVerb::Saa(SaaArgs { train: args, control }) => {
             if args.init.is_none() && !args.resume && !args.dry_run {
                 return Err(InputError::NoPolicy.into());
@@ -77,8 +93,9 @@ pub fn train(verb: &TrainVerb, bar: &ProgressBar) -> anyhow::Result<Outcome> {
             });
             let chosen =
                 |own: SaaConfig| SaaConfig { control: control.unwrap_or(own.control), ..own };
-            carry_out::<SaaConfig>(args, chosen, bar, train_saa)
+            carry_out::<SaaConfig>(args, chosen, socket, bar, train_saa)
         }
+        TrainVerb::Status(_) | TrainVerb::Stop(_) => anyhow::bail!("trains nothing"),
     }
 }
 
@@ -93,6 +110,7 @@ type Train<S> = fn(
 fn carry_out<S: StageConfig>(
     args: &TrainArgs,
     chosen: impl FnOnce(S) -> S,
+    socket: &Path,
     bar: &ProgressBar,
     train: Train<S>,
 ) -> anyhow::Result<Outcome> {
@@ -114,24 +132,22 @@ fn carry_out<S: StageConfig>(
     };
     let adapter = args.adapter.clone();
     let request = TrainRequest { datasets, start, adapter, out, clock: &MonotonicClock };
-    let stop = end_on_signals()?;
+    refuse_second(&request.out)?;
+    let (arm, unknown) = Arm::follow(socket)?;
+    unknown.iter().for_each(aside);
     bar.set_length(config.steps);
-    let mut on_progress = |progress: &Progress| {
-        bar.set_position(progress.step());
-        match progress {
-            Progress::Loading { .. } | Progress::Seeing { .. } | Progress::Step { .. } => {
-                bar.set_message(progress.to_string());
-            }
-            lasting => bar.suspend(|| jaco_api::say::aside(lasting)),
-        }
-        if stop.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+    let charge = Charge {
+        stage: S::STAGE,
+        steps: config.steps,
+        out: &request.out,
+        detached: args.detached,
+        arm,
+        clock: &MonotonicClock,
+        bar,
     };
-    let summary = train(&request, &config, &own, &mut on_progress)?;
-    Ok(Outcome::Trained(Box::new(summary)))
+    let mut attendant = Attendant::new(charge)?;
+    let end = train(&request, &config, &own, &mut |progress| attendant.hear(progress));
+    Ok(Outcome::Trained(Box::new(attendant.ended(end)?)))
 }
 
 /// The recipe's settings with those of the command line in their place.
@@ -154,13 +170,4 @@ fn has_weights(folder: &Path) -> bool {
     ["model.safetensors", "model.safetensors.index.json"]
         .iter()
         .any(|name| folder.join(name).is_file())
-}
-
-/// A flag that SIGINT and SIGTERM raise.
-fn end_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
-    }
-    Ok(stop)
 }

@@ -115,9 +115,12 @@ impl Drop for Caught {
     }
 }
 
-/// Makes descriptor `output`, 1 or 2, the same as `to`.
-pub(crate) fn redirect(output: i32, to: &impl AsRawFd) -> io::Result<()> {
-    // SAFETY: both descriptors are open, and 1 and 2 are nobody's property.
+/// Makes descriptor `output`, 0, 1 or 2, the same as `to`.
+///
+/// # Errors
+/// What the system says.
+pub fn redirect(output: i32, to: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: both descriptors are open, and 0, 1 and 2 are nobody's property.
     result(unsafe { libc::dup2(to.as_raw_fd(), output) })
 }
 

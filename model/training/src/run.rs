@@ -36,7 +36,6 @@ use tch::{Device, Kind, TchError, no_grad};
 /// States in one batch of a validation.
 const VALIDATION_BATCH: usize = 128;
 
-
 /// Called with every event; `Break` during training saves and ends the run.
 pub type OnProgress<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
 

@@ -4,8 +4,8 @@
 //! tries in lockstep and on an arm are kept apart.
 
 use super::variant::Variant;
-use jaco_trials::{Arm, Asked, Cell, EXPERT, Paired, Policy, Try, pass_at, wilson_share_95};
 use jaco_core::{Decode, Task};
+use jaco_trials::{Arm, Asked, Cell, EXPERT, Paired, Policy, Try, pass_at, wilson_share_95};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

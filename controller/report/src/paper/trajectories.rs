@@ -7,8 +7,8 @@ use super::tables::{HORIZONS, listed};
 use super::variant::{Role, Variant};
 use crate::chart::{Panel, Point, Series, Spread};
 use crate::motion::{Mean, Smoothness, drift_by_length_m, drift_by_step_m, mean_95, smoothness};
-use jaco_trials::Try;
 use jaco_core::{Decode, STEP_S};
+use jaco_trials::Try;
 use std::collections::BTreeMap;
 
 /// Seed of the bootstrap.

@@ -1,78 +1,7 @@
 //! `jaco-train` as a user starts it: what it says before it begins, and its exit codes.
-#![allow(clippy::unwrap_used)]
 
-use jaco_dataset::{DatasetWriter, EpisodeNotes, FeatureKind, Features, Row, Value};
-use serde_json::Value as Json;
+use crate::support::{Place, TASK, dataset, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use tempfile::TempDir;
-
-const NAMES: [&str; 7] = ["dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"];
-const TASK: &str = "put the blue cube on the green plate";
-
-/// Two episodes of twelve rows at `rate_hz`, whose gripper's numbers are `closed` and `open`.
-fn dataset(root: &Path, rate_hz: u32, camera: &str, [closed, open]: [f32; 2]) {
-    let features = Features::new([
-        (format!("observation.images.{camera}"), FeatureKind::Image { height: 8, width: 8 }),
-        ("action".to_owned(), FeatureKind::float32(NAMES)),
-    ]);
-    let mut writer = DatasetWriter::create(root, rate_hz, "test", features.unwrap()).unwrap();
-    for _ in 0..2 {
-        writer.begin(TASK, &EpisodeNotes::new()).unwrap();
-        for step in 0..12 {
-            let gripper = if step < 6 { open } else { closed };
-            let action = vec![0.002, -0.001, 0.0, 0.0, 0.0, 0.01 * step as f32, gripper];
-            let row = Row::new()
-                .with(format!("observation.images.{camera}"), Value::Image(vec![step; 192].into()))
-                .with("action", Value::F32(action));
-            writer.push(row).unwrap();
-        }
-        writer.keep(&EpisodeNotes::new()).unwrap();
-    }
-}
-
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    /// `jaco-train --json train lbc ARGUMENTS`, in this folder.
-    fn train(&self, arguments: &[&str]) -> Output {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_jaco-train"));
-        program.current_dir(self.0.path()).args(["--json", "train", "lbc"]).args(arguments);
-        program.output().unwrap()
-    }
-
-    /// What is said when the arguments are refused with exit code 2.
-    fn refusal(&self, arguments: &[&str]) -> String {
-        let output = self.train(arguments);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(output.stdout.is_empty());
-        // Debug forms of values, and the words of a parser.
-        for form in ["Some(", "None", "Err(", "unknown field", "expected `", " { "] {
-            assert!(!said.contains(form), "{form}: {said}");
-        }
-        said
-    }
-}
-
-fn json(output: &Output) -> Json {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// tensorboard #1220 (colons), Evo-1 #19 (gripper ranges), axol #306 (rates), in one recipe.
 #[test]
@@ -161,10 +90,8 @@ fn what_was_given_wrong_is_named_with_exit_code_2() {
 fn alignment_without_a_policy_is_refused() {
     let place = Place::new();
     dataset(&place.path("demos"), 10, "front", [0.0, 1.0]);
-    let mut program = Command::new(env!("CARGO_BIN_EXE_jaco-train"));
-    program.current_dir(place.0.path());
-    let output = program.args(["train", "saa", "--dataset", "demos", "--out", "out"]).output();
-    let output = output.unwrap();
+    let given = ["train", "saa", "--dataset", "demos", "--out", "out"];
+    let output = place.command(&given).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("no policy to align") && said.contains("--init"), "{said}");

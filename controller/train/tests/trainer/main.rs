@@ -1,0 +1,9 @@
+//! `jaco-train` as a user starts it.
+#![allow(clippy::unwrap_used)]
+
+mod alone;
+mod arm;
+mod fake_daemon;
+mod given;
+mod killed;
+mod support;
