@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_named_before_anything_is_loaded() {
         let far = plan(&format!("--task all --horizon 4,28 --policy a={}", mini())).unwrap_err();
-        assert_eq!(far.chain().find_map(|cause| jaco_model::blames_input(cause)), Some(true));
+        assert_eq!(far.chain().find_map(jaco_model::blames_input), Some(true));
         assert!(format!("{far:#}").contains("\"a\": horizon 28"), "{far:#}");
         assert!(plan("--task all --policy a=/nonexistent").is_err());
     }
