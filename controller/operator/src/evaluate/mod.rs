@@ -214,14 +214,15 @@ impl Session<'_> {
             run_id: None,
             record: None,
         };
-        let watch = PathWatch::start(self.client).await?;
+        let client = self.client;
+        let watch = PathWatch::start(client).await?;
         let outcome = match (task, &self.sim_socket) {
             (Some(_), Some(socket)) => {
-                attempt_until(self.client, &request, wait_for_success(socket)).await?
+                attempt_until(client, &request, wait_for_success(socket)).await?
             }
             _ => {
                 let keys = self.prompt("y = it is done, n = it has failed");
-                attempt_until(self.client, &request, word(keys)).await?
+                attempt_until(client, &request, word(keys)).await?
             }
         };
         say::aside(format_args!("  {}", outcome.summary));
