@@ -63,7 +63,7 @@ pub use loader::{LoadedBatch, Loader};
 pub use memory::tune_allocator;
 pub use metrics::{StepReport, Validation, Values};
 pub use origin::BatchOrigin;
-pub use progress::{Progress, StillReport, Summary};
+pub use progress::{Computed, Progress, StillReport, Summary};
 pub use reading::{
     ActionReport, CORRECTION_WEIGHTS, Camera, Corrections, DatasetReport, DatasetSource,
     GripperRange, GripperRangeError, LeftOut, Selection, Stale, Success, TaskReport,

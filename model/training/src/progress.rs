@@ -11,19 +11,35 @@ use std::fmt;
 pub struct StillReport {
     /// The features of all states in bfloat16 \[bytes\].
     pub bytes: u64,
-    /// Whether they are computed once and kept in memory.
-    pub kept: bool,
+    /// When they are computed.
+    pub when: Computed,
     /// Whether pictures would be varied if the towers were trained.
     pub augmentation: bool,
+}
+
+/// When the features of towers that stand still are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Computed {
+    /// Once for all states, and kept in memory.
+    Once,
+    /// For every batch, as memory is short.
+    ForLackOfMemory,
+    /// For every batch, as the run is too short to visit every state.
+    ForFewSteps,
 }
 
 impl fmt::Display for StillReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "towers and projector stand still: what they see ")?;
         let mb = self.bytes.div_ceil(1_000_000);
-        match self.kept {
-            true => write!(f, "is computed once and kept in memory ({mb} MB)")?,
-            false => write!(f, "is computed for every batch ({mb} MB do not fit into memory)")?,
+        match self.when {
+            Computed::Once => write!(f, "is computed once and kept in memory ({mb} MB)")?,
+            Computed::ForLackOfMemory => {
+                write!(f, "is computed for every batch ({mb} MB do not fit into memory)")?;
+            }
+            Computed::ForFewSteps => {
+                write!(f, "is computed for every batch (they visit less than all states)")?;
+            }
         }
         match self.augmentation {
             true => write!(f, "; pictures are not augmented"),

@@ -10,7 +10,7 @@ use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::memory::fits_in_memory;
 use crate::network::Network;
-use crate::progress::{Progress, StillReport};
+use crate::progress::{Computed, Progress, StillReport};
 use crate::sampling::Draw;
 use std::ops::ControlFlow;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
@@ -48,10 +48,17 @@ impl Sight {
         let (states, hidden) = (maker.store.states(), network.config.text_config.hidden_size);
         let shape = [states as i64, maker.patches as i64, hidden];
         let bytes = NUMBER_BYTES * shape.iter().product::<i64>() as u64;
-        let kept = maker.device != Device::Cpu || fits_in_memory(bytes);
+        let visits = config.steps.saturating_mul(config.batch_size as u64);
+        let when = if visits < states as u64 {
+            Computed::ForFewSteps
+        } else if maker.device != Device::Cpu || fits_in_memory(bytes) {
+            Computed::Once
+        } else {
+            Computed::ForLackOfMemory
+        };
         let augmentation = config.augmentation != Augmentation::None;
-        hear(&Progress::Still(StillReport { bytes, kept, augmentation }))?;
-        if !kept {
+        hear(&Progress::Still(StillReport { bytes, when, augmentation }))?;
+        if when != Computed::Once {
             return Ok(Self::Computed);
         }
         let all = Tensor::f_empty(shape, (Kind::BFloat16, maker.device))?;
