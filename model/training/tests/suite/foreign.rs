@@ -52,7 +52,7 @@ fn trained(dataset: &LeRobot, change: impl Fn(&mut DatasetSource)) -> (Summary, 
     request.datasets = vec![written.source];
     let mut told = Vec::new();
     let summary = train_lbc(&request, &bench.config, &bench.lbc, &mut |progress| {
-        if !matches!(progress, Progress::Loading { .. }) {
+        if !matches!(progress, Progress::Loading { .. } | Progress::Gate) {
             told.push(progress.to_string());
         }
         ControlFlow::Continue(())
