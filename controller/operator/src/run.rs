@@ -86,6 +86,15 @@ pub async fn place(sim_socket: &Path, task: Task, seed: u64) -> anyhow::Result<(
     .with_context(|| format!("cannot set the simulated table up for {task}"))
 }
 
+/// Waits until an arm that somebody may just have put elsewhere is taken to be there.
+pub async fn settle(sim_socket: &Path) -> anyhow::Result<()> {
+    let socket = sim_socket.to_owned();
+    let waited = tokio::task::spawn_blocking(move || {
+        ControlClient::connect(&socket)?.wait(SETTLE_TICKS).map_err(anyhow::Error::from)
+    });
+    waited.await?.context("the simulation does not answer")
+}
+
 /// One attempt from request to report. With a `judge` (the simulation's socket) it ends at
 /// success.
 pub async fn attempt(

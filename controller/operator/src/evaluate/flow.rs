@@ -23,6 +23,11 @@ pub enum Event {
     Ready,
     /// The run has ended, with a verdict or without.
     Ended(Option<bool>),
+    /// The run has ended with a fault that nobody judges; whether it was not the first one here.
+    Faulted {
+        /// Whether the try has had its chances.
+        often: bool,
+    },
     /// The person says that the task is done.
     Yes,
     /// The person says that it is not.
@@ -36,7 +41,7 @@ pub enum Event {
 /// What follows. `asked` = there is a person who judges where the run's end does not. What is not in
 /// the table changes nothing.
 pub fn next(state: State, event: Event, asked: bool) -> State {
-    use Event::{Again, Ended, No, Quit, Ready, Yes};
+    use Event::{Again, Ended, Faulted, No, Quit, Ready, Yes};
     use State::{Judging, Kept, Left, Running, Table};
     match (state, event) {
         (Table, Ready) => Running,
@@ -44,6 +49,14 @@ pub fn next(state: State, event: Event, asked: bool) -> State {
         (Running, Ended(None)) if asked => Judging,
         // A run that somebody stopped says nothing of the policy.
         (Running, Ended(None)) => Left,
+        // A fault may be the machine's; one that comes again and again is what the policy does.
+        (Running, Faulted { often }) => {
+            if often {
+                Kept(false)
+            } else {
+                Table
+            }
+        }
         (Judging, Yes) => Kept(true),
         (Judging, No) => Kept(false),
         (Judging, Again) => Table,
@@ -67,12 +80,22 @@ pub fn key(sign: char) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Event::{Again, Ended, No, Quit, Ready, Yes};
+    use Event::{Again, Ended, Faulted, No, Quit, Ready, Yes};
     use State::{Judging, Kept, Left, Running, Table};
 
     const STATES: [State; 6] = [Table, Running, Judging, Kept(true), Kept(false), Left];
-    const EVENTS: [Event; 8] =
-        [Ready, Ended(None), Ended(Some(true)), Ended(Some(false)), Yes, No, Again, Quit];
+    const EVENTS: [Event; 10] = [
+        Ready,
+        Ended(None),
+        Ended(Some(true)),
+        Ended(Some(false)),
+        Faulted { often: false },
+        Faulted { often: true },
+        Yes,
+        No,
+        Again,
+        Quit,
+    ];
 
     #[test]
     fn the_whole_table() {
@@ -82,6 +105,8 @@ mod tests {
             (Running, Ended(Some(true)), Kept(true)),
             (Running, Ended(Some(false)), Kept(false)),
             (Running, Ended(None), Judging),
+            (Running, Faulted { often: false }, Table),
+            (Running, Faulted { often: true }, Kept(false)),
             (Judging, Yes, Kept(true)),
             (Judging, No, Kept(false)),
             (Judging, Again, Table),

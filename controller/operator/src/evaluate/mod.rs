@@ -8,7 +8,7 @@ mod facts;
 mod flow;
 mod path;
 
-use crate::run::{Outcome, attempt_until, place, wait_for_success};
+use crate::run::{Outcome, attempt_until, place, settle, wait_for_success};
 use crate::session::terminal::{Key as Pressed, Keys};
 use anyhow::Context;
 use flow::{Event, State};
@@ -19,13 +19,15 @@ use jaco_core::{Task, Verdict};
 use jaco_shell::args::{Unusable, blames_path};
 use jaco_shell::say;
 use jaco_sim_link::seeds::{Purpose, episode_seed};
-use jaco_trials::{Arm, Asked, Cell, Evaluations, Key, TrialStore, Try};
+use jaco_trials::{Arm, Asked, Cell, Ended, Evaluations, Key, TrialStore, Try};
 use path::PathWatch;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// The verdict's words where the person at the arm ends a run.
 const BY_OPERATOR: &str = "said by the operator";
+/// Faults in a row after which a try that nobody judges counts as a failure.
+const MOST_FAULTS: u32 = 3;
 
 /// `jaco eval --arm`. True when all tries are made.
 pub async fn evaluate(client: &Client, args: &EvalArgs, json: bool) -> anyhow::Result<bool> {
@@ -53,6 +55,10 @@ pub async fn evaluate(client: &Client, args: &EvalArgs, json: bool) -> anyhow::R
     let todo: Vec<_> =
         wanted.iter().filter(|(cell, at)| !session.store.has(cell, at.0, at.1)).collect();
     if !todo.is_empty() {
+        if let Some(socket) = &status.sim_socket {
+            // An evaluation that was killed may have put the arm home a moment ago.
+            settle(socket).await?;
+        }
         let _: Done = client.post("/v1/home", &serde_json::json!({})).await?;
     }
     let mut left = false;
@@ -146,15 +152,22 @@ impl Session<'_> {
         let asked = task.is_none();
         let seed = episode_seed(Purpose::Evaluation, self.store.asked().seed, u64::from(at.0));
         let mut state = State::Table;
-        let mut run = None;
+        let (mut run, mut faults) = (None, 0);
         loop {
             let event = match state {
                 State::Table => self.set_table(cell, task, seed).await?,
                 State::Running => {
                     let (outcome, path_m) = self.drive(cell, task, seed).await?;
-                    let event = Event::Ended(judged(&outcome.verdict, asked));
+                    let judged = judged(&outcome.verdict, asked);
+                    let faulty = facts::ended(&outcome.verdict, judged == Some(true));
                     run = Some((outcome, path_m));
-                    event
+                    match faulty {
+                        Ended::Fault if !asked => {
+                            faults += 1;
+                            Event::Faulted { often: faults >= MOST_FAULTS }
+                        }
+                        _ => Event::Ended(judged),
+                    }
                 }
                 State::Judging => {
                     self.ask("was it done? y yes, n no, a again, q leave it for later").await
