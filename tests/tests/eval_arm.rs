@@ -59,7 +59,7 @@ fn an_evaluation_at_the_arm_that_was_killed_goes_on() {
     let refused = rig.jaco(&far).unwrap();
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("horizon 28: the policy decodes 1 to 8"), "{said}");
+    assert!(said.contains("horizon 28: the policy decodes 1 to 10"), "{said}");
 }
 
 #[test]

@@ -34,6 +34,22 @@ fn the_shipped_policy_places_the_cube_more_often_than_not() {
     assert!(result["successes"].as_u64().unwrap() >= 6, "{result}");
 }
 
+/// docs/results.md has the measured rates; this guards that each task and both policies are there.
+#[test]
+fn the_shipped_policies_do_all_four_tasks() {
+    for policy in ["mini", "mini-saa"] {
+        let folder = format!("{}/../model/{policy}", env!("CARGO_MANIFEST_DIR"));
+        let sweep =
+            ["eval", "--sim", "--task", "all", "--trials", "4", "--seed", "5", "--horizon", "2"];
+        let result = jaco(&[&sweep[..], &["--expectation", "--checkpoint", &folder]].concat());
+        let cells = result["cells"].as_array().unwrap();
+        assert_eq!(cells.len(), 4);
+        let done = |cell: &Value| cell["successes"].as_u64().unwrap();
+        assert!(cells.iter().all(|cell| done(cell) >= 2), "{policy}: {result}");
+        assert!(cells.iter().map(done).sum::<u64>() >= 12, "{policy}: {result}");
+    }
+}
+
 #[test]
 fn the_result_names_how_streams_were_decoded_and_draws_repeat() {
     let arguments = [
@@ -120,7 +136,7 @@ fn unusable_input_has_the_exit_code_of_a_wrong_command_line() {
     for (option, value, words) in [
         ("--checkpoint", "/nonexistent", "/nonexistent/config.json"),
         ("--statistics", "taco", "no statistics under \"taco\""),
-        ("--horizon", "28", "the policy decodes 1 to 8 action units"),
+        ("--horizon", "28", "the policy decodes 1 to 10 action units"),
         ("--decode", "nucleus:0.9", "must be \"greedy\", \"top-k:K\""),
         ("--max-entropy", "-1", "a number of nats from 0 on"),
     ] {

@@ -404,13 +404,15 @@ mod tests {
     #[test]
     fn the_shipped_recipes_are_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../model/mini/recipe");
-        for (name, rate) in [("lbc", 1e-3), ("on-policy", 8e-4), ("vision", 1.5e-3)] {
+        for (name, rate) in
+            [("vision", 1.5e-3), ("decoder", 1e-3), ("lbc", 8e-4), ("on-policy", 1e-3)]
+        {
             let path = folder.join(name).with_extension("toml");
             let train = match name {
                 "vision" => Recipe::<VisionConfig>::read(&path).unwrap().train,
                 _ => Recipe::<LbcConfig>::read(&path).unwrap().train,
             };
-            assert_eq!((train.learning_rate, train.save_every), (rate, 300));
+            assert_eq!((train.learning_rate, train.save_every), (rate, 250));
         }
         let paper = Recipe::<LbcConfig>::read(&folder.join("../../recipe/paper-lbc.toml")).unwrap();
         let train = &paper.train;
