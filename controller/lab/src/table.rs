@@ -3,12 +3,11 @@
 //! What is tried is said in the words of `jaco eval`, so that anybody can try it alone. The report
 //! itself is `jaco-report`'s.
 
-use crate::eval::{Plan, sweep};
+use crate::eval::{Plan, horizon, sweep};
 use clap::Parser;
 use indicatif::ProgressBar;
 use jaco_cli::eval::PolicyChoice;
 use jaco_cli::{Cli, TableArgs, Verb, shipped};
-use jaco_model::checkpoint::read_config;
 use jaco_report::paper::{
     ARM_HORIZONS, BEAMS, HORIZONS, NUMBERS_FILE, PASSES, PaperError, TABLES_FILE, paper_report,
     read_evaluation, read_metrics, write_report,
@@ -110,7 +109,7 @@ fn sweeps(
     let mut lines = Vec::new();
     for (horizons, decode, pass) in stages {
         for policy in policies {
-            let trained = read_config(&policy.checkpoint)?.action_stream.horizon;
+            let trained = horizon(&policy.checkpoint, policy.adapter.as_deref())?;
             let is_single = policy.label.split('.').next() == Some(SINGLE_STEP);
             let most = if is_single { 1 } else { trained };
             let horizons: Vec<String> = horizons
@@ -183,7 +182,7 @@ mod tests {
         };
         let plans: Vec<Plan> = lines.iter().map(plan).collect();
         assert!(plans[0].cells.iter().all(|cell| cell.horizon == 1), "{:?}", plans[0].cells);
-        let trained = read_config(&mini).unwrap().action_stream.horizon;
+        let trained = horizon(&mini, None).unwrap();
         let horizons = (1..=10).filter(|h| *h <= trained && ![7, 9].contains(h)).count();
         assert_eq!(plans[1].cells.len(), 4 * horizons);
         // Three placements of four tasks, five draws each.

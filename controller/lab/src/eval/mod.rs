@@ -9,7 +9,7 @@ mod plan;
 mod player;
 pub mod worker;
 
-pub use plan::Plan;
+pub use plan::{Plan, horizon};
 
 use crate::jobs;
 use indicatif::ProgressBar;

@@ -4,9 +4,9 @@
 use jaco_cli::EvalArgs;
 use jaco_cli::shipped;
 use jaco_core::{Decode, Task};
-use jaco_model::checkpoint::read_config;
 use jaco_model::{ModelError, PolicyOptions};
 use jaco_trials::{Arm, Asked, Cell, EXPERT, Policy, fingerprint};
+use std::path::Path;
 
 /// The cells of a sweep and what is common to them.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ impl Plan {
     pub fn of(args: &EvalArgs) -> anyhow::Result<Self> {
         let policies = if args.expert { Vec::new() } else { policies(args)? };
         for policy in &policies {
-            let trained = read_config(&policy.checkpoint)?.action_stream.horizon;
+            let trained = horizon(&policy.checkpoint, policy.adapter.as_deref())?;
             if let Some(asked) = args.horizons().into_iter().map(usize::from).find(|h| *h > trained)
             {
                 let error = anyhow::Error::from(ModelError::Horizon { asked, trained });
@@ -69,6 +69,12 @@ impl Plan {
     pub fn policy(&self, cell: &Cell) -> Option<&Policy> {
         self.asked.policies.iter().find(|policy| policy.label == cell.policy)
     }
+}
+
+/// The longest streams of a policy \[units\].
+pub fn horizon(checkpoint: &Path, adapter: Option<&Path>) -> Result<usize, ModelError> {
+    let adapter = adapter.map(Path::to_owned);
+    PolicyOptions { adapter, ..PolicyOptions::on_cpu(checkpoint.to_owned()) }.horizon()
 }
 
 fn of_task(args: &EvalArgs, policy: &str, task: Task) -> Vec<Cell> {
@@ -153,6 +159,24 @@ mod tests {
         let cells: Vec<_> = plan.cells.iter().map(|cell| (&*cell.decode, cell.horizon)).collect();
         assert_eq!(cells, [("expert", 2), ("expert", 2)]);
         assert_eq!((plan.tries().len(), plan.policy(&plan.cells[0])), (40, None));
+    }
+
+    /// A base does not know how far an adapter was trained to go.
+    #[test]
+    fn an_adapter_tells_its_own_horizon() {
+        let adapter = tempfile::tempdir().unwrap();
+        let says = |horizon: usize| {
+            let text = format!("{{\"horizon\": {horizon}, \"separator_token_id\": 29871}}");
+            std::fs::write(adapter.path().join("action_stream.json"), text).unwrap();
+        };
+        let asked = |horizon: u8| {
+            let policy = format!("a={}+{}", mini(), adapter.path().display());
+            plan(&format!("--task all --horizon {horizon} --policy {policy}"))
+        };
+        says(12);
+        assert_eq!(asked(12).unwrap().cells.len(), 4);
+        says(3);
+        assert!(asked(3).is_ok() && asked(4).is_err());
     }
 
     #[test]
