@@ -71,7 +71,7 @@ pub struct Rate {
 /// A placement among all of a report: its task and its own seed.
 pub type Placement = (String, u64);
 
-/// Tries of one cell: by placement, then by attempt.
+/// Tries of one cell: by placement (its seed, at a real arm told apart by session), then by attempt.
 type Tries<'a> = BTreeMap<u64, BTreeMap<u32, &'a Try>>;
 
 /// Where a report's tries were made.
@@ -79,8 +79,10 @@ type Tries<'a> = BTreeMap<u64, BTreeMap<u32, &'a Try>>;
 pub enum Stage {
     /// In lockstep simulation.
     Lockstep,
-    /// On an arm in real time, simulated or real.
-    OnArm,
+    /// On the simulated arm in real time.
+    Simulated,
+    /// On a real arm.
+    Real,
 }
 
 /// How a cell was asked, apart from its task.
@@ -104,7 +106,8 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// Puts evaluations together. Of tries that are in several, the first is taken.
+    /// Puts evaluations together. Of tries that are in several, the first is taken; at a real arm,
+    /// where no seed lays the table, placements of two evaluations are never the same.
     ///
     /// # Errors
     /// A label that does not mean the same policy everywhere, time limits that differ.
@@ -112,7 +115,7 @@ impl<'a> Evidence<'a> {
         let mut known: BTreeMap<&str, (&str, &Policy)> = BTreeMap::new();
         let mut limits: BTreeMap<Stage, (&str, u32)> = BTreeMap::new();
         let mut evidence = Self::default();
-        for Evaluation { name, asked, tries, .. } in evaluations {
+        for (index, Evaluation { name, asked, tries, .. }) in evaluations.iter().enumerate() {
             for policy in &asked.policies {
                 let (first, same) = *known.entry(&policy.label).or_insert((name, policy));
                 if !same.answers_as(policy) {
@@ -120,20 +123,31 @@ impl<'a> Evidence<'a> {
                     return Err(EvidenceError::Label { label, first, second: name.clone() });
                 }
             }
-            let stage = if asked.arm == Arm::Lockstep { Stage::Lockstep } else { Stage::OnArm };
+            let stage = match asked.arm {
+                Arm::Lockstep => Stage::Lockstep,
+                Arm::Simulated => Stage::Simulated,
+                Arm::Real => Stage::Real,
+            };
             let (first, first_steps) = *limits.entry(stage).or_insert((name, asked.max_steps));
             if first_steps != asked.max_steps {
                 let (first, second, second_steps) =
                     (first.to_owned(), name.clone(), asked.max_steps);
                 return Err(EvidenceError::Steps { first, first_steps, second, second_steps });
             }
-            tries.iter().for_each(|made| evidence.add(stage, made));
+            let before = &evaluations[..index];
+            // The same session, named twice or copied.
+            let is_known = |made: &&Try| {
+                stage == Stage::Real && before.iter().any(|other| other.tries.contains(made))
+            };
+            let session = if stage == Stage::Real { index as u64 } else { 0 };
+            let new = tries.iter().filter(|made| !is_known(made));
+            new.for_each(|made| evidence.add(stage, session, made));
         }
         evidence.variants.sort_by(Variant::compare);
         Ok(evidence)
     }
 
-    fn add(&mut self, stage: Stage, made: &'a Try) {
+    fn add(&mut self, stage: Stage, session: u64, made: &'a Try) {
         let variant = Variant::of(&made.cell);
         if !self.variants.contains(&variant) {
             self.variants.push(variant);
@@ -141,7 +155,9 @@ impl<'a> Evidence<'a> {
         self.decodes.insert(made.cell.decode.clone());
         self.tasks.entry(stage).or_default().insert(made.cell.task.clone());
         let tries = self.cells.entry((stage, key(&made.cell))).or_default();
-        tries.entry(made.seed).or_default().entry(made.attempt).or_insert(made);
+        // Far from the seeds of other sessions, also where these follow each other.
+        let placement = made.seed ^ session.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        tries.entry(placement).or_default().entry(made.attempt).or_insert(made);
     }
 
     /// Every row there is, in the paper's order.

@@ -80,8 +80,22 @@ fn table_3_prefers_tries_on_an_arm() {
     on_arm.asked.arm = Arm::Real;
     // Time limits may differ there.
     on_arm.asked.max_steps = 600;
-    let (rate, caption) = from(&[simulated, on_arm]);
-    assert!(rate == "75.0" && caption.contains("on an arm"), "{rate} {caption}");
+    let (rate, caption) = from(&[simulated.clone(), on_arm.clone()]);
+    assert!(rate == "75.0" && caption.contains("on a real arm"), "{rate} {caption}");
+
+    // The simulated arm's tries, of the same seeds, are no real arm's, whichever comes first.
+    let mut in_real_time = evaluation(&["lbc"], tries("place-block", "lbc", 2, "greedy", 0, 4));
+    in_real_time.asked.arm = Arm::Simulated;
+    let (rate, _) = from(&[in_real_time.clone(), on_arm.clone()]);
+    assert_eq!(rate, "75.0");
+    let (rate, caption) = from(&[simulated, in_real_time]);
+    assert!(rate == "0.0" && caption.contains("on the simulated arm"), "{rate} {caption}");
+
+    // Another session with the same seed lays other tables; the same one counts once.
+    let mut another = evaluation(&["lbc"], tries("place-block", "lbc", 2, "greedy", 0, 4));
+    another.asked = on_arm.asked.clone();
+    assert_eq!(from(&[on_arm.clone(), another]).0, "37.5");
+    assert_eq!(from(&[on_arm.clone(), on_arm]).0, "75.0");
 }
 
 #[test]

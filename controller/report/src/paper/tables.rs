@@ -155,11 +155,12 @@ pub fn table_2(evidence: &Evidence<'_>) -> Table {
     .with_notes()
 }
 
-/// Table 3: the arm, horizons 1 to 5; from tries on an arm, or from the simulation while there are
-/// none.
+/// Table 3: the arm, horizons 1 to 5; from tries on a real arm, else on the simulated one in real
+/// time, else from lockstep: never from two of them.
 pub fn table_3(evidence: &Evidence<'_>) -> Table {
-    let on_arm = evidence.tasks(Stage::OnArm);
-    let stage = if on_arm.is_empty() { Stage::Lockstep } else { Stage::OnArm };
+    let is_tried = |stage: &Stage| !evidence.tasks(*stage).is_empty();
+    let stage = [Stage::Real, Stage::Simulated].into_iter().find(is_tried);
+    let stage = stage.unwrap_or(Stage::Lockstep);
     let tasks = evidence.tasks(stage);
     let row = |variant: &Variant, horizon: u8| {
         let (variant, decode) = (variant.clone(), Decode::Greedy);
@@ -176,7 +177,8 @@ pub fn table_3(evidence: &Evidence<'_>) -> Table {
     let rows = rows(evidence);
     let rows = rows.iter().flat_map(|v| horizons(v, &ARM_HORIZONS).into_iter().map(|h| row(v, h)));
     let source = match stage {
-        Stage::OnArm => "Tries on an arm through the daemon, in real time.",
+        Stage::Real => "Tries on a real arm through the daemon.",
+        Stage::Simulated => "Tries on the simulated arm through the daemon, in real time.",
         Stage::Lockstep => "No tries on an arm are stored: these are from the simulation.",
     };
     Table {
