@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 /// Label of the scripted expert among the policies.
 pub const EXPERT: &str = "expert";
+/// Between the two parts of a fingerprint: of the weights and what goes with them, and of further
+/// settings, which older versions did not look at.
+pub(super) const FURTHER_SIGN: &str = "; settings ";
 
 /// Where the tries are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +64,17 @@ pub struct Policy {
 impl Policy {
     /// Whether it gives the same answers as `other`, as far as its files tell.
     pub fn answers_as(&self, other: &Self) -> bool {
-        (&self.statistics, &self.view, &self.weights)
-            == (&other.statistics, &other.view, &other.weights)
+        (&self.statistics, &self.view) == (&other.statistics, &other.view)
+            && same_files(&self.weights, &other.weights)
+    }
+}
+
+/// Whether two fingerprints are of the same files, as far as both tell.
+pub(super) fn same_files(one: &str, two: &str) -> bool {
+    match (one.split_once(FURTHER_SIGN), two.split_once(FURTHER_SIGN)) {
+        (Some((files, _)), None) => files == two,
+        (None, Some((files, _))) => files == one,
+        _ => one == two,
     }
 }
 
