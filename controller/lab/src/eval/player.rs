@@ -7,9 +7,10 @@ use jaco_core::Task;
 use jaco_model::Policy as _;
 use jaco_model::{Decoding, OpenVlaPolicy, PolicyOptions};
 use jaco_report::{FrameKeeper, KeptFrame, try_sheet};
+use jaco_shell::args::Unusable;
 use jaco_sim::{Expert, ExpertOptions, StartPose};
 use jaco_sim_link::seeds::attempt_seed;
-use jaco_trials::{Cell, Ended, Policy, Try};
+use jaco_trials::{Cell, Ended, Policy, Try, fingerprint};
 use serde::{Deserialize, Serialize};
 
 /// Side of the picture where no policy looks \[pixels\].
@@ -205,7 +206,19 @@ fn load(policy: &Policy) -> anyhow::Result<OpenVlaPolicy> {
         view: policy.view.parse()?,
         ..PolicyOptions::on_cpu(policy.checkpoint.clone())
     };
-    Ok(options.load()?)
+    let loaded = options.load()?;
+    // Hours may lie between the first try and this; a training may write there.
+    let now = fingerprint(&policy.checkpoint, policy.adapter.as_deref())?;
+    if now != policy.weights {
+        let (label, folder) = (&policy.label, policy.checkpoint.display());
+        let why = format!(
+            "the policy {label:?} from {folder} has changed since the evaluation began (files {}, \
+             now {now}): evaluate a copy that stays as it is",
+            policy.weights
+        );
+        return Err(Unusable(why).into());
+    }
+    Ok(loaded)
 }
 
 fn kept(step: u32, frame: jaco_core::Frame) -> KeptFrame {
