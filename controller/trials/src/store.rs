@@ -92,10 +92,8 @@ impl TrialStore {
             move |source| StoreError::File { path, source }
         };
         let pictures = folder.join(PICTURES_FOLDER);
-        let known = read_asked(folder)?;
-        if let Some(known) = &known {
-            agree(folder, known, &asked)?;
-        }
+        // Refused before anything is made there; and again below, for it may have begun meanwhile.
+        read_agreed(folder, &asked)?;
         fs::create_dir_all(&pictures).map_err(at(&pictures))?;
         let path = folder.join(TRIALS_FILE);
         let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
@@ -105,6 +103,7 @@ impl TrialStore {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
             Err(TryLockError::Error(source)) => return Err(at(&path)(source)),
         }
+        let known = read_agreed(folder, &asked)?;
         let (tries, whole) = read_tries(&mut file, &path)?;
         file.set_len(whole).map_err(at(&path))?;
         for policy in known.into_iter().flat_map(|known| known.policies).rev() {
@@ -192,6 +191,13 @@ impl TrialStore {
         let written = text.and_then(|text| replace_file(&path, format!("{text}\n").as_bytes()));
         written.map_err(|source| StoreError::File { path, source })
     }
+}
+
+/// What is known in `folder`, if `asked` can stand beside it.
+fn read_agreed(folder: &Path, asked: &Asked) -> Result<Option<Asked>, StoreError> {
+    let known = read_asked(folder)?;
+    known.as_ref().map_or(Ok(()), |known| agree(folder, known, asked))?;
+    Ok(known)
 }
 
 /// Refuses what cannot stand beside what is known.
