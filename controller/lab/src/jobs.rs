@@ -4,6 +4,7 @@
 use crossbeam_channel::{bounded, unbounded};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Makes the results for numbers 0, 1, 2, ... on `jobs` threads and hands each to `take` when it
 /// comes, until `take` breaks or `count` results were taken. When one fails no other is begun;
@@ -29,7 +30,11 @@ where
             scope.spawn(move || match worker() {
                 Ok(mut make) => {
                     for number in next_number {
-                        if results.send((Some(number), make(number))).is_err() {
+                        // A number that never comes back would be waited for for ever.
+                        let made = catch_unwind(AssertUnwindSafe(|| make(number)));
+                        let died = || anyhow::anyhow!("a worker panicked at number {number}");
+                        let made = made.unwrap_or_else(|_| Err(died()));
+                        if results.send((Some(number), made)).is_err() {
                             return;
                         }
                     }
@@ -129,6 +134,17 @@ mod tests {
             |_, _| Ok(ControlFlow::Continue(())),
         );
         assert_eq!(failed.unwrap_err().to_string(), "no luck");
+    }
+
+    #[test]
+    fn a_worker_that_panics_fails_the_whole() {
+        let failed = in_order(
+            2,
+            10,
+            || Ok(|number: u64| if number == 4 { panic!("a bug") } else { Ok(number) }),
+            |_, _| Ok(ControlFlow::Continue(())),
+        );
+        assert_eq!(failed.unwrap_err().to_string(), "a worker panicked at number 4");
     }
 
     #[test]
