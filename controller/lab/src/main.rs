@@ -54,6 +54,6 @@ fn jobs(wanted: Option<u16>) -> usize {
 }
 
 fn progress_bar() -> anyhow::Result<ProgressBar> {
-    let template = "{elapsed_precise} [{bar:40}] {pos}/{len} {msg} (eta {eta})";
+    let template = "{elapsed_precise} {prefix} [{bar:40}] {pos}/{len} {msg} (eta {eta})";
     Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
 }
