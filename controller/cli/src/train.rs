@@ -117,14 +117,15 @@ pub struct TrainArgs {
     /// adapter's folder in PEFT's layout [default: the recipe's `trainable`, else all weights].
     #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub lora: Option<u16>,
-    /// Train this adapter on --init further, instead of a fresh one.
-    #[arg(long, value_name = "DIR", requires = "init", conflicts_with = "resume", value_parser = path())]
+    /// Train this adapter on --init further, instead of a fresh one; with --resume, go on with the
+    /// run that began so.
+    #[arg(long, value_name = "DIR", requires = "init", value_parser = path())]
     pub adapter: Option<PathBuf>,
     /// TOML file with the training's other parameters (learning rate, batch size, jitter, ...)
     /// and, as [[dataset]], with datasets that have options of their own.
     #[arg(long, value_parser = path())]
     pub recipe: Option<PathBuf>,
-    /// Learning rate at the schedule's top [default: the recipe's, else 0.001].
+    /// Learning rate at the schedule's top [default: the recipe's, else 0.001; saa 0.0001].
     #[arg(long)]
     pub lr: Option<f64>,
     /// "cpu" or "cuda:N" [default: the recipe's, else cpu].

@@ -40,7 +40,7 @@ pub enum Begun {
         /// Its log.
         log: PathBuf,
     },
-    /// It did not begin, and has said why.
+    /// It did not begin, or had nothing left to do, and has said why.
     Refused {
         /// Its exit code.
         code: u8,
@@ -79,7 +79,7 @@ pub fn begin(out: &Path) -> anyhow::Result<Begun> {
         return Ok(Begun::Detached { pid: child.id(), log: log_path(out) });
     }
     let code = child.wait()?.code().and_then(|code| u8::try_from(code).ok());
-    Ok(Begun::Refused { code: code.filter(|code| *code > 0).unwrap_or(1) })
+    Ok(Begun::Refused { code: code.unwrap_or(1) })
 }
 
 /// Asks for the lowest priority of processor and disk. To be called before any other thread is

@@ -229,7 +229,7 @@ impl<'a, O: Objective> Run<'a, O> {
                 let seconds = (clock.now_ns() - since_ns - held_ns) as f64 / 1e9;
                 let rate = learning_rate(self.config, step - 1);
                 let report = means.take(step, rate, seconds, self.config.batch_size);
-                let report = StepReport { paused_s: held_ns as f64 / 1e9, ..report };
+                let report = StepReport { paused_s: (held_ns / 1_000_000) as f64 / 1e3, ..report };
                 self.metrics.append(&Line::Train(report.clone()))?;
                 stopped |= progress(&Progress::Report(report)).is_break();
                 (since_ns, held_ns) = (clock.now_ns(), 0);
@@ -355,7 +355,10 @@ impl<'a, O: Objective> Run<'a, O> {
         let (request, step) = (self.request, self.description.step);
         let out = &request.out;
         self.metrics.check_folder()?;
-        output::check_next(out, self.network.footprint(self.config))?;
+        let mut sizes = self.network.footprint(self.config);
+        let own = self.objective.tensors();
+        sizes.state += own.iter().map(|(_, tensor)| 4 * tensor.numel() as u64).sum::<u64>();
+        output::check_next(out, sizes)?;
         let kind = if self.config.save_bf16 { Kind::BFloat16 } else { Kind::Float };
         let keeping = Keeping { out, last: self.config.keep_last };
         self.swap_average()?;
