@@ -104,11 +104,7 @@ impl OpenVlaPolicy {
 
     /// Loads the checkpoint in `dir`.
     pub fn load_with(dir: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
-        let mut config = checkpoint::read_config(dir)?;
-        if let Some(stream) = checkpoint::read_adapter_stream(options.adapter)? {
-            config.action_stream = stream;
-            config.check()?;
-        }
+        let config = checkpoint::read_config_with(dir, options.adapter)?;
         let norm_stats = checkpoint::read_statistics(dir, options.adapter, &config)?;
         let statistics = norm_stats.choose(options.statistics)?;
         let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;

@@ -34,7 +34,7 @@ impl fmt::Display for Written {
 /// Carries out `jaco policy merge`.
 pub fn merge(args: &MergeArgs) -> anyhow::Result<Written> {
     let dir = &args.checkpoint;
-    let config = checkpoint::read_config(dir)?;
+    let config = checkpoint::read_config_with(dir, Some(&args.adapter))?;
     let statistics = checkpoint::read_statistics(dir, Some(&args.adapter), &config)?;
     let (tokenizer, images) = checkpoint::read_processors(dir, &config)?;
     let kind = kind(args.dtype);

@@ -88,12 +88,16 @@ fn read_images(dir: &Path, config: &OpenVlaConfig) -> Result<ImageProcessor, Mod
     Ok(processor)
 }
 
-/// The streams that the `adapter` was trained to emit, if it says so.
-pub fn read_adapter_stream(
-    adapter: Option<&Path>,
-) -> Result<Option<ActionStreamConfig>, ModelError> {
+/// [`read_config`] of the checkpoint in `dir` with the `adapter` on it: an adapter that says which
+/// streams it was trained to emit goes first.
+pub fn read_config_with(dir: &Path, adapter: Option<&Path>) -> Result<OpenVlaConfig, ModelError> {
+    let mut config = read_config(dir)?;
     let path = adapter.map(|folder| folder.join(adapter::ADAPTER_STREAM_FILE));
-    path.filter(|path| json::is_there(path)).map(|path| ActionStreamConfig::read(&path)).transpose()
+    if let Some(path) = path.filter(|path| json::is_there(path)) {
+        config.action_stream = ActionStreamConfig::read(&path)?;
+        config.check()?;
+    }
+    Ok(config)
 }
 
 /// The statistics of the checkpoint in `dir`, whose config.json is `config`; those beside the
