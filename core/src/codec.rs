@@ -95,10 +95,7 @@ impl ActionCodec {
 
     fn normalize(&self, i: usize, value: f64) -> f64 {
         let s = &self.statistics;
-        if s.mask[i] && s.q01[i] == s.q99[i] {
-            // OpenVLA's: a dimension that never changes is in the middle.
-            0.0
-        } else if s.mask[i] {
+        if s.mask[i] {
             (2.0 * (value - s.q01[i]) / (s.q99[i] - s.q01[i] + 1e-8) - 1.0).clamp(-1.0, 1.0)
         } else {
             value
@@ -131,20 +128,6 @@ pub fn bin_centre(bin: u16) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Of a range of nothing OpenVLA makes 0, which decodes to the one value that there is.
-    #[test]
-    fn a_dimension_that_never_changes_is_in_the_middle() {
-        let mut still = ActionStatistics { q01: [-1.0; 7], q99: [1.0; 7], mask: [true; 7] };
-        (still.q01[3], still.q99[3]) = (0.25, 0.25);
-        let codec = ActionCodec::new(still).expect("a range of nothing is allowed");
-        for value in [0.25, 0.2, 9.0] {
-            let mut action = [0.0; 7];
-            action[3] = value;
-            let unit = codec.encode(&Action::from_array(action));
-            assert_eq!((unit.0[3], codec.decode(&unit).rotation_rad[0]), (128, 0.25));
-        }
-    }
 
     /// Found by the fuzz target `statistics`: the difference overflows, and every bin decoded to
     /// an infinite displacement.

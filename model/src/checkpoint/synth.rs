@@ -72,7 +72,7 @@ pub fn preset(name: &str) -> Result<OpenVlaConfig, ModelError> {
                 },
             },
             "action_stream": {
-                "horizon": 8, "separator_token_id": 3, "prompt_suffix_token_id": null,
+                "horizon": 10, "separator_token_id": 3, "prompt_suffix_token_id": null,
             },
         }),
         _ => {

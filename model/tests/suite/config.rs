@@ -48,7 +48,7 @@ fn published_sizes_are_the_defaults() {
 fn the_shipped_mini_configuration_is_valid() {
     let config = OpenVlaConfig::read(&mini().join("config.json")).unwrap();
     assert_eq!((config.patches(), config.base_vocab()), (64, 384));
-    assert_eq!(config.action_stream.horizon, 8);
+    assert_eq!(config.action_stream.horizon, 10);
     assert_eq!(config.action_stream.prompt_suffix_token_id, None);
 }
 

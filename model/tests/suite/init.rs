@@ -91,6 +91,6 @@ fn a_new_mini_policy_saves_loads_and_decodes() {
     for task in Task::ALL {
         let request = DecodeRequest::greedy(policy.horizon());
         let decoded = policy.decode(&frame, task.instruction(), &request).unwrap();
-        assert_eq!(decoded.best().units.len(), 8);
+        assert_eq!(decoded.best().units.len(), 10);
     }
 }

@@ -24,7 +24,7 @@ pub fn notes(
         notes.push(match continued {
             true => format!(
                 "{names}: the checkpoint's statistics have no range (q01 = q99), so every label is \
-                 the middle bin and every answer that one value; nothing is learnt there"
+                 an end bin and every answer that one value; nothing is learnt there"
             ),
             false => {
                 format!("{names}: never changes in the data; the policy will answer that one value")

@@ -166,7 +166,7 @@ mod tests {
     fn an_adapter_tells_its_own_horizon() {
         let adapter = tempfile::tempdir().unwrap();
         let says = |horizon: usize| {
-            let text = format!("{{\"horizon\": {horizon}, \"separator_token_id\": 29871}}");
+            let text = format!("{{\"horizon\": {horizon}, \"separator_token_id\": 3}}");
             std::fs::write(adapter.path().join("action_stream.json"), text).unwrap();
         };
         let asked = |horizon: u8| {

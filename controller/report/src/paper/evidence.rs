@@ -137,7 +137,8 @@ impl<'a> Evidence<'a> {
             let before = &evaluations[..index];
             // The same session, named twice or copied.
             let is_known = |made: &&Try| {
-                stage == Stage::Real && before.iter().any(|other| other.tries.contains(made))
+                let mut sessions = before.iter().filter(|other| other.asked.arm == Arm::Real);
+                stage == Stage::Real && sessions.any(|other| other.tries.contains(made))
             };
             let session = if stage == Stage::Real { index as u64 } else { 0 };
             let new = tries.iter().filter(|made| !is_known(made));

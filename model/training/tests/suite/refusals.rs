@@ -89,7 +89,7 @@ fn two_trainers_do_not_share_an_output_folder() {
     assert!(!bench.path("out/training/lock").exists());
 }
 
-/// OpenVLA's rule: what has no range is in the middle, and it is said.
+/// As in OpenVLA: what has no range is trained on, and it is said.
 #[test]
 fn statistics_without_a_range_are_trained_on_and_told() {
     let mut bench = Bench::new();
