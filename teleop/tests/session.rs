@@ -95,7 +95,7 @@ fn a_step_becomes_the_row_that_training_reads() {
     assert_eq!(episode.bools("label.valid").unwrap(), &[true, false, true]);
     assert_eq!(episode.f32s("observation.environment_state").unwrap().row(2), [0.5, 2.0]);
     let stream = episode.f32s("label.stream").unwrap();
-    assert_eq!((stream.dims, stream.row(2)[7 * 5]), (56, 0.05));
+    assert_eq!((stream.dims, stream.row(2)[7 * 5]), (7 * STREAM_UNITS, 0.05));
     assert_eq!(episode.f64s("observation.capture_time").unwrap().row(0), [-0.02]);
     assert_eq!(episode.f64s("observation.capture_time").unwrap().row(2), [0.18]);
     assert_eq!(dataset.notes(0).unwrap()[TIME_ZERO], json!("first step"));

@@ -98,7 +98,9 @@ impl Synthetic {
 fn a_checkpoint_is_shown() {
     let synthetic = Synthetic::new();
     assert!(synthetic.shards().len() > 1);
-    for (dir, statistics) in [(shipped(), "demos1"), (synthetic.name().to_owned(), "synthetic")] {
+    for (dir, statistics) in
+        [(shipped(), "place-block"), (synthetic.name().to_owned(), "synthetic")]
+    {
         let words = jaco(&["policy", "inspect", &dir]);
         assert!(words.status.success());
         let words = String::from_utf8(words.stdout).unwrap();

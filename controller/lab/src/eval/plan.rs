@@ -166,7 +166,10 @@ mod tests {
     fn an_adapter_tells_its_own_horizon() {
         let adapter = tempfile::tempdir().unwrap();
         let says = |horizon: usize| {
-            let text = format!("{{\"horizon\": {horizon}, \"separator_token_id\": 3}}");
+            let text = format!(
+                "{{\"horizon\": {horizon}, \"separator_token_id\": 3, \
+                 \"prompt_suffix_token_id\": null}}"
+            );
             std::fs::write(adapter.path().join("action_stream.json"), text).unwrap();
         };
         let asked = |horizon: u8| {
