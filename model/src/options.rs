@@ -2,7 +2,7 @@
 //!
 //! Daemon, laboratory and tools load through this file, so that all mean the same.
 
-use crate::checkpoint::{read_config, read_config_with, read_statistics};
+use crate::checkpoint::{read_config, read_statistics};
 use crate::error::ModelError;
 use crate::image::LiberoView;
 use crate::policy::{LoadOptions, OpenVlaPolicy};
@@ -54,13 +54,6 @@ impl PolicyOptions {
             merge_adapter: self.merge_adapter,
         };
         OpenVlaPolicy::load_with(&self.checkpoint, &options)
-    }
-
-    /// The longest streams that the policy was trained to emit \[units\], without loading any weights:
-    /// where an adapter says it, by the adapter.
-    pub fn horizon(&self) -> Result<usize, ModelError> {
-        let config = read_config_with(&self.checkpoint, self.adapter.as_deref())?;
-        Ok(config.action_stream.horizon)
     }
 
     /// The dataset whose statistics decode the actions, without loading any weights. `setting`

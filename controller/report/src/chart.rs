@@ -3,7 +3,7 @@
 
 use super::canvas::{Area, BLUE, Canvas, FAINT, GREEN, INK, ORANGE, RenderError, text};
 use super::heading::draw_title;
-use super::panel::{MARGIN, X_AXIS, Y_AXIS, padded, styled};
+use super::panel::{MARGIN, X_AXIS, Y_AXIS, fixed, padded, styled};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use serde::Serialize;
@@ -145,8 +145,8 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), RenderError> {
         .y_desc(&panel.y_axis)
         .x_labels(10)
         .y_labels(8)
-        .x_label_formatter(&|x| signed(*x, x_digits))
-        .y_label_formatter(&|y| signed(*y, y_digits))
+        .x_label_formatter(&|x| fixed(*x, x_digits))
+        .y_label_formatter(&|y| fixed(*y, y_digits))
         .draw()?;
     let count = panel.series.len();
     for (index, series) in panel.series.iter().enumerate() {
@@ -275,13 +275,6 @@ fn digits(range: &Range<f64>) -> usize {
         width if width > 0.008 => 3,
         _ => 5,
     }
-}
-
-/// A number with so many digits; one that is 0 then has no sign.
-pub(super) fn signed(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
-    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::canvas::{Area, BLUE, Canvas, FAINT, GREEN, INK, ORANGE, RED, RenderError, text};
 use super::heading::draw_title;
-use super::panel::{MARGIN, Sign, X_AXIS, Y_AXIS, captioned, padded, seconds, styled};
+use super::panel::{MARGIN, Sign, X_AXIS, Y_AXIS, captioned, fixed, padded, seconds, styled};
 use super::path_plot::with_equal_scale;
 use plotters::prelude::*;
 
@@ -166,13 +166,6 @@ fn draw_panel(area: &Area<'_>, panel: &CurvePanel, end_s: f64) -> Result<(), Ren
         chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
     }
     Ok(())
-}
-
-/// A number with so many digits; one that is 0 then has no sign.
-fn fixed(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
-    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
 }
 
 #[cfg(test)]

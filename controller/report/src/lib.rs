@@ -28,7 +28,6 @@ pub use flight_plot::{Band, FlightPlot, FlightSample, Mark, flight_plot};
 pub use heading::Heading;
 pub use histogram::{Digest, Latencies};
 pub use jaco_shell::durable::replace_file;
-pub use jaco_trials as trials;
 pub use path_plot::{PathSample, StepTiming, path_plot};
 pub use run_report::{
     Attempt, Checkpoint, DecodeOptions, InferenceDigest, REPORT_FILE, ReportError, RunReport,

@@ -90,3 +90,10 @@ pub(super) fn padded(values: impl Iterator<Item = f64>, least: f64) -> Range<f64
     let pad = (0.08 * (high - low)).max(0.5 * (least - (high - low)));
     low - pad..high + pad
 }
+
+/// A number with so many digits; one that is 0 then has no sign.
+pub(super) fn fixed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+}

@@ -20,7 +20,7 @@ mod supervise;
 pub use detached::{Begun, begin, step_back};
 pub use error::InputError;
 pub use record::Seen;
-pub use supervise::{look, stop};
+pub use supervise::stop;
 
 use arm::Arm;
 use attendant::{Attendant, Charge};

@@ -5,7 +5,7 @@ use jaco_api::say::print;
 use jaco_cli::helper;
 use jaco_cli::train::{SaaArgs, TrainVerb};
 use jaco_cli::{Cli, Verb, exit};
-use jaco_train::{Begun, Seen, begin, blames_input, look, step_back, stop, train};
+use jaco_train::{Begun, Seen, begin, blames_input, step_back, stop, train};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -20,7 +20,7 @@ fn carry_out(cli: &Cli) -> anyhow::Result<()> {
     let args = match verb {
         TrainVerb::Lbc(args) | TrainVerb::Vision(args) => args,
         TrainVerb::Saa(SaaArgs { train: args, .. }) => args,
-        TrainVerb::Status(args) => return tell(cli, &look(&args.out)?),
+        TrainVerb::Status(args) => return tell(cli, &Seen::look(&args.out)?),
         TrainVerb::Stop(args) => return tell(cli, &stop(&args.out)?),
     };
     if let (true, Some(out)) = (args.detach, &args.out) {

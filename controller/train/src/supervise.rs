@@ -1,5 +1,4 @@
-//! `jaco train status` and `jaco train stop`: a training that goes on elsewhere, looked at and ended
-//! from its folder.
+//! `jaco train stop`: a training that goes on elsewhere, ended from its folder.
 //!
 //! Owns how long one that was told to end is waited for.
 
@@ -10,14 +9,6 @@ use std::time::Duration;
 
 /// A step and a save of a large model take minutes.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// How the training in the folder `out` is doing.
-///
-/// # Errors
-/// There is none, or it cannot be read.
-pub fn look(out: &Path) -> anyhow::Result<Seen> {
-    Seen::look(out)
-}
 
 /// Tells the training in the folder `out` to save and end, and waits until it has. One that has
 /// ended already is left as it is.

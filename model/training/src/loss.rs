@@ -56,18 +56,10 @@ pub fn token_loss(
     table: &Tensor,
     first_action_id: i64,
 ) -> Result<Tensor, TchError> {
-    let log_probs = logits.f_log_softmax(-1, Kind::Float)?;
-    let (actions, tokens) = (targets.table_rows.size1()?, targets.tokens.size1()?);
-    let wanted = table.f_index_select(0, &targets.table_rows)?;
-    let of_actions =
-        log_probs.f_narrow(0, 0, actions)?.f_narrow(1, first_action_id, BINS)?.f_mul(&wanted)?;
-    let of_tokens = log_probs.f_narrow(0, actions, tokens)?.f_gather(
-        1,
-        &targets.tokens.f_unsqueeze(-1)?,
-        false,
-    )?;
+    let (of_actions, of_tokens) = weighted(logits, targets, table, first_action_id)?;
+    let rows = of_actions.size2()?.0 + of_tokens.size2()?.0;
     let sum = of_actions.f_sum(Kind::Float)?.f_add(&of_tokens.f_sum(Kind::Float)?)?;
-    sum.f_div_scalar(-(actions + tokens) as f64)
+    sum.f_div_scalar(-rows as f64)
 }
 
 /// The cross entropy of every row of [`token_loss`] \[R\], action rows first.
@@ -77,15 +69,27 @@ pub fn row_losses(
     table: &Tensor,
     first_action_id: i64,
 ) -> Result<Tensor, TchError> {
+    let (of_actions, of_tokens) = weighted(logits, targets, table, first_action_id)?;
+    let of_actions = of_actions.f_sum_dim_intlist(-1, false, Kind::Float)?;
+    Tensor::f_cat(&[of_actions, of_tokens.f_squeeze_dim(-1)?], 0)?.f_neg()
+}
+
+/// Log-probabilities times what is wanted: of the action rows over their bins \[A, 256\], of the
+/// others at their token \[R - A, 1\].
+fn weighted(
+    logits: &Tensor,
+    targets: &Targets,
+    table: &Tensor,
+    first_action_id: i64,
+) -> Result<(Tensor, Tensor), TchError> {
     let log_probs = logits.f_log_softmax(-1, Kind::Float)?;
     let (actions, tokens) = (targets.table_rows.size1()?, targets.tokens.size1()?);
     let wanted = table.f_index_select(0, &targets.table_rows)?;
     let of_actions =
         log_probs.f_narrow(0, 0, actions)?.f_narrow(1, first_action_id, BINS)?.f_mul(&wanted)?;
-    let of_actions = of_actions.f_sum_dim_intlist(-1, false, Kind::Float)?;
     let index = targets.tokens.f_unsqueeze(-1)?;
     let of_tokens = log_probs.f_narrow(0, actions, tokens)?.f_gather(1, &index, false)?;
-    Tensor::f_cat(&[of_actions, of_tokens.f_squeeze_dim(-1)?], 0)?.f_neg()
+    Ok((of_actions, of_tokens))
 }
 
 /// Mean squared error of `prediction` \[B, A\] against standardised labels \[B, A\] where `known`

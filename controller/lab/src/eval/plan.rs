@@ -4,6 +4,7 @@
 use jaco_cli::EvalArgs;
 use jaco_cli::shipped;
 use jaco_core::{Decode, Task};
+use jaco_model::checkpoint::read_config_with;
 use jaco_model::{ModelError, PolicyOptions};
 use jaco_trials::{Arm, Asked, Cell, EXPERT, Policy, fingerprint};
 use std::path::Path;
@@ -73,8 +74,7 @@ impl Plan {
 
 /// The longest streams of a policy \[units\].
 pub fn horizon(checkpoint: &Path, adapter: Option<&Path>) -> Result<usize, ModelError> {
-    let adapter = adapter.map(Path::to_owned);
-    PolicyOptions { adapter, ..PolicyOptions::on_cpu(checkpoint.to_owned()) }.horizon()
+    Ok(read_config_with(checkpoint, adapter)?.action_stream.horizon)
 }
 
 fn of_task(args: &EvalArgs, policy: &str, task: Task) -> Vec<Cell> {

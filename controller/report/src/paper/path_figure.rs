@@ -6,9 +6,9 @@ use super::tables::HORIZONS;
 use super::trajectories::path;
 use super::variant::{Role, Variant};
 use crate::canvas::{Area, Canvas, INK, RenderError, text};
-use crate::chart::{color, draw_line, signed, with_legend};
+use crate::chart::{color, draw_line, with_legend};
 use crate::heading::draw_title;
-use crate::panel::{MARGIN, X_AXIS, Y_AXIS, padded, styled};
+use crate::panel::{MARGIN, X_AXIS, Y_AXIS, fixed, padded, styled};
 use crate::path_plot::with_equal_scale;
 use jaco_core::Decode;
 use plotters::prelude::*;
@@ -159,8 +159,8 @@ fn draw_view(
         .y_desc(format!("{} [m]", AXES[axes[1]]))
         .x_labels(6)
         .y_labels(6)
-        .x_label_formatter(&|x| signed(*x, 2))
-        .y_label_formatter(&|y| signed(*y, 2))
+        .x_label_formatter(&|x| fixed(*x, 2))
+        .y_label_formatter(&|y| fixed(*y, 2))
         .draw()?;
     for (index, walk) in placement.walks.iter().enumerate() {
         let Some(Walk { path_m, success }) = walk else { continue };
