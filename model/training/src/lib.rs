@@ -69,6 +69,6 @@ pub use reading::{
     GripperRange, GripperRangeError, LeftOut, Selection, Stale, Success, TaskReport,
 };
 pub use request::{Start, TrainRequest};
-pub use saa::{Control, Deviation, SaaConfig, train_saa};
+pub use saa::{Control, Deviation, Relabel, SaaConfig, train_saa};
 pub use stage::Stage;
 pub use vision::{VisionConfig, train_vision};

@@ -61,6 +61,11 @@ impl Aligner {
         Ok(Self { config: config.clone(), vocab, patches, codec, imitation, device })
     }
 
+    /// What decodes the actions of both.
+    pub fn codec(&self) -> &ActionCodec {
+        &self.codec
+    }
+
     /// What has to be asked about `cases`.
     pub fn plan(&self, cases: &[Case]) -> Result<Plan, ModelError> {
         match self.config.deviation {

@@ -2,6 +2,7 @@
 //!
 //! Must never read a file or touch a tensor.
 
+use super::relabel::Relabel;
 use crate::choices::Augmentation;
 use crate::config::{StageConfig, TrainConfig, hold, names_of, positive, share, width};
 use crate::error::TrainError;
@@ -77,6 +78,8 @@ pub struct SaaConfig {
     pub margin_m: f64,
     /// The same for rotations \[rad\]; 0 = rotation is not judged.
     pub margin_rad: f64,
+    /// Which answer of the expert's the policy's units are compared with.
+    pub relabel: Relabel,
     /// Whether the policy's unit is to become less likely. If not, the expert's is imitated behind
     /// the policy's own units.
     pub loser: bool,
@@ -108,6 +111,7 @@ impl Default for SaaConfig {
             deviation: Deviation::Reward,
             margin_m: 0.003,
             margin_rad: 0.0,
+            relabel: Relabel::None,
             loser: true,
             token_jitter_bins: 0.0,
             target_sigma_bins: 0.0,
@@ -163,6 +167,7 @@ impl StageConfig for SaaConfig {
     fn words(name: &str) -> Option<Vec<&'static str>> {
         match name {
             "deviation" => Some(names_of::<Deviation>()),
+            "relabel" => Some(names_of::<Relabel>()),
             "control" => Some(names_of::<Control>()),
             _ => None,
         }

@@ -9,6 +9,7 @@ use super::config::{Control, SaaConfig};
 use super::explore::explore;
 use super::layout::Case;
 use super::reference::Reference;
+use super::relabel::{Relabel, back_on_path};
 use super::selection::GapWatch;
 use super::tally::Tally;
 use crate::batch::fed;
@@ -183,7 +184,6 @@ impl Alignment {
             return Err(TrainError::NoStreams { step: draw.step });
         }
         let (features, of_reference) = self.features(step)?;
-        let cases = self.cases(step, &features)?;
         let share = draw.states.len() as f64 / draw.all.len() as f64;
         if self.aligner.is_none() {
             let codec = ActionCodec::new(store.statistics)?;
@@ -191,6 +191,7 @@ impl Alignment {
             self.aligner = Some(aligner);
         }
         let aligner = self.aligner.as_ref().expect("made just above");
+        let cases = self.cases(step, &features, aligner.codec())?;
         let plan = aligner.plan(&cases)?;
         let reference = match &self.reference {
             Some(reference) => aligner.ask_reference(&plan, reference.model(), &of_reference)?,
@@ -222,7 +223,12 @@ impl Alignment {
 
     /// The states with the streams that are compared there. A state whose stream is not known has
     /// empty ones.
-    fn cases(&self, step: &StepContext, features: &Tensor) -> Result<Vec<Case>, TrainError> {
+    fn cases(
+        &self,
+        step: &StepContext,
+        features: &Tensor,
+        codec: &ActionCodec,
+    ) -> Result<Vec<Case>, TrainError> {
         let (network, draw, store) = (step.network, &step.draw, step.maker.store);
         let answers: Vec<_> = draw.states.iter().map(|&state| store.answer(state)).collect();
         let horizon = network.config.action_stream.horizon;
@@ -239,10 +245,14 @@ impl Alignment {
             let known: &[ActionUnit] = &answer.units[..answer.supervised.min(horizon)];
             let compared = known.len().min(own.len());
             let stream = known[..known.len().min(imitated)].to_vec();
+            let expert = match self.own.relabel {
+                Relabel::None => known[..compared].to_vec(),
+                Relabel::Path => back_on_path(codec, &own, known),
+            };
             Case {
                 prompt: answer.prompt.to_vec(),
                 own,
-                expert: known[..compared].to_vec(),
+                expert,
                 fed: fed[..stream.len()].to_vec(),
                 stream,
             }

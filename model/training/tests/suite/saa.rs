@@ -3,8 +3,8 @@
 
 use crate::support::Bench;
 use jaco_training::{
-    Control, Deviation, LbcConfig, Progress, SaaConfig, Start, StepReport, Summary, TrainConfig,
-    TrainError, Trainable, train_saa,
+    Control, Deviation, LbcConfig, Progress, Relabel, SaaConfig, Start, StepReport, Summary,
+    TrainConfig, TrainError, Trainable, train_saa,
 };
 use std::collections::HashMap;
 use std::fs;
@@ -161,6 +161,20 @@ fn units_beyond_the_margin_are_made_less_likely_than_the_experts() {
     let values = &self::reports(&heard)[0].values;
     assert!(values.contains_key("preference_loss") && !values.contains_key("winner_reward"));
     assert_eq!(count(&state(&bench, "alone"), "objective.reference."), 0);
+}
+
+/// The pure part has its own tests; here the key has to reach it, and a run with it to resume.
+#[test]
+fn the_experts_answer_behind_the_policys_units_is_another_one_where_it_is_relabelled() {
+    let (bench, base) = on_a_base(Trainable::Decoder);
+    let own = SaaConfig { deviation: Deviation::Margin, margin_m: 0.02, ..own() };
+    let losses = |own: &SaaConfig, out: &str| -> Vec<f64> {
+        let (_, heard) = align(&bench, own, 4, &base, out).unwrap();
+        reports(&heard).iter().map(|report| report.loss).collect()
+    };
+    let relabelled = SaaConfig { relabel: Relabel::Path, ..own.clone() };
+    assert_ne!(losses(&own, "stream"), losses(&relabelled, "path"));
+    resumes_to_the_bit(&bench, &relabelled, &base);
 }
 
 /// A batch in parts has the losses and values of the batch, within rounding.
