@@ -52,12 +52,12 @@ pub(super) struct Choice {
 }
 
 impl<'a> Chooser<'a> {
-    /// A chooser for `request`; `positions` tokens will be chosen for each of `batch` prompts.
+    /// A chooser for `request`; `positions` tokens will be chosen for each of the rows at `places`.
     pub(super) fn new(
         model: &'a OpenVla,
         vocab: ActionVocab,
         request: &DecodeRequest,
-        batch: i64,
+        places: &[u64],
         positions: usize,
         device: Device,
     ) -> Result<Self, TchError> {
@@ -70,11 +70,15 @@ impl<'a> Chooser<'a> {
         let method = match request.method {
             DecodeMethod::Greedy => Method::Greedy,
             DecodeMethod::TopK { k, temperature, seed, samples } => {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                let shape = [positions as i64, batch, samples as i64];
-                let draws: Vec<f64> =
-                    (0..shape.iter().product()).map(|_| rng.random_range(0.0..1.0)).collect();
-                let draws = Tensor::f_from_slice(&draws)?.f_reshape(shape)?.f_to_device(device)?;
+                // A generator for each row, so that a longer stream begins with the same draws.
+                let of_row = |place: &u64| {
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(*place));
+                    (0..positions * samples).map(move |_| rng.random_range(0.0..1.0))
+                };
+                let draws: Vec<f64> = places.iter().flat_map(of_row).collect();
+                let shape = [places.len() as i64, positions as i64, samples as i64];
+                let draws = Tensor::f_from_slice(&draws)?.f_reshape(shape)?.f_transpose(0, 1)?;
+                let draws = draws.f_to_device(device)?;
                 Method::TopK { k: i64::from(k), temperature, draws, drawn: 0 }
             }
             DecodeMethod::Beam { width } => Method::Beam { width: width as i64, scores: None },

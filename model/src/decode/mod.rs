@@ -78,13 +78,23 @@ pub(crate) fn decode_timed(
     request.check(config, prompts)?;
     let features = model.vision_features(pixel_values)?;
     timings.vision_ns = stopwatch.lap(&features)?;
-    decode_behind(model, config, &features, prompts, request, stopwatch, timings)
+    let places: Vec<u64> = (0..prompts.len() as u64).collect();
+    let rows = Rows { prompts, places: &places };
+    decode_behind(model, config, &features, rows, request, stopwatch, timings)
+}
+
+/// The rows of a pass.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    /// Prompts of equal length.
+    prompts: &'a [Vec<i64>],
+    /// Where each stands in what was asked: added to the request's seed it is the seed of the row's
+    /// own draws, which are thus the same whatever is decoded beside it.
+    places: &'a [u64],
 }
 
 /// [`decode`] from projected patches \[B, P, hidden\], for prompts of any lengths: those of one
-/// length are decoded together. Draws of each such group have a seed of their own, the request's
-/// for the group of the first prompt and the next ones for the others in the order in which they
-/// appear.
+/// length are decoded together. The draws for a prompt have the request's seed plus its place.
 pub fn decode_features(
     model: &OpenVla,
     config: &OpenVlaConfig,
@@ -101,18 +111,16 @@ pub fn decode_features(
         }
     }
     let mut answers: Vec<Option<Decoded>> = vec![None; prompts.len()];
-    for (number, (_, members)) in groups.iter().enumerate() {
+    for (_, members) in &groups {
         let own: Vec<Vec<i64>> = members.iter().map(|&at| prompts[at].to_vec()).collect();
-        let mut request = *request;
-        if let DecodeMethod::TopK { seed, .. } = &mut request.method {
-            *seed = seed.wrapping_add(number as u64);
-        }
+        let places: Vec<u64> = members.iter().map(|&at| at as u64).collect();
         let rows: Vec<i64> = members.iter().map(|&at| at as i64).collect();
         let rows = Tensor::f_from_slice(&rows)?.f_to_device(features.device())?;
         let theirs = features.f_index_select(0, &rows)?;
         let (stopwatch, timings) = (Stopwatch::start(request.clock), Timings::default());
         request.check(config, &own)?;
-        let decoded = decode_behind(model, config, &theirs, &own, &request, stopwatch, timings)?;
+        let rows = Rows { prompts: &own, places: &places };
+        let decoded = decode_behind(model, config, &theirs, rows, request, stopwatch, timings)?;
         members.iter().zip(decoded).for_each(|(&at, decoded)| answers[at] = Some(decoded));
     }
     Ok(answers.into_iter().flatten().collect())
@@ -123,12 +131,12 @@ fn decode_behind(
     model: &OpenVla,
     config: &OpenVlaConfig,
     features: &Tensor,
-    prompts: &[Vec<i64>],
+    rows: Rows,
     request: &DecodeRequest,
     mut stopwatch: Stopwatch,
     mut timings: Timings,
 ) -> Result<Vec<Decoded>, ModelError> {
-    let vocab = ActionVocab::new(config);
+    let (vocab, prompts) = (ActionVocab::new(config), rows.prompts);
     let prefix = config.patches() as usize + request.check(config, prompts)?;
     let forced = vocab.stream_tokens(request.forced)?;
     let ids: Vec<i64> =
@@ -141,7 +149,7 @@ fn decode_behind(
     let hidden = model.prefill(features, &ids, &mut cache)?;
     timings.prefill_ns = stopwatch.lap(&hidden)?;
 
-    let trace = decode_units(model, vocab, request, hidden, &mut cache)?;
+    let trace = decode_units(model, vocab, request, rows.places, hidden, &mut cache)?;
     let last_tokens = trace.last_tokens().map(Tensor::shallow_clone);
     let answers = trace.finish(request, batch)?;
     if let Some(last_tokens) = last_tokens {
@@ -151,18 +159,20 @@ fn decode_behind(
     Ok(answers.into_iter().map(|streams| Decoded { streams, timings }).collect())
 }
 
-/// Chooses the tokens of all free units after `hidden` \[B, 1, hidden\], feeding each back.
+/// Chooses the tokens of all free units after `hidden` \[B, 1, hidden\] of the rows at `places`,
+/// feeding each back.
 fn decode_units(
     model: &OpenVla,
     vocab: ActionVocab,
     request: &DecodeRequest,
+    places: &[u64],
     hidden: Tensor,
     cache: &mut KvCache,
 ) -> Result<Trace, TchError> {
     let (free, per_unit) = (request.free(), request.chosen_per_unit());
     let (batch, _, inner) = hidden.size3()?;
     let (width, device) = (request.method.streams() as i64, hidden.device());
-    let mut chooser = Chooser::new(model, vocab, request, batch, free * per_unit, device)?;
+    let mut chooser = Chooser::new(model, vocab, request, places, free * per_unit, device)?;
     let mut trace = Trace::new(vocab, chooser.first());
     if free == 0 {
         return Ok(trace);

@@ -177,20 +177,24 @@ fn the_experts_answer_behind_the_policys_units_is_another_one_where_it_is_relabe
     resumes_to_the_bit(&bench, &relabelled, &base);
 }
 
-/// A batch in parts has the losses and values of the batch, within rounding.
+/// A batch in parts has the losses and values of the batch, within rounding, drawn streams too.
 #[test]
 fn micro_batches_add_up() {
-    let (mut bench, base) = on_a_base(Trainable::All);
-    bench.config.steps = 2;
-    let own = SaaConfig { deviation: Deviation::Margin, margin_m: 0.001, ..own() };
-    let (_, whole) = align(&bench, &own, 2, &base, "whole").unwrap();
-    bench.config.accumulation = 3;
-    let (_, parts) = align(&bench, &own, 2, &base, "parts").unwrap();
-    for (whole, parts) in reports(&whole).iter().zip(reports(&parts)) {
-        assert!((whole.loss - parts.loss).abs() < 1e-4, "{whole:?} {parts:?}");
-        assert_eq!(whole.values.len(), parts.values.len());
-        for (name, value) in &whole.values {
-            assert!((value - parts.values[name]).abs() < 1e-4, "{name}: {value}");
+    for explore in ["greedy", "top-k:16"] {
+        let (mut bench, base) = on_a_base(Trainable::All);
+        bench.config.steps = 2;
+        let own = SaaConfig { explore: explore.into(), margin_m: 0.001, ..own() };
+        let own = SaaConfig { deviation: Deviation::Margin, ..own };
+        let (_, whole) = align(&bench, &own, 2, &base, "whole").unwrap();
+        bench.config.accumulation = 4;
+        let (_, parts) = align(&bench, &own, 2, &base, "parts").unwrap();
+        for (whole, parts) in reports(&whole).iter().zip(reports(&parts)) {
+            assert!((whole.loss - parts.loss).abs() < 1e-4, "{explore} {whole:?} {parts:?}");
+            assert_eq!(whole.values.len(), parts.values.len());
+            for (name, value) in &whole.values {
+                let parts = parts.values[name];
+                assert!((value - parts).abs() < 1e-4, "{explore} {name}: {value}, {parts}");
+            }
         }
     }
 }
