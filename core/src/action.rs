@@ -17,6 +17,9 @@ pub struct Action {
     pub gripper: f64,
 }
 
+/// A gripper that is asked to open further than this heads for open, else for closed.
+const OPEN_ABOVE: f64 = 0.5;
+
 impl Action {
     /// The action that moves nothing and heads for the gripper opening `gripper`.
     pub fn still(gripper: f64) -> Self {
@@ -32,6 +35,11 @@ impl Action {
     /// The inverse of [`Action::to_array`].
     pub fn from_array([x, y, z, r, p, w, gripper]: [f64; ACTION_DIMS]) -> Self {
         Self { translation_m: [x, y, z], rotation_rad: [r, p, w], gripper }
+    }
+
+    /// Whether the gripper heads for open.
+    pub fn opens(&self) -> bool {
+        self.gripper > OPEN_ABOVE
     }
 
     /// Whether all seven numbers are finite.

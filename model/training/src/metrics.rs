@@ -68,7 +68,7 @@ pub struct Validation {
     pub translation_error_bins: Vec<f64>,
     /// The same for droll, dpitch, dyaw.
     pub rotation_error_bins: Vec<f64>,
-    /// Share of right gripper decisions (open above one half) for each unit of the stream.
+    /// Share of right gripper decisions (whether it heads for open) for each unit of the stream.
     pub gripper_accuracy: Vec<f64>,
     /// Mean absolute error of each dimension of an action, over all units, in the unit that its
     /// name ends in.

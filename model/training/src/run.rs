@@ -27,6 +27,7 @@ use crate::sight::Sight;
 use crate::state::{self, Description};
 use crate::store::Store;
 use crate::sums::ValidationSums;
+use jaco_core::ActionCodec;
 use jaco_model::statistics::NormStats;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -334,7 +335,7 @@ impl<'a, O: Objective> Run<'a, O> {
         // Evenly over all held-out episodes.
         let states: Vec<u32> = (0..wanted).map(|i| held[i * held.len() / wanted]).collect();
         self.swap_average()?;
-        let mut sums = ValidationSums::default();
+        let mut sums = ValidationSums::new(ActionCodec::new(self.store.statistics)?);
         no_grad(|| -> Result<(), TrainError> {
             for states in states.chunks(VALIDATION_BATCH) {
                 let (network, maker, sight) = (&self.network, &self.maker, &self.sight);
@@ -345,8 +346,7 @@ impl<'a, O: Objective> Run<'a, O> {
             Ok(())
         })?;
         self.swap_average()?;
-        let store = self.store;
-        Ok(Some(sums.finish(self.description.step, &store.label_scale, &store.statistics)))
+        Ok(Some(sums.finish(self.description.step, &self.store.label_scale)))
     }
 
     /// Writes the checkpoint, then the training state, and then removes what is old: a state never

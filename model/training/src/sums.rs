@@ -7,7 +7,7 @@ use crate::loss::row_losses;
 use crate::metrics::Validation;
 use crate::store::LabelScale;
 use jaco_core::codec::{ACTION_BINS, bin_centre};
-use jaco_core::{ACTION_DIMS, ActionStatistics};
+use jaco_core::{ACTION_DIMS, ActionCodec, ActionUnit};
 use std::collections::BTreeMap;
 use tch::{Kind, TchError, Tensor};
 
@@ -27,8 +27,8 @@ fn mean([sum, count]: Sum) -> f64 {
 }
 
 /// Sums over the batches of a validation.
-#[derive(Default)]
 pub struct ValidationSums {
+    codec: ActionCodec,
     states: usize,
     tokens: Sum,
     right: Sum,
@@ -45,6 +45,23 @@ pub struct ValidationSums {
 }
 
 impl ValidationSums {
+    /// Nothing yet, of actions that `codec` decodes.
+    pub fn new(codec: ActionCodec) -> Self {
+        Self {
+            codec,
+            states: 0,
+            tokens: Sum::default(),
+            right: Sum::default(),
+            labels: 0.0,
+            label_squares: 0.0,
+            label_errors: Vec::new(),
+            unit_losses: Vec::new(),
+            units: Vec::new(),
+            dimensions: Default::default(),
+            values: BTreeMap::new(),
+        }
+    }
+
     /// Counts the states of a batch.
     pub fn add_states(&mut self, states: usize) {
         self.states += states;
@@ -82,11 +99,11 @@ impl ValidationSums {
         for (place, column) in stream.places.iter().zip(columns) {
             let bin = ACTION_BINS - column as u16;
             let off = |value: fn(u16) -> f64| (value(bin) - value(place.bin)).abs();
-            let open = |bin: u16| bin > 192;
+            let opens = |bin: u16| self.codec.decode(&ActionUnit([bin; ACTION_DIMS])).opens();
             let (group, value) = match place.dimension {
                 0..3 => (0, off(f64::from)),
                 dimension if dimension + 1 == ACTION_DIMS => {
-                    (2, f64::from(u8::from(open(bin) == open(place.bin))))
+                    (2, f64::from(u8::from(opens(bin) == opens(place.bin))))
                 }
                 _ => (1, off(f64::from)),
             };
@@ -116,12 +133,8 @@ impl ValidationSums {
     }
 
     /// The means.
-    pub fn finish(
-        self,
-        step: u64,
-        scale: &LabelScale,
-        statistics: &ActionStatistics,
-    ) -> Validation {
+    pub fn finish(self, step: u64, scale: &LabelScale) -> Validation {
+        let statistics = self.codec.statistics();
         let group = |group: usize| self.units.iter().map(|unit| mean(unit[group])).collect();
         let labels = scale.names.iter().zip(&scale.std).zip(&self.label_errors);
         let has = |sum: Sum| (sum[1] > 0.0).then(|| mean(sum));
@@ -169,6 +182,7 @@ mod tests {
     use super::*;
     use crate::batch::Place;
     use crate::loss::{Targets, target_row, target_table};
+    use jaco_core::ActionStatistics;
     use tch::Device;
 
     const FIRST: i64 = 40;
@@ -195,14 +209,14 @@ mod tests {
         }
         let _ = logits.get(4).get(3).fill_(9.0);
         let table = target_table(0.0, Device::Cpu).unwrap();
-        let mut sums = ValidationSums::default();
+        let mut statistics = ActionStatistics { q01: [-0.02; 7], q99: [0.02; 7], mask: [true; 7] };
+        statistics.mask[6] = false;
+        let mut sums = ValidationSums::new(ActionCodec::new(statistics).unwrap());
         sums.add_states(1);
         sums.add_tokens(&logits, &stream, &table, FIRST).unwrap();
         sums.add_value("reward", 2.0, 1.0);
         sums.add_value("reward", 5.0, 2.0);
-        let mut statistics = ActionStatistics { q01: [-0.02; 7], q99: [0.02; 7], mask: [true; 7] };
-        statistics.mask[6] = false;
-        let found = sums.finish(3, &LabelScale::default(), &statistics);
+        let found = sums.finish(3, &LabelScale::default());
         assert_eq!(found.translation_error_bins, [3.0, 0.0]);
         assert_eq!(found.rotation_error_bins, [0.0, 4.0]);
         assert_eq!(found.gripper_accuracy[1], 1.0);
@@ -220,5 +234,44 @@ mod tests {
         assert!((found.unit_loss[1] - wanted).abs() < 1e-5, "{found:?}");
         let wanted = (2.0 * right + 3.0 * (right + 9.0)) / 5.0;
         assert!((found.token_loss.unwrap() - wanted).abs() < 1e-5);
+    }
+
+    /// A gripper that is normalised from 0..1 opens halfway through the bins, one that is not three
+    /// quarters up, and one whose numbers are wider elsewhere.
+    #[test]
+    fn the_gripper_is_judged_by_the_opening_that_its_bin_means() {
+        let right = |[q01, q99]: [f64; 2], mask: bool, wanted: u16, predicted: u16| {
+            let mut statistics =
+                ActionStatistics { q01: [-0.02; 7], q99: [0.02; 7], mask: [true; 7] };
+            (statistics.q01[6], statistics.q99[6], statistics.mask[6]) = (q01, q99, mask);
+            let mut sums = ValidationSums::new(ActionCodec::new(statistics).unwrap());
+            let stream = StreamBatch {
+                input_ids: Tensor::new(),
+                rows: Tensor::new(),
+                targets: Targets {
+                    table_rows: Tensor::from_slice(&[target_row(wanted, true)]),
+                    tokens: Tensor::from_slice(&[0i64; 0]),
+                },
+                places: vec![Place { example: 0, unit: 0, dimension: 6, bin: wanted }],
+                separator_units: Vec::new(),
+            };
+            let logits = Tensor::zeros([1, 300], (Kind::Float, Device::Cpu));
+            let _ = logits.get(0).get(FIRST + 256 - i64::from(predicted)).fill_(9.0);
+            let table = target_table(0.0, Device::Cpu).unwrap();
+            sums.add_tokens(&logits, &stream, &table, FIRST).unwrap();
+            sums.finish(1, &LabelScale::default()).gripper_accuracy[0]
+        };
+        for (range, mask, closed, open) in [
+            ([0.0, 1.0], true, 120, 136),
+            ([0.0, 1.0], false, 190, 194),
+            ([0.0, 0.6], true, 210, 216),
+            ([-1.0, 1.0], true, 190, 194),
+        ] {
+            let told = format!("{range:?} {mask}");
+            assert_eq!(right(range, mask, 256, open), 1.0, "{told}");
+            assert_eq!(right(range, mask, 256, closed), 0.0, "{told}");
+            assert_eq!(right(range, mask, 1, closed), 1.0, "{told}");
+            assert_eq!(right(range, mask, 1, open), 0.0, "{told}");
+        }
     }
 }

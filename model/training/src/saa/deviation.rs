@@ -4,9 +4,6 @@
 
 use jaco_core::{ActionCodec, ActionUnit};
 
-/// A gripper that is asked to open further than this heads for open.
-const OPEN_ABOVE: f64 = 0.5;
-
 /// How far units may lie apart without counting as another motion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Margin {
@@ -36,7 +33,7 @@ impl Margin {
         let turned = distance(own.rotation_rad, expert.rotation_rad);
         distance(own.translation_m, expert.translation_m) > self.translation_m
             || self.rotation_rad.is_some_and(|most| turned > most)
-            || (own.gripper > OPEN_ABOVE) != (expert.gripper > OPEN_ABOVE)
+            || own.opens() != expert.opens()
     }
 }
 
