@@ -237,6 +237,20 @@ pub enum TrainError {
         problem: String,
     },
     /// The disk has no room for the pictures.
+    /// The output folder's disk has filled up since the run began.
+    #[error(
+        "{}: the disk has filled up: the next checkpoint and training state need {needed_mb} MB, \
+         {free_mb} MB are free; make room, and go on with --resume from what was saved before",
+        dir.display()
+    )]
+    Filled {
+        /// The output folder.
+        dir: PathBuf,
+        /// What would have been written \[MB\].
+        needed_mb: u64,
+        /// What is free \[MB\].
+        free_mb: u64,
+    },
     #[error(
         "{}: the pictures to be kept there need {needed_mb} MB, {free_mb} MB are free; make room, \
          or name a folder with --cache DIR", dir.display()
@@ -337,6 +351,7 @@ fn is_input(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::NotFound
             | ErrorKind::PermissionDenied
+            | TrainError::Filled { .. }
             | ErrorKind::NotADirectory
             | ErrorKind::IsADirectory
             | ErrorKind::InvalidFilename
@@ -389,5 +404,7 @@ mod tests {
             assert_eq!(blames_input(&error), Some(input), "{error}");
         }
         assert_eq!(blames_input(&io(ErrorKind::NotFound)), None);
+        let filled = TrainError::Filled { dir: "out".into(), needed_mb: 9, free_mb: 1 };
     }
 }
+            (filled, false),

@@ -6,9 +6,11 @@
 
 use crate::error::TrainError;
 use jaco_model::checkpoint::{link_over, link_whole};
+use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Folder of the last checkpoints.
@@ -86,8 +88,35 @@ impl Keeping<'_> {
         steps.iter().skip(kept).try_for_each(|(_, dir)| remove(dir))
     }
 
+    /// Bytes of all checkpoints that are there; a file with several names counts once.
+    pub fn bytes_there(&self) -> Result<u64, TrainError> {
+        let mut folders = vec![self.out.join(BEST), self.out.join(SELECTED)];
+        folders.extend(entries(&self.out.join(LAST))?.iter().map(DirEntry::path));
+        let (mut seen, mut bytes) = (HashSet::new(), 0);
+        for folder in folders {
+            for entry in entries(&folder)? {
+                let found = entry.metadata().map_err(TrainError::io(&entry.path()))?;
+                if found.is_file() && seen.insert((found.dev(), found.ino())) {
+                    bytes += found.len();
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
     fn folder(&self, step: u64) -> PathBuf {
         self.out.join(LAST).join(format!("{STEP}{step:06}"))
+    }
+}
+
+/// What is in the folder `dir`; nothing where it is not there or no folder.
+fn entries(dir: &Path) -> Result<Vec<DirEntry>, TrainError> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.collect::<Result<_, _>>().map_err(TrainError::io(dir)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(TrainError::io(dir)(error)),
     }
 }
 

@@ -98,8 +98,11 @@ pub fn base(dir: &Path, held: Option<&Base>, weights: &VarStore) -> Result<Base,
     Ok(Base { dir, number })
 }
 
-/// Numbers of the head, which PEFT saves along.
-pub fn head_numbers(model: &OpenVlaConfig) -> u64 {
+/// Numbers of the head, which is saved along with an `adapter` on it.
+pub fn head_numbers(adapter: &Adapter, model: &OpenVlaConfig) -> u64 {
+    if !adapter.modules.contains_key(HEAD) {
+        return 0;
+    }
     (model.text_config.vocab_size * model.text_config.hidden_size) as u64
 }
 

@@ -237,14 +237,14 @@ impl Network {
         self.parameters().iter().map(|(_, tensor)| tensor.numel()).sum()
     }
 
-    /// What is written when it is saved.
+    /// What is written when it is saved, but for what the stage keeps of its own.
     pub fn footprint(&self, settings: &TrainConfig) -> Footprint {
         let numbers = |tensors: &[(String, Tensor)]| -> u64 {
             tensors.iter().map(|(_, tensor)| tensor.numel() as u64).sum()
         };
         let (trained, held) = (numbers(&self.parameters()), numbers(&self.state_tensors()));
         let saved = match &self.adapter {
-            Some(_) => trained + lora::head_numbers(&self.config),
+            Some(adapter) => trained + lora::head_numbers(adapter, &self.config),
             None => self.model_size() as u64,
         };
         let number_bytes = if settings.save_bf16 { 2 } else { 4 };

@@ -120,6 +120,11 @@ pub trait Objective {
         Vec::new()
     }
 
+    /// Whether [`Objective::selects`] may ever say yes.
+    fn may_select(&self) -> bool {
+        false
+    }
+
     /// Whether the policy that is being saved is also to be kept in the folder `selected` of the
     /// output, in place of the one before. Asked once at each save, before [`Objective::tensors`].
     fn selects(&mut self) -> Result<bool, TrainError> {

@@ -3,6 +3,7 @@
 //! Owns the refusal of a folder that is taken, cannot be written or has no room. Must never write
 //! or create anything.
 
+use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::request::Start;
 use crate::state::state_path;
@@ -44,7 +45,7 @@ pub fn check(start: &Start, out: &Path) -> Result<(), TrainError> {
     }
 }
 
-/// Bytes that a run writes.
+/// Bytes that a save writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footprint {
     /// The checkpoint or adapter.
@@ -53,46 +54,81 @@ pub struct Footprint {
     pub state: u64,
 }
 
-/// Whether there is room for what the run writes at most at a time: a file is complete before the
-/// one that it replaces is gone.
-pub fn check_space(
-    start: &Start,
-    out: &Path,
-    sizes: Footprint,
-    keep_last: usize,
-) -> Result<(), TrainError> {
-    let first = match *start == Start::Resume {
-        // It is there already.
-        true => 0,
-        // The last ones and the best.
-        false => (keep_last as u64 + 1) * sizes.checkpoint + sizes.state,
-    };
-    has_room(out, first + sizes.next())
+/// What a run keeps on the disk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kept {
+    /// The last checkpoints.
+    pub last: u64,
+    /// Those that are kept beside them: the best, and the one that the stage chooses.
+    pub beside: u64,
+    /// Saves in all, at most.
+    pub saves: u64,
 }
 
-/// Whether there is room for one more save.
+impl Kept {
+    /// What a run with `settings` keeps, whose stage `chooses` one checkpoint or none.
+    pub fn of(settings: &TrainConfig, chooses: bool) -> Self {
+        let judged = settings.validation_fraction > 0.0 && settings.validation_states > 0;
+        let best = if judged { settings.steps.div_ceil(settings.validate_every) } else { 0 };
+        Self {
+            last: settings.keep_last as u64,
+            beside: u64::from(judged) + u64::from(chooses),
+            saves: settings.steps.div_ceil(settings.save_every) + best,
+        }
+    }
+
+    /// Bytes that are there at the worst moment: nothing old goes before the new is complete.
+    fn most(self, sizes: Footprint) -> u64 {
+        let checkpoints = (self.last + self.beside + 1).min(self.saves);
+        checkpoints * sizes.checkpoint + self.saves.min(2) * sizes.state
+    }
+}
+
+/// Whether there is room for all that the run will have on the disk at once, of which `there` bytes
+/// are there already.
+pub fn check_space(out: &Path, sizes: Footprint, kept: Kept, there: u64) -> Result<(), TrainError> {
+    let coming = kept.most(sizes).saturating_sub(there);
+    let needed_bytes = SMALL_FILES_BYTES + coming.max(sizes.next());
+    room_for(out, needed_bytes, |needed_mb, free_mb| TrainError::NoSpace {
+        dir: out.to_owned(),
+        needed_mb,
+        free_mb,
+    })
+}
+
+/// Whether there is still room for one more save.
 pub fn check_next(out: &Path, sizes: Footprint) -> Result<(), TrainError> {
-    has_room(out, sizes.next())
+    room_for(out, SMALL_FILES_BYTES + sizes.next(), |needed_mb, free_mb| TrainError::Filled {
+        dir: out.to_owned(),
+        needed_mb,
+        free_mb,
+    })
 }
 
-fn has_room(out: &Path, needed: u64) -> Result<(), TrainError> {
+/// Refuses, with the megabytes that are needed and those that are free, where the disk below `out`
+/// has less.
+fn room_for(
+    out: &Path,
+    needed_bytes: u64,
+    refused: impl FnOnce(u64, u64) -> TrainError,
+) -> Result<(), TrainError> {
     let held = existing(out);
     // Nobody knows, or there is no limit: the first save will tell.
     let Some(disk) = statvfs(held).ok().filter(|disk| disk.f_blocks > 0) else {
         return Ok(());
     };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if needed <= free {
+    let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if needed_bytes <= free_bytes {
         return Ok(());
     }
     let mb = |bytes: u64| bytes.div_ceil(1_000_000);
-    Err(TrainError::NoSpace { dir: out.to_owned(), needed_mb: mb(needed), free_mb: mb(free) })
+    Err(refused(mb(needed_bytes), mb(free_bytes)))
 }
 
 impl Footprint {
     /// What a save writes before anything old goes.
     fn next(self) -> u64 {
-        self.checkpoint + self.state + SMALL_FILES_BYTES
+        self.checkpoint + self.state
     }
 }
 
@@ -109,6 +145,7 @@ fn existing(path: &Path) -> &Path {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::keeping::{BEST, Keeping, SELECTED};
     use std::fs;
 
     fn fresh() -> Start {
@@ -157,21 +194,77 @@ mod tests {
         assert!(error.contains("/dev/null is no folder"), "{error}");
     }
 
+    const SIZES: Footprint = Footprint { checkpoint: 1000, state: 1_000_000 };
+
     #[test]
     fn a_disk_that_is_too_small_is_refused_with_the_numbers() {
         let folder = tempfile::tempdir().unwrap();
         let sizes = |checkpoint, state| Footprint { checkpoint, state };
-        check_space(&fresh(), folder.path(), sizes(4000, 16000), 1).unwrap();
+        let kept = |last| Kept { last, beside: 1, saves: 200 };
+        check_space(folder.path(), sizes(4000, 16000), kept(1), 0).unwrap();
         check_next(folder.path(), sizes(4000, 16000)).unwrap();
         for error in [
-            check_space(&fresh(), folder.path(), sizes(1 << 60, 0), 1).unwrap_err(),
-            check_space(&Start::Resume, folder.path(), sizes(0, 1 << 60), 1).unwrap_err(),
-            // The hundred last ones.
-            check_space(&fresh(), folder.path(), sizes(1 << 50, 0), 100).unwrap_err(),
+            check_space(folder.path(), sizes(1 << 60, 0), kept(1), 0).unwrap_err(),
+            // What is there already does not make room for the next one.
+            check_space(folder.path(), sizes(0, 1 << 60), kept(1), u64::MAX).unwrap_err(),
+            check_space(folder.path(), sizes(1 << 50, 0), kept(100), 0).unwrap_err(),
             check_next(folder.path(), sizes(1 << 60, 0)).unwrap_err(),
         ] {
             assert!(error.to_string().contains("MB are free"), "{error}");
         }
-        assert_eq!(sizes(4_000_000, 16_000_000).next(), 20_000_000 + SMALL_FILES_BYTES);
+        // Of a hundred that are to be kept one is ever saved.
+        let one = Kept { saves: 1, ..kept(100) };
+        assert_eq!(one.most(SIZES), SIZES.next());
+    }
+
+    #[test]
+    fn a_run_keeps_what_its_settings_say() {
+        let settings = TrainConfig {
+            steps: 1000,
+            save_every: 300,
+            validate_every: 500,
+            keep_last: 3,
+            ..TrainConfig::default()
+        };
+        assert_eq!(Kept::of(&settings, true), Kept { last: 3, beside: 2, saves: 6 });
+        let alone = TrainConfig { validation_fraction: 0.0, ..settings };
+        assert_eq!(Kept::of(&alone, false), Kept { last: 3, beside: 0, saves: 4 });
+    }
+
+    /// Bytes of the checkpoints of `folder`, each file once.
+    fn there(keeping: &Keeping) -> u64 {
+        keeping.bytes_there().unwrap()
+    }
+
+    /// Saves that are best, chosen, both or neither, in every order: never more is there than was
+    /// asked for, and in the worst order just that.
+    #[test]
+    fn what_is_asked_for_is_what_is_there_at_the_worst_moment() {
+        for (last, chooses, saves) in [(1, false, 5), (1, true, 5), (2, true, 6), (3, true, 2)] {
+            let (kept, mut worst) = (Kept { last, beside: 1 + u64::from(chooses), saves }, 0);
+            let kinds: u32 = if chooses { 4 } else { 2 };
+            for order in 0..kinds.pow(saves as u32) {
+                let folder = tempfile::tempdir().unwrap();
+                let keeping = Keeping { out: folder.path(), last: last as usize };
+                for save in 0..saves as u32 {
+                    let kind = order / kinds.pow(save) % kinds;
+                    let also = [(1, BEST), (2, SELECTED)];
+                    let also: Vec<&str> = also
+                        .iter()
+                        .filter_map(|(bit, name)| (kind & bit != 0).then_some(*name))
+                        .collect();
+                    let write = |dir: &Path| {
+                        fs::create_dir(dir).unwrap();
+                        fs::write(dir.join("model.safetensors"), vec![0; 1000]).unwrap();
+                        worst = worst.max(there(&keeping));
+                        Ok(())
+                    };
+                    keeping.put(u64::from(save), &also, write).unwrap();
+                    keeping.publish(u64::from(save)).unwrap();
+                }
+            }
+            let checkpoints = Footprint { state: 0, ..SIZES };
+            assert_eq!(worst, kept.most(checkpoints), "{last} {chooses} {saves}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::metrics::{Line, Means, MetricsFile, StepReport, Validation};
 use crate::network::{AVERAGE, MOMENTS, Network, OBJECTIVE, WEIGHTS};
 use crate::notes::notes;
 use crate::objective::{HeldOut, Objective, StepContext, UseOfLabels};
-use crate::output;
+use crate::output::{self, Footprint, Kept};
 use crate::progress::{Progress, Summary};
 use crate::request::{Start, TrainRequest};
 use crate::sampling::{Draw, Sampler};
@@ -62,8 +62,13 @@ pub fn run<S: StageConfig, O: Objective>(
         keeping.repair()?;
     }
     let mut network = Network::start(request, config, device)?;
-    let footprint = network.footprint(config);
-    output::check_space(&request.start, &request.out, footprint, config.keep_last)?;
+    let objective = make(&network, device)?;
+    let kept = Kept::of(config, objective.may_select());
+    let there = match request.start {
+        Start::Resume => keeping.bytes_there()? + state::size(&request.out),
+        _ => 0,
+    };
+    output::check_space(&request.out, footprint(&network, &objective, config), kept, there)?;
     let resumed = match request.start {
         Start::Resume => network.saved.as_ref().map(|saved| saved.description.clone()),
         _ => None,
@@ -100,7 +105,6 @@ pub fn run<S: StageConfig, O: Objective>(
         let path = state::state_path(&request.out);
         return Err(TrainError::ResumeMismatch { path, difference });
     }
-    let objective = make(&network, device)?;
     let has_labels = !store.label_scale.names.is_empty();
     match objective.labels() {
         UseOfLabels::Required if !has_labels => return Err(TrainError::NoLabels),
@@ -111,6 +115,8 @@ pub fn run<S: StageConfig, O: Objective>(
         }
         _ => (),
     }
+    // Now that a head is there, and whatever loading has put on the same disk.
+    output::check_space(&request.out, footprint(&network, &objective, config), kept, there)?;
     let mut run = Run::new(request, config, network, objective, &store, description, device)?;
     run.sight = Sight::prepare(&run.network, &run.maker, config, progress)?;
     Ok(Summary { datasets: reports, pictures, ..run.train(progress)? })
@@ -121,6 +127,14 @@ fn name_of(root: &Path) -> String {
     let whole = root.canonicalize();
     let root = whole.as_deref().unwrap_or(root);
     root.file_name().map_or_else(|| "dataset".to_owned(), |name| name.to_string_lossy().into())
+}
+
+/// What a save of `network` writes with what its `objective` keeps.
+fn footprint(network: &Network, objective: &impl Objective, config: &TrainConfig) -> Footprint {
+    let own = objective.tensors();
+    let own: usize = own.iter().map(|(_, tensor)| tensor.numel()).sum();
+    let sizes = network.footprint(config);
+    Footprint { state: sizes.state + 4 * own as u64, ..sizes }
 }
 
 struct Run<'a, O> {
@@ -355,10 +369,7 @@ impl<'a, O: Objective> Run<'a, O> {
         let (request, step) = (self.request, self.description.step);
         let out = &request.out;
         self.metrics.check_folder()?;
-        let mut sizes = self.network.footprint(self.config);
-        let own = self.objective.tensors();
-        sizes.state += own.iter().map(|(_, tensor)| 4 * tensor.numel() as u64).sum::<u64>();
-        output::check_next(out, sizes)?;
+        output::check_next(out, footprint(&self.network, &self.objective, self.config))?;
         let kind = if self.config.save_bf16 { Kind::BFloat16 } else { Kind::Float };
         let keeping = Keeping { out, last: self.config.keep_last };
         self.swap_average()?;

@@ -182,6 +182,11 @@ pub fn state_path(dir: &Path) -> PathBuf {
     dir.join("training").join("state.safetensors")
 }
 
+/// Bytes of the training state of the checkpoint in `dir`; 0 without one.
+pub fn size(dir: &Path) -> u64 {
+    fs::metadata(state_path(dir)).map_or(0, |found| found.len())
+}
+
 /// Writes the training state of the checkpoint in `dir`, replacing the one before.
 pub fn write<'a>(
     dir: &Path,

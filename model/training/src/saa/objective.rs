@@ -128,6 +128,11 @@ impl Objective for Saa {
         alignment.flat_map(Alignment::tensors).collect()
     }
 
+    /// Gaps between rewards are known with a reference only.
+    fn may_select(&self) -> bool {
+        self.alignment.as_ref().is_some_and(|alignment| alignment.reference.is_some())
+    }
+
     fn selects(&mut self) -> Result<bool, TrainError> {
         match &mut self.alignment {
             Some(alignment) => alignment.selects(),
