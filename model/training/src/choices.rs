@@ -80,6 +80,12 @@ impl Word for Precision {
     }
 }
 
+impl fmt::Display for Augmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl Precision {
     /// libtorch's word.
     pub fn kind(self) -> Kind {

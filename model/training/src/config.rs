@@ -210,7 +210,17 @@ impl TrainConfig {
             at_least_one("keep_last", self.keep_last as u64),
             at_least_one("threads", self.threads as u64),
         ])?;
-        self.device().map(drop)
+        self.named_device().map(drop)
+    }
+
+    /// Which settings nothing reads, as the others are.
+    pub fn unread(&self) -> Vec<Unread> {
+        let mut unread = Vec::new();
+        if self.augmentation != Augmentation::Colour {
+            let because = format!("augmentation = \"{}\"", self.augmentation);
+            unread.push(Unread { names: vec!["contrast", "brightness"], because });
+        }
+        unread
     }
 
     /// The words that the setting `name` takes; none if it takes something else.
@@ -223,16 +233,26 @@ impl TrainConfig {
         }
     }
 
-    /// The device that `device` names.
-    pub fn device(&self) -> Result<Device, TrainError> {
+    /// The device that `device` names, whether it is there or not.
+    fn named_device(&self) -> Result<Device, TrainError> {
         let unknown = || TrainError::Device(self.device.clone());
         if self.device == "cpu" {
             return Ok(Device::Cpu);
         }
         let number = self.device.strip_prefix("cuda:").ok_or_else(unknown)?;
-        let number: usize = number.parse().map_err(|_| unknown())?;
+        Ok(Device::Cuda(number.parse().map_err(|_| unknown())?))
+    }
+
+    /// The device that `device` names; refused if it is not there.
+    pub fn device(&self) -> Result<Device, TrainError> {
+        let device = self.named_device()?;
         let present = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
-        if number < present { Ok(Device::Cuda(number)) } else { Err(unknown()) }
+        match device {
+            Device::Cuda(number) if number >= present => {
+                Err(TrainError::NoGpu { name: self.device.clone(), present })
+            }
+            there => Ok(there),
+        }
     }
 
     /// The settings with those that do not change what is learnt made equal.
@@ -252,6 +272,15 @@ impl TrainConfig {
     }
 }
 
+/// Settings that nothing reads because of another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unread {
+    /// Their names.
+    pub names: Vec<&'static str>,
+    /// The other one, with its value.
+    pub because: String,
+}
+
 /// All words of `T`.
 pub fn names_of<T: Word>() -> Vec<&'static str> {
     T::ALL.iter().map(|word| word.name()).collect()
@@ -268,6 +297,11 @@ pub trait StageConfig: Clone + Default + Debug + PartialEq + Serialize + Deseria
     /// What the shared ones are where nothing is said in this stage.
     fn train_defaults() -> TrainConfig {
         TrainConfig::default()
+    }
+
+    /// Which of its own settings nothing reads, as the others are.
+    fn unread(&self) -> Vec<Unread> {
+        Vec::new()
     }
 
     /// The words that the stage's own setting `name` takes; none if it takes something else.
@@ -315,6 +349,11 @@ mod tests {
         assert!(text.contains("accumulation = 65") && text.contains("1..=batch_size"), "{text}");
         let config = TrainConfig { device: "tpu".into(), ..TrainConfig::default() };
         assert!(config.check().unwrap_err().to_string().contains("tpu"));
+        // A recipe for another machine is checked on this one, and refused only where it trains.
+        let config = TrainConfig { device: "cuda:4096".into(), ..TrainConfig::default() };
+        config.check().unwrap();
+        let error = config.device().unwrap_err();
+        assert!(error.is_unusable_input() && error.to_string().contains("GPU(s) here"), "{error}");
     }
 
     /// Each setting that takes words says which, or a recipe could hold none of them.

@@ -25,9 +25,20 @@ pub enum TrainError {
         /// What would be accepted.
         limits: &'static str,
     },
-    /// A device that is unknown or not there.
+    /// A word for a device that is none.
     #[error("no device \"{0}\": use \"cpu\", or \"cuda:N\" with N below the number of GPUs")]
     Device(String),
+    /// A device that is not there.
+    #[error(
+        "device \"{name}\": libtorch finds {present} GPU(s) here; train where there is one, or with \
+         --device cpu"
+    )]
+    NoGpu {
+        /// The device.
+        name: String,
+        /// GPUs that are there.
+        present: usize,
+    },
     /// A way to explore that is none.
     #[error(
         "explore = {0:?} is no way to explore: wanted is \"greedy\", \"top-k:K\" or \

@@ -55,7 +55,7 @@ mod vision;
 
 pub use cache::PicturesReport;
 pub use choices::{Augmentation, Precision, Trainable};
-pub use config::{ALL_LINEAR, StageConfig, TrainConfig, flat, names_of, unflat};
+pub use config::{ALL_LINEAR, StageConfig, TrainConfig, Unread, flat, names_of, unflat};
 pub use data::describe;
 pub use error::{TrainError, blames_input};
 pub use lbc::{LbcConfig, train_lbc};
