@@ -1,7 +1,7 @@
 //! `jaco train`: the trainer of `jaco-training` with a progress bar, a recipe file and a clean end
 //! on Ctrl-C.
 //!
-//! `input` and `recipe` own what the user gave: datasets, options, hyper-parameters; `attendant`
+//! `input`, `recipe` and `unread` own what the user gave: datasets, options, hyper-parameters; `attendant`
 //! what happens while a training goes on, in the foreground or (`detached`) in the background;
 //! `arm` whether it may; `record` and `supervise` how one that goes on is looked at and ended.
 
@@ -16,6 +16,7 @@ mod process;
 mod recipe;
 mod record;
 mod supervise;
+mod unread;
 
 pub use detached::{Begun, begin, step_back};
 pub use error::InputError;
@@ -114,15 +115,24 @@ fn carry_out<S: StageConfig>(
     bar: &ProgressBar,
     train: Train<S>,
 ) -> anyhow::Result<Outcome> {
-    let Recipe { train: config, own, sections } = match &args.recipe {
+    let recipe = match &args.recipe {
         None => Recipe::<S>::default(),
         Some(path) => Recipe::read(path)?,
     };
-    let (config, own) = (overridden(config, args), chosen(own));
+    let (config, own) = (overridden(recipe.train, args), chosen(recipe.own));
+    let recipe = Recipe { train: config, own, ..recipe };
+    let notes = match &args.recipe {
+        None => Vec::new(),
+        Some(path) => unread::look(&recipe, path, args.adapter.is_some())?,
+    };
+    let Recipe { train: config, own, sections, .. } = recipe;
     let datasets = input::datasets(args, sections)?;
     let out = match &args.out {
         Some(out) if !args.dry_run => out.clone(),
-        _ => return Ok(Outcome::Described { datasets: describe(&datasets, config.threads)? }),
+        _ => {
+            notes.iter().for_each(aside);
+            return Ok(Outcome::Described { datasets: describe(&datasets, config.threads)? });
+        }
     };
     let start = match (&args.init, args.resume) {
         (_, true) => Start::Resume,
@@ -146,6 +156,10 @@ fn carry_out<S: StageConfig>(
         bar,
     };
     let mut attendant = Attendant::new(charge)?;
+    for note in notes {
+        // A signal will be seen at the next word.
+        let _ = attendant.hear(&Progress::Note(note));
+    }
     let end = train(&request, &config, &own, &mut |progress| attendant.hear(progress));
     Ok(Outcome::Trained(Box::new(attendant.ended(end)?)))
 }

@@ -11,6 +11,7 @@ use jaco_training::{
     StageConfig, Stale, Success, TrainConfig, VisionConfig, flat, unflat,
 };
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -43,6 +44,8 @@ pub struct Recipe<S> {
     pub own: S,
     /// Its datasets.
     pub sections: Vec<Section>,
+    /// The settings that it names, each with its line.
+    pub given: BTreeMap<String, usize>,
 }
 
 /// One `[[dataset]]`: what it says of its dataset.
@@ -88,7 +91,8 @@ impl Section {
 
 impl<S: StageConfig> Default for Recipe<S> {
     fn default() -> Self {
-        Self { train: S::train_defaults(), own: S::default(), sections: Vec::new() }
+        let (train, own) = (S::train_defaults(), S::default());
+        Self { train, own, sections: Vec::new(), given: BTreeMap::new() }
     }
 }
 
@@ -135,7 +139,7 @@ impl<'a> Reader<'a> {
                 return Recipe::default();
             }
         };
-        let mut sections = Vec::new();
+        let (mut sections, mut given) = (Vec::new(), BTreeMap::new());
         let mut settings = flat(&S::train_defaults(), &S::default());
         let elsewhere = of_all_stages();
         for (key, value) in table {
@@ -154,6 +158,7 @@ impl<'a> Reader<'a> {
             match read(known, words, value.get_ref()) {
                 Ok(value) => {
                     settings.insert(name.to_owned(), value);
+                    given.insert(name.to_owned(), self.line(key.span()));
                 }
                 Err(wanted) => {
                     let written = &self.text[value.span()];
@@ -162,7 +167,7 @@ impl<'a> Reader<'a> {
             }
         }
         match unflat(&settings) {
-            Ok((train, own)) => Recipe { train, own, sections },
+            Ok((train, own)) => Recipe { train, own, sections, given },
             Err(error) => {
                 self.fault(0..0, &format!("cannot be understood: {error}"));
                 Recipe::default()
@@ -207,9 +212,13 @@ impl<'a> Reader<'a> {
         Some(section)
     }
 
-    fn fault(&mut self, span: Range<usize>, problem: &str) {
+    fn line(&self, span: Range<usize>) -> usize {
         let before = &self.text[..span.start.min(self.text.len())];
-        let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
+        1 + before.bytes().filter(|&byte| byte == b'\n').count()
+    }
+
+    fn fault(&mut self, span: Range<usize>, problem: &str) {
+        let line = self.line(span);
         self.faults.push((line, format!("{}:{line}: {problem}", self.path.display())));
     }
 }
@@ -334,7 +343,7 @@ fn number(value: &DeValue) -> Result<f64, &'static str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use jaco_training::{Deviation, Trainable};
+    use jaco_training::Trainable;
 
     fn read(text: &str) -> Result<Recipe<LbcConfig>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -351,7 +360,8 @@ mod tests {
                     displacements = true\nunit_m = 0.001\nunit_rad = 1\naction = \"actions\"\n\
                     corrections = \"without\"\ncorrection_weight = 2.5\nsuccess = \"only\"\n\
                     stale = \"keep\"\n";
-        let Recipe { train, own, sections } = read(text).unwrap();
+        let Recipe { train, own, sections, given } = read(text).unwrap();
+        assert_eq!((given["learning_rate"], given["device"], given.len()), (1, 8, 8));
         let wanted = TrainConfig {
             learning_rate: 5e-4,
             steps: 1000,
@@ -400,41 +410,8 @@ mod tests {
         assert!(error.contains(words) && error.contains("recipe:2: accumulation"), "{error}");
     }
 
-    /// The recipes in the repository are examples as well.
     #[test]
-    fn the_shipped_recipes_are_read() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../model/mini/recipe");
-        for (name, rate) in
-            [("vision", 1.5e-3), ("decoder", 1e-3), ("lbc", 8e-4), ("on-policy", 1e-3)]
-        {
-            let path = folder.join(name).with_extension("toml");
-            let train = match name {
-                "vision" => Recipe::<VisionConfig>::read(&path).unwrap().train,
-                _ => Recipe::<LbcConfig>::read(&path).unwrap().train,
-            };
-            assert_eq!((train.learning_rate, train.save_every), (rate, 250));
-        }
-        let paper = Recipe::<LbcConfig>::read(&folder.join("../../recipe/paper-lbc.toml")).unwrap();
-        let train = &paper.train;
-        assert_eq!((train.context, train.batch_size, train.steps), (512, 4, 50_000));
-        assert_eq!((train.learning_rate, train.trainable), (5e-4, Trainable::Lora));
-        assert_eq!((train.lora_rank, train.lora_alpha, paper.own.aux_weight), (32, 16.0, 0.0));
-    }
-
-    #[test]
-    fn the_shipped_recipes_of_alignment_are_read() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../model");
-        let read = |name: &str| Recipe::<SaaConfig>::read(&folder.join(name)).unwrap();
-        let paper = read("recipe/saa-paper.toml");
-        assert_eq!(paper.own.deviation, Deviation::Reward);
-        assert_eq!((paper.train.batch_size, paper.own.explore_units), (1, 10));
-        let mini = read("mini/recipe/saa.toml");
-        assert_eq!((mini.own.deviation, mini.own.margin_m), (Deviation::Margin, 0.003));
-        assert_eq!(mini.train.final_learning_rate_fraction, 1.0);
-        for recipe in [paper, mini] {
-            recipe.train.check().unwrap();
-            recipe.own.check(&recipe.train).unwrap();
-        }
+    fn a_word_of_alignment_that_is_none_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "deviation = \"rewards\"\n").unwrap();
         let error = Recipe::<SaaConfig>::read(file.path()).unwrap_err().to_string();

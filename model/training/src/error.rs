@@ -144,15 +144,22 @@ pub enum TrainError {
         /// What was asked for.
         trainable: Trainable,
     },
-    /// An adapter of another rank than was asked for.
-    #[error("{}: the adapter has rank {found}, asked for is {wanted}; leave --lora out", dir.display())]
-    AdapterRank {
+    /// An adapter of another rank, numerator or targets than were asked for.
+    #[error(
+        "{}: the adapter has {what} {found}, asked for is {wanted}; an adapter is trained further as \
+         it is: leave {setting} out", dir.display()
+    )]
+    AdapterOther {
         /// The adapter's folder.
         dir: PathBuf,
-        /// Its rank.
-        found: i64,
-        /// The rank that was asked for.
-        wanted: i64,
+        /// What is another.
+        what: &'static str,
+        /// What it is there.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+        /// The setting that asks for it.
+        setting: &'static str,
     },
     /// The checkpoint below adapters is another one than before.
     #[error(
@@ -230,6 +237,20 @@ pub enum TrainError {
         /// What is free \[MB\].
         free_mb: u64,
     },
+    /// The output folder's disk has filled up since the run began.
+    #[error(
+        "{}: the disk has filled up: the next checkpoint and training state need {needed_mb} MB, \
+         {free_mb} MB are free; make room, and go on with --resume from what was saved before",
+        dir.display()
+    )]
+    Filled {
+        /// The output folder.
+        dir: PathBuf,
+        /// What would have been written \[MB\].
+        needed_mb: u64,
+        /// What is free \[MB\].
+        free_mb: u64,
+    },
     /// A word for where pictures are kept that is none, and no folder.
     #[error(
         "cache = \"{0}\": wanted is \"auto\", \"memory\", \"beside\" (the dataset), or a folder that is \
@@ -248,20 +269,6 @@ pub enum TrainError {
         problem: String,
     },
     /// The disk has no room for the pictures.
-    /// The output folder's disk has filled up since the run began.
-    #[error(
-        "{}: the disk has filled up: the next checkpoint and training state need {needed_mb} MB, \
-         {free_mb} MB are free; make room, and go on with --resume from what was saved before",
-        dir.display()
-    )]
-    Filled {
-        /// The output folder.
-        dir: PathBuf,
-        /// What would have been written \[MB\].
-        needed_mb: u64,
-        /// What is free \[MB\].
-        free_mb: u64,
-    },
     #[error(
         "{}: the pictures to be kept there need {needed_mb} MB, {free_mb} MB are free; make room, \
          or name a folder with --cache DIR", dir.display()
@@ -344,6 +351,7 @@ impl TrainError {
             TrainError::Torch(_)
             | TrainError::Diverged { .. }
             | TrainError::Removed { .. }
+            | TrainError::Filled { .. }
             | TrainError::StoppedWhileLoading => false,
             _ => true,
         }
@@ -362,7 +370,6 @@ fn is_input(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::NotFound
             | ErrorKind::PermissionDenied
-            | TrainError::Filled { .. }
             | ErrorKind::NotADirectory
             | ErrorKind::IsADirectory
             | ErrorKind::InvalidFilename
@@ -397,6 +404,7 @@ mod tests {
         let problem = || "is not trained on".to_owned();
         let unfit = TrainError::Unfit { root: "data".into(), problem: problem() };
         let full = TrainError::NoSpace { dir: "out".into(), needed_mb: 9, free_mb: 1 };
+        let filled = TrainError::Filled { dir: "out".into(), needed_mb: 9, free_mb: 1 };
         let failing = std::io::Error::from_raw_os_error(libc::EIO);
         let failing = TrainError::Io { path: "data".into(), source: failing };
         for (error, input) in [
@@ -409,13 +417,12 @@ mod tests {
             (unfit, true),
             // A folder without room was chosen; nothing was begun.
             (full, true),
+            (filled, false),
             (TrainError::NoLabels, true),
             (TrainError::StoppedWhileLoading, false),
         ] {
             assert_eq!(blames_input(&error), Some(input), "{error}");
         }
         assert_eq!(blames_input(&io(ErrorKind::NotFound)), None);
-        let filled = TrainError::Filled { dir: "out".into(), needed_mb: 9, free_mb: 1 };
     }
 }
-            (filled, false),

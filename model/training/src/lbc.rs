@@ -4,7 +4,7 @@
 //! Next-token loss over the full vocabulary; the regression of simulator labels goes on beside it
 //! where the data have labels and the vision towers are trained.
 
-use crate::config::{StageConfig, TrainConfig, hold, share, width};
+use crate::config::{StageConfig, TrainConfig, Unread, hold, share, width};
 use crate::error::TrainError;
 use crate::loss::{target_table, token_loss};
 use crate::network::Network;
@@ -73,6 +73,16 @@ impl StageConfig for LbcConfig {
             width("aux_weight", self.aux_weight),
         ])
     }
+
+    fn unread(&self) -> Vec<Unread> {
+        unread_lengths(self.short_stream_fraction).into_iter().collect()
+    }
+}
+
+/// What nothing reads where `fraction` of the batches have short streams.
+pub fn unread_lengths(fraction: f64) -> Option<Unread> {
+    let because = "short_stream_fraction = 0".to_owned();
+    (fraction == 0.0).then(|| Unread { names: vec!["short_horizon"], because })
 }
 
 /// Trains a policy on expert streams and writes its checkpoint to `request.out`.

@@ -7,11 +7,11 @@ use crate::config::{ALL_LINEAR, TrainConfig};
 use crate::error::TrainError;
 use crate::request::{Start, TrainRequest};
 use crate::state::Base;
-use jaco_model::checkpoint::adapter::{AdapterFolder, OPENVLA_TARGETS};
+use jaco_model::checkpoint::adapter::{AdapterFolder, OPENVLA_TARGETS, TargetModules};
 use jaco_model::checkpoint::{Adapter, AdapterConfig};
 use jaco_model::config::OpenVlaConfig;
 use jaco_model::statistics::NormStats;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
@@ -38,10 +38,7 @@ pub fn start(
         (_, None) => fresh(chosen(settings))?,
         (_, Some(dir)) => {
             let adapter = Adapter::read(dir, model, base)?;
-            let (found, wanted) = (adapter.config.r, settings.lora_rank);
-            if wanted > 0 && wanted != found {
-                return Err(TrainError::AdapterRank { dir: dir.clone(), found, wanted });
-            }
+            as_asked(&adapter.config, settings, dir)?;
             adapter
         }
     };
@@ -49,6 +46,49 @@ pub fn start(
         let _ = tensor.f_set_requires_grad(true)?;
     }
     Ok(adapter)
+}
+
+/// Refuses the adapter in `dir` where `settings` ask for another rank, numerator or targets; what
+/// they say nothing about is its own.
+fn as_asked(own: &AdapterConfig, settings: &TrainConfig, dir: &Path) -> Result<(), TrainError> {
+    let targets = |config: &AdapterConfig| {
+        match &config.target_modules {
+            TargetModules::Suffixes(suffixes) => {
+                suffixes.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
+            }
+            TargetModules::Expression(expression) => vec![expression.as_str()],
+        }
+        .join(", ")
+    };
+    let asked = chosen(settings);
+    for (what, setting, says, found, wanted) in [
+        (
+            "rank",
+            "lora_rank (--lora)",
+            settings.lora_rank > 0,
+            own.r.to_string(),
+            asked.r.to_string(),
+        ),
+        (
+            "alpha",
+            "lora_alpha",
+            settings.lora_alpha > 0.0,
+            own.lora_alpha.to_string(),
+            asked.lora_alpha.to_string(),
+        ),
+        (
+            "targets",
+            "lora_targets",
+            settings.lora_targets != ALL_LINEAR,
+            targets(own),
+            targets(&asked),
+        ),
+    ] {
+        if says && found != wanted {
+            return Err(TrainError::AdapterOther { dir: dir.into(), what, found, wanted, setting });
+        }
+    }
+    Ok(())
 }
 
 /// The adapter that settings describe.

@@ -55,6 +55,7 @@ fn what_was_given_wrong_is_named_with_exit_code_2() {
     dataset(&place.path("demos"), 10, "front", [0.0, 1.0]);
     place.write("misspelt.toml", "batch_size = 2\nlearningrate = 0.1\n");
     place.write("both.toml", "[[dataset]]\npath = \"demos\"\n");
+    place.write("adapters.toml", "lora_rank = 4\n");
     place.write("file", "");
     fs::create_dir(place.path("empty")).unwrap();
     for (arguments, words) in [
@@ -71,6 +72,8 @@ fn what_was_given_wrong_is_named_with_exit_code_2() {
         (&["--dataset", "demos", "--camera", "top"], "has no camera top"),
         (&["--dataset", "demos", "--action", "actions"], "feature actions is not there"),
         (&["--dataset", "demos", "--device", "tpu"], "no device \"tpu\""),
+        (&["--dataset", "demos", "--device", "cuda:4096"], "device \"cuda:4096\": libtorch finds"),
+        (&["--dataset", "demos", "--recipe", "adapters.toml"], "adapters.toml:1: lora_rank: only"),
         (&["--dataset", "demos", "--lr", "nan"], "learning_rate"),
         (&["--dataset", "demos", "--init", "not-there"], "not-there"),
         (&["--dataset", "demos", "--resume"], "without --resume"),
@@ -96,4 +99,29 @@ fn alignment_without_a_policy_is_refused() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("no policy to align") && said.contains("--init"), "{said}");
     assert!(!place.path("out").exists());
+}
+
+/// A run and its control share a recipe; what the control has no use for is said.
+#[test]
+fn a_control_takes_the_recipe_of_its_run_and_says_what_it_does_not_read() {
+    let place = Place::with_tiny_model();
+    assert!(place.train_tiny(&["--steps", "2"]).status.success());
+    place.write(
+        "saa.toml",
+        "steps = 1\nhorizon = 2\nthreads = 1\nbatch_size = 4\nvalidation_fraction = 0.5\n\
+         explore_units = 2\ndeviation = \"margin\"\nmargin_m = 0.001\nbeta = 0.2\n",
+    );
+    let given = ["train", "saa", "--recipe", "saa.toml", "--init", "out", "--dataset", "demos"];
+    let said = |more: &[&str]| {
+        let output = place.command(&[&given, more].concat()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        said
+    };
+    let words = "saa.toml: beta, explore_units, deviation, margin_m are not read, with control = \
+                 \"short-sft\"";
+    assert!(said(&["--out", "short", "--control", "short"]).contains(words));
+    assert!(said(&["--out", "dry", "--control", "short", "--dry-run"]).contains(words));
+    let aligned = said(&["--out", "aligned"]);
+    assert!(!aligned.contains("not read"), "{aligned}");
 }

@@ -4,8 +4,9 @@
 
 use super::relabel::Relabel;
 use crate::choices::Augmentation;
-use crate::config::{StageConfig, TrainConfig, hold, names_of, positive, share, width};
+use crate::config::{StageConfig, TrainConfig, Unread, hold, names_of, positive, share, width};
 use crate::error::TrainError;
+use crate::lbc::unread_lengths;
 use crate::stage::Stage;
 use jaco_core::{Decode, Word};
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,22 @@ impl Default for SaaConfig {
     }
 }
 
+/// What alignment alone reads, and no control.
+const ALIGNMENT: [&str; 12] = [
+    "beta",
+    "sft_weight",
+    "explore",
+    "explore_units",
+    "unit_tokens",
+    "deviation",
+    "margin_m",
+    "margin_rad",
+    "relabel",
+    "loser",
+    "gap_window",
+    "gap_threshold",
+];
+
 impl StageConfig for SaaConfig {
     const STAGE: Stage = Stage::Saa;
 
@@ -144,6 +161,32 @@ impl StageConfig for SaaConfig {
             width("gap_threshold", self.gap_threshold),
         ])?;
         self.decode().map(drop)
+    }
+
+    fn unread(&self) -> Vec<Unread> {
+        if self.control != Control::None {
+            let mut names = ALIGNMENT.to_vec();
+            names.push("short_stream_fraction");
+            if self.control == Control::FullSft {
+                names.push("short_horizon");
+            }
+            return vec![Unread {
+                names,
+                because: format!("control = \"{}\"", self.control.name()),
+            }];
+        }
+        let mut unread: Vec<Unread> =
+            unread_lengths(self.short_stream_fraction).into_iter().collect();
+        if self.deviation == Deviation::Reward {
+            let because = "deviation = \"reward\"".to_owned();
+            unread.push(Unread { names: vec!["margin_m", "margin_rad"], because });
+        }
+        if !self.needs_reference() {
+            let names = vec!["beta", "unit_tokens", "gap_window", "gap_threshold"];
+            let because = "loser = false with deviation = \"margin\"".to_owned();
+            unread.push(Unread { names, because });
+        }
+        unread
     }
 
     /// A short run at a constant rate that saves the weights themselves.
@@ -214,5 +257,25 @@ mod tests {
             let text = bad(SaaConfig { explore: explore.into(), ..SaaConfig::default() });
             assert!(text.contains(explore) && text.contains("top-k:K"), "{text}");
         }
+    }
+
+    /// What every setting does is tried elsewhere; here, that none is called unread that is read.
+    #[test]
+    fn what_nothing_reads_is_known() {
+        let unread = |config: SaaConfig| -> Vec<&'static str> {
+            config.unread().into_iter().flat_map(|it| it.names).collect()
+        };
+        let short = SaaConfig { short_stream_fraction: 0.5, ..SaaConfig::default() };
+        assert_eq!(unread(short.clone()), ["margin_m", "margin_rad"]);
+        assert!(unread(SaaConfig { deviation: Deviation::Margin, ..short.clone() }).is_empty());
+        let alone = SaaConfig { deviation: Deviation::Margin, loser: false, ..short.clone() };
+        assert_eq!(unread(alone), ["beta", "unit_tokens", "gap_window", "gap_threshold"]);
+        let of_control = |control| unread(SaaConfig { control, ..short.clone() });
+        let read = ["token_jitter_bins", "target_sigma_bins", "short_horizon"];
+        assert!(read.iter().all(|name| !of_control(Control::ShortSft).contains(name)));
+        assert!(of_control(Control::FullSft).contains(&"short_horizon"));
+        let all = serde_json::to_value(&short).unwrap();
+        let known = of_control(Control::FullSft).iter().all(|name| all.get(name).is_some());
+        assert!(known, "each is a setting");
     }
 }

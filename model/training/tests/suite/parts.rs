@@ -106,9 +106,16 @@ fn an_adapter_that_was_trained_acts_and_is_trained_further() {
     };
     assert!(first("further") < 0.95 * first("adapter"));
 
-    bench.config.lora_rank = 4;
-    let text = bench.further("adapter", base, "other").unwrap_err().to_string();
-    assert!(text.contains("rank 3, asked for is 4"), "{text}");
+    let plain = bench.config.clone();
+    for (config, words) in [
+        (TrainConfig { lora_rank: 4, ..plain.clone() }, "rank 3, asked for is 4"),
+        (TrainConfig { lora_alpha: 16.0, ..plain.clone() }, "alpha 3, asked for is 16"),
+        (TrainConfig { lora_targets: "q_proj".into(), ..plain }, "asked for is q_proj; an adapter"),
+    ] {
+        bench.config = config;
+        let text = bench.further("adapter", base.clone(), "other").unwrap_err().to_string();
+        assert!(text.contains(words), "{text}");
+    }
     assert!(!bench.path("other").exists());
 }
 
