@@ -13,7 +13,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use jaco_core::Clock;
 use jaco_shell::say::aside;
-use jaco_training::{Progress, Stage, Summary, TrainError};
+use jaco_training::{Progress, Stage, Summary, TrainError, saved_point};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs;
 use std::ops::ControlFlow;
@@ -67,9 +67,9 @@ impl<'a> Attendant<'a> {
             loss: None,
             states_per_s: None,
             left_s: None,
-            saved_step: Record::read(charge.out).ok().and_then(|before| before.saved_step),
+            saved_step: saved_point(charge.out).ok().flatten().map(|saved| saved.step),
             log: None,
-            process: Process::own().context("cannot look at this process")?,
+            process: Some(Process::own().context("cannot look at this process")?),
         };
         Ok(Self {
             signals: Signals::catch()?,
@@ -202,7 +202,7 @@ impl<'a> Attendant<'a> {
         self.record.log = Some(absolute(&detached::log_path(self.charge.out)));
         self.keep_record(true);
         detached::let_go(self.charge.out)?;
-        aside(format_args!("-- process {}", self.record.process.pid));
+        aside(format_args!("-- process {}", std::process::id()));
         self.said.drain(..).for_each(aside);
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::pace::About;
 use crate::process::Process;
 use jaco_core::Word;
 use jaco_shell::args::Unusable;
-use jaco_training::Stage;
+use jaco_training::{SavedPoint, Stage, saved_point};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
@@ -41,6 +41,11 @@ pub enum Doing {
         /// Why.
         why: String,
     },
+    /// Nobody knows: a training state is there, and no word of the training's own.
+    Unknown {
+        /// Why.
+        why: String,
+    },
 }
 
 /// A training, as it says itself.
@@ -61,12 +66,13 @@ pub struct Record {
     pub states_per_s: Option<f64>,
     /// What is left \[s\], pauses not counted.
     pub left_s: Option<f64>,
-    /// The step that --resume would go on from.
+    /// The step that --resume would go on from. Whoever looks from outside is told what is on the
+    /// disk, whatever the training said.
     pub saved_step: Option<u64>,
     /// Its log, if it runs in the background.
     pub log: Option<PathBuf>,
-    /// Who it is.
-    pub process: Process,
+    /// Who it is, if it said.
+    pub process: Option<Process>,
 }
 
 impl Record {
@@ -109,21 +115,27 @@ pub struct Seen {
     pub dead: bool,
     /// The end of its log, of one that went wrong.
     pub last_lines: Vec<String>,
+    /// Why --resume could not go on from the training state that is there; none if it could, or if
+    /// there is none.
+    pub unusable_state: Option<String>,
 }
 
 impl Seen {
     /// Looks at the training in the folder `out`.
     pub fn look(out: &Path) -> anyhow::Result<Self> {
-        let mut record = Record::read(out)?;
-        if record.is_under_way() && !record.process.lives() {
+        let mut record = Record::read_or_guess(out)?;
+        if record.is_under_way() && !record.lives() {
             // It may have said its last word meanwhile.
-            record = Record::read(out)?;
+            record = Record::read_or_guess(out)?;
         }
-        let dead = record.is_under_way() && !record.process.lives();
+        let dead = record.is_under_way() && !record.lives();
+        let saved = saved_point(out);
+        let unusable_state = saved.as_ref().err().map(ToString::to_string);
+        record.saved_step = saved.ok().flatten().map(|saved| saved.step);
         let wrong = dead || matches!(record.doing, Doing::Failed { .. });
         let log = record.log.as_deref().filter(|_| wrong);
         let last_lines = log.and_then(|log| last_lines(log).ok()).unwrap_or_default();
-        Ok(Self { record, dead, last_lines })
+        Ok(Self { record, dead, last_lines, unusable_state })
     }
 
     /// Whether it goes on, or ended as it should.
@@ -144,7 +156,7 @@ pub fn refuse_second(out: &Path) -> anyhow::Result<()> {
             "{}: a training goes on there, process {}; look at it with `jaco train status`, end it \
              with `jaco train stop`, or name another folder",
             out.display(),
-            seen.record.process.pid
+            seen.record.process.as_ref().map_or(0, |process| process.pid)
         ))
         .into()),
         // One that cannot be read is not one that goes on.
@@ -153,6 +165,33 @@ pub fn refuse_second(out: &Path) -> anyhow::Result<()> {
 }
 
 impl Record {
+    /// [`Record::read`]; where nothing is to be read, what the training state tells.
+    fn read_or_guess(out: &Path) -> anyhow::Result<Self> {
+        let error = match Self::read(out) {
+            Ok(record) => return Ok(record),
+            Err(error) => error,
+        };
+        let Ok(Some(SavedPoint { stage, step, steps })) = saved_point(out) else {
+            return Err(error);
+        };
+        Ok(Self {
+            stage,
+            doing: Doing::Unknown { why: error.to_string() },
+            step,
+            steps,
+            loss: None,
+            states_per_s: None,
+            left_s: None,
+            saved_step: Some(step),
+            log: None,
+            process: None,
+        })
+    }
+
+    fn lives(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::lives)
+    }
+
     fn is_under_way(&self) -> bool {
         matches!(self.doing, Doing::Loading | Doing::Training | Doing::Paused { .. })
     }
@@ -163,19 +202,23 @@ impl fmt::Display for Seen {
         let Record { stage, step, steps, process, .. } = &self.record;
         let again = |f: &mut fmt::Formatter<'_>| match self.record.saved_step {
             Some(saved) => write!(f, "; --resume goes on from step {saved}"),
-            None => write!(f, "; nothing was saved"),
+            None => match &self.unusable_state {
+                Some(why) => write!(f, "; --resume cannot go on: {why}"),
+                None => write!(f, "; nothing was saved"),
+            },
         };
+        let pid = process.as_ref().map_or(0, |process| process.pid);
         write!(f, "{} training: ", stage.name())?;
         match &self.record.doing {
             _ if self.dead => {
                 write!(f, "dead since step {step} of {steps}: ")?;
-                match process.is_elsewhere() {
+                match process.as_ref().is_some_and(Process::is_elsewhere) {
                     true => write!(f, "it ran on another machine, or before this one restarted")?,
-                    false => write!(f, "process {} ended without a word", process.pid)?,
+                    false => write!(f, "process {pid} ended without a word")?,
                 }
                 again(f)?;
             }
-            Doing::Loading => write!(f, "loading the data, process {}", process.pid)?,
+            Doing::Loading => write!(f, "loading the data, process {pid}")?,
             Doing::Training | Doing::Paused { .. } => {
                 write!(f, "step {step} of {steps}")?;
                 if let Some(loss) = self.record.loss {
@@ -190,7 +233,7 @@ impl fmt::Display for Seen {
                 if let Doing::Paused { why } = &self.record.doing {
                     write!(f, ", paused: {why}")?;
                 }
-                write!(f, ", process {}", process.pid)?;
+                write!(f, ", process {pid}")?;
             }
             Doing::Finished => write!(f, "finished with step {step}")?,
             Doing::Stopped => {
@@ -199,6 +242,10 @@ impl fmt::Display for Seen {
             }
             Doing::Failed { why } => {
                 write!(f, "failed at step {step} of {steps}: {why}")?;
+                again(f)?;
+            }
+            Doing::Unknown { why } => {
+                write!(f, "how it goes or ended is not known ({why})")?;
                 again(f)?;
             }
         }
@@ -236,7 +283,7 @@ mod tests {
             left_s: Some(2460.0),
             saved_step: Some(1000),
             log: None,
-            process: Process::own().unwrap(),
+            process: Some(Process::own().unwrap()),
         }
     }
 
@@ -269,8 +316,8 @@ mod tests {
             (Doing::Finished, "lbc training: finished with step 1200".to_owned()),
             (
                 Doing::Stopped,
-                "lbc training: stopped after step 1200 of 5000; --resume goes on from step 1000"
-                    .to_owned(),
+                // Whatever it says of a saved step, there is none.
+                "lbc training: stopped after step 1200 of 5000; nothing was saved".to_owned(),
             ),
         ] {
             record(doing).write(folder.path()).unwrap();

@@ -17,10 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// There is none, or it does not end.
 pub fn stop(out: &Path) -> anyhow::Result<Seen> {
     let seen = Seen::look(out)?;
-    if !seen.goes_on() {
-        return Ok(seen);
-    }
-    let process = &seen.record.process;
+    let process = seen.record.process.as_ref().filter(|_| seen.goes_on());
+    let Some(process) = process else { return Ok(seen) };
     let ended = process.end(PATIENCE).with_context(|| {
         format!("cannot tell process {} to end: is it another user's?", process.pid)
     })?;

@@ -44,6 +44,7 @@ mod request;
 mod run;
 mod saa;
 mod sampling;
+mod saved;
 mod schedule;
 mod sight;
 mod stage;
@@ -70,5 +71,6 @@ pub use reading::{
 };
 pub use request::{Start, TrainRequest};
 pub use saa::{Control, Deviation, Relabel, SaaConfig, train_saa};
+pub use saved::{SavedPoint, saved_point};
 pub use stage::Stage;
 pub use vision::{VisionConfig, train_vision};

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor, no_grad};
 
 /// Metadata key of the description.
-const DESCRIPTION: &str = "training";
+pub(crate) const DESCRIPTION: &str = "training";
 
 /// A checkpoint that is trained on and not saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ impl Description {
     }
 
     /// The description in a training state's metadata, of this or an older version.
-    fn parse(text: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let mut description: Self = serde_json::from_str(text)?;
         let camera = std::mem::take(&mut description.camera);
         for dataset in description.datasets.iter_mut().filter(|one| one.camera.is_empty()) {

@@ -122,3 +122,46 @@ fn one_whose_folder_is_removed_ends_and_does_not_write_it_again() {
     assert!(said.contains("out: the folder was removed or renamed"), "{said}");
     assert!(!place.path("out").exists());
 }
+
+/// What --resume goes on from is the state on the disk, whatever else is lost, old or made up.
+#[test]
+fn what_is_resumed_is_told_from_the_disk() {
+    let place = Place::with_tiny_model();
+    assert!(place.train_tiny(&["--steps", "20"]).status.success());
+    let (record, state) =
+        (place.path("out/training/trainer.json"), place.path("out/training/state.safetensors"));
+    let text = fs::read_to_string(&record).unwrap();
+    let told = || {
+        let output = place.command(&["train", "status", "--out", "out"]).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(text.contains("\"saved_step\":20"), "{text}");
+    for lie in ["\"saved_step\":7", "\"saved_step\":null"] {
+        fs::write(&record, text.replace("\"saved_step\":20", lie)).unwrap();
+        let (seen, _) = place.ask("status");
+        assert_eq!((&seen["saved_step"], &seen["state"]), (&20.into(), &"finished".into()));
+    }
+    // Absent, cut off, and another version's.
+    for damaged in [None, Some(&text[..text.len() / 2]), Some("{\"stage\":\"lbc\"}")] {
+        match damaged {
+            None => fs::remove_file(&record).unwrap(),
+            Some(damaged) => fs::write(&record, damaged).unwrap(),
+        }
+        let (seen, code) = place.ask("status");
+        assert_eq!((&seen["saved_step"], &seen["state"], code), (&20.into(), &"unknown".into(), 0));
+        let resumed = place.train_tiny(&["--steps", "20", "--resume"]);
+        assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+        let (seen, _) = place.ask("status");
+        assert_eq!((&seen["step"], &seen["state"]), (&20.into(), &"finished".into()), "{seen}");
+    }
+    let whole = fs::read(&state).unwrap();
+    fs::write(&state, &whole[..whole.len() / 2]).unwrap();
+    let (seen, _) = place.ask("status");
+    assert!(seen["saved_step"].is_null(), "{seen}");
+    assert!(seen["unusable_state"].as_str().unwrap().contains("is cut off"), "{seen}");
+    // With neither there is nothing to tell of.
+    fs::remove_file(&record).unwrap();
+    fs::remove_file(&state).unwrap();
+    let (code, said) = told();
+    assert!(code == 2 && said.contains("no training was begun there"), "{said}");
+}

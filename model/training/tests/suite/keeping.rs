@@ -1,7 +1,9 @@
 //! What a run leaves on the disk whatever happens to it, and that it can be held.
 
 use crate::support::Bench;
-use jaco_training::{Progress, Start, TrainConfig, TrainError, train_lbc};
+use jaco_training::{
+    Progress, SavedPoint, Stage, Start, TrainConfig, TrainError, saved_point, train_lbc,
+};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
@@ -164,4 +166,25 @@ fn a_folder_that_was_removed_does_not_come_back() {
         assert!(matches!(error, TrainError::Removed { .. }), "{error}");
         assert!(!bench.path("out").exists());
     }
+}
+
+/// Whoever asks from outside is told what `--resume` would find.
+#[test]
+fn a_state_says_of_itself_which_step_it_holds_unless_it_is_damaged() {
+    let bench = Bench::new();
+    let out = bench.path("out");
+    assert_eq!(saved_point(&out).unwrap(), None);
+    bench.lbc_until(4, bench.fresh(), "out");
+    let point = SavedPoint { stage: Stage::Lbc, step: 4, steps: 6 };
+    assert_eq!(saved_point(&out).unwrap(), Some(point));
+    let path = out.join("training/state.safetensors");
+    let whole = fs::read(&path).unwrap();
+    for damaged in [&whole[..whole.len() - 1], &whole[..200], &whole[..4], &[][..], &[0xff; 64]] {
+        fs::write(&path, damaged).unwrap();
+        let error = saved_point(&out).unwrap_err();
+        assert!(error.to_string().contains("not a usable training state"), "{error}");
+    }
+    // What would be resumed is refused as well.
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(bench.lbc(Start::Resume, "out").is_err());
 }
