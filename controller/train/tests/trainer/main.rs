@@ -4,6 +4,7 @@
 mod alone;
 mod arm;
 mod fake_daemon;
+mod full;
 mod given;
 mod killed;
 mod support;

@@ -85,18 +85,10 @@ impl Place {
 
     /// Begins to train the tiny model in `out`, with `arguments`; what it says can be read.
     pub fn begin_tiny(&self, arguments: &[&str]) -> Training {
-        let mut child = self
-            .tiny(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        Training { child, said, heard: String::new() }
+        Training::begin(self.tiny(arguments))
     }
 
-    fn tiny(&self, arguments: &[&str]) -> Command {
+    pub fn tiny(&self, arguments: &[&str]) -> Command {
         let fixed = ["train", "lbc", "--recipe", "recipe.toml", "--out", "out"];
         let start: &[&str] = match arguments.contains(&"--resume") {
             true => &[],
@@ -154,6 +146,17 @@ pub struct Training {
 }
 
 impl Training {
+    pub fn begin(mut command: Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said, heard: String::new() }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it says a line with `words`.
     pub fn hear(&mut self, words: &str) {
         loop {
