@@ -38,7 +38,7 @@ pub use pose::{Pose, Twist};
 pub use slot::Slot;
 pub use state::{ArmState, Wrench};
 pub use task::{Task, UnknownTask};
-pub use verdict::{Outcome, Verdict};
+pub use verdict::{Cause, Outcome, Verdict};
 pub use words::{AngularFrame, Device, Dtype, Execution, Level, LogFormat, Transport, View, Word};
 
 /// Length of one step, the period of the policy: 100 ms.

@@ -79,18 +79,35 @@ fn a_person_sets_the_table_and_judges() {
         .unwrap();
     let mut hand = running.stdin.take().unwrap();
     let mut said = BufReader::new(running.stderr.take().unwrap()).lines();
-    // The first try is done before its time; the second one ends by itself, is to be made again,
-    // and is left for another day.
+    // The first try is done before its time; the second one is stopped, so nobody asks how it was, and
+    // offered again once the stop is released; then it ends by itself, is to be made again, and is
+    // left for another day.
     for (prompt, key) in [
         ("space = go", " "),
         ("y = it is done", "y"),
         ("space = go", " "),
+        ("y = it is done", "stop"),
+        ("space = go", " "),
+        ("space = go", "reset"),
+        ("y = it is done", ""),
         ("was it done?", "a"),
         ("space = go", "q"),
     ] {
-        let prompted = said.by_ref().any(|line| line.unwrap().contains(prompt));
+        let prompted = said.by_ref().any(|line| {
+            let line = line.unwrap();
+            assert!(!line.contains("was it done?") || prompt == "was it done?", "{line}");
+            line.contains(prompt)
+        });
         assert!(prompted, "it never said {prompt:?}:\n{}", rig.log());
-        hand.write_all(key.as_bytes()).unwrap();
+        match key {
+            "stop" => assert!(rig.jaco(&["stop"]).unwrap().status.success()),
+            // The stop was refused to the person who pressed space: released, they press it again.
+            "reset" => {
+                assert!(rig.jaco(&["reset"]).unwrap().status.success());
+                hand.write_all(b" ").unwrap();
+            }
+            keys => hand.write_all(keys.as_bytes()).unwrap(),
+        }
     }
     assert!(said.any(|line| line.unwrap().contains("goes on from here")));
     let output = running.wait_with_output().unwrap();

@@ -273,7 +273,7 @@ impl Daemon {
     pub fn finish(&self, verdict: Verdict) -> Result<String, No> {
         match &*self.running() {
             Some(control) if self.desk.now() == Activity::Run => {
-                control.finish(verdict);
+                control.finish(Verdict::said(verdict.success, verdict.detail));
                 Ok("the run ends".to_owned())
             }
             _ => Err("no run is under way".into()),

@@ -3,8 +3,8 @@
 use crate::faults::FaultBoard;
 use crate::policy::{self, Loaded, Patience, PolicyState};
 use crate::run::folder::LoadedAs;
-use jaco_api::PolicyStatus;
 use jaco_api::say::in_full;
+use jaco_api::{DecodingStatus, PolicyStatus};
 use jaco_camera::CameraHandle;
 use jaco_config::Config;
 use jaco_core::slot::Slot;
@@ -100,6 +100,12 @@ impl PolicyLoader {
             device: options.device.to_string(),
             dtype: options.dtype.to_string(),
             decode: decode.to_string(),
+            decoding: Some(DecodingStatus {
+                method: decode.method.clone(),
+                seed: decode.seed,
+                expectation: decode.expectation,
+                max_entropy: decode.max_entropy,
+            }),
             horizon: jaco_model::Policy::horizon(&policy),
         };
         let policy = DecodingPolicy::new(policy, decoding, clock);

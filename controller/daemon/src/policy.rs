@@ -231,6 +231,7 @@ pub(crate) mod tests {
             device: "cpu".to_owned(),
             dtype: "f32".to_owned(),
             decode: "greedy".to_owned(),
+            decoding: None,
             horizon: 8,
         }
     }

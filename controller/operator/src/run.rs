@@ -129,8 +129,7 @@ pub async fn attempt_until(
                 continue;
             }
             _ = tokio::signal::ctrl_c() => {
-                finish(client, &Verdict { success: None, detail: "ended by the operator".into() })
-                    .await?;
+                finish(client, &Verdict::unjudged("ended by the operator")).await?;
                 continue;
             }
         };
@@ -178,7 +177,7 @@ pub async fn wait_for_success(socket: &Path) -> anyhow::Result<Verdict> {
         })
         .await??;
         if outcome.success {
-            return Ok(Verdict { success: Some(true), detail: outcome.detail });
+            return Ok(Verdict::said(Some(true), outcome.detail));
         }
     }
 }

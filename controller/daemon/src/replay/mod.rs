@@ -180,9 +180,7 @@ impl Course<'_> {
         let missing = counters.starved;
         let all = self.steps.len();
         Some(match missing {
-            0 => {
-                Verdict { success: Some(true), detail: format!("all {all} steps were carried out") }
-            }
+            0 => Verdict::said(Some(true), format!("all {all} steps were carried out")),
             _ => Verdict::failure(format!(
                 "{missing} of {all} steps had nothing to do: this PC was too busy to feed the arm"
             )),

@@ -24,14 +24,6 @@ const SERVO_SILENCE: Duration = Duration::from_secs(1);
 /// \[ns\].
 const STANDSTILL_NS: u64 = 1_000_000_000;
 
-/// How the verdict begins on a run that took too long: no part of it has a fault.
-const GAVE_UP: &str = "gave up";
-
-/// Whether a run that ended with `verdict` was ended by a fault.
-pub fn is_fault(verdict: &Verdict) -> bool {
-    verdict.success == Some(false) && !verdict.detail.starts_with(GAVE_UP)
-}
-
 /// What a run talks to, and what it is to do.
 pub struct Driving<'a> {
     /// The arm.
@@ -230,7 +222,7 @@ impl Drive<'_> {
         let max_steps = self.driving.plan.max_steps;
         let done = report.completed.map(|completed| self.steps_before + completed.step + 1);
         if done.is_some_and(|done| done >= max_steps) {
-            return Some(Verdict::failure(format!("{GAVE_UP} after {max_steps} steps")));
+            return Some(Verdict::late(format!("gave up after {max_steps} steps")));
         }
         match by_person {
             true => self.propose(step_began.is_some()),

@@ -28,7 +28,7 @@ use hand::Takeover;
 use jaco_api::{Event, Placement, RunEvent, RunRequest};
 use jaco_camera::CameraHandle;
 use jaco_config::Config;
-use jaco_core::{Clock, Execution, Verdict};
+use jaco_core::{Cause, Clock, Execution, Verdict};
 use pacer::Pace;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tape::Tape;
@@ -211,7 +211,7 @@ fn carry_out(run: Run, operator: &Receiver<Verdict>, teller: &Teller) {
     let verdict = drive(&driving, operator, changing);
     drop(feeding);
     guard.finish(&verdict.detail);
-    if drive::is_fault(&verdict) {
+    if verdict.cause == Some(Cause::Fault) {
         flight.run_failed(&verdict.detail);
     }
     teller.tell(RunEvent::Held { verdict: verdict.clone() });

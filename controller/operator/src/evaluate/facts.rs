@@ -2,9 +2,9 @@
 //! evaluation.
 
 use anyhow::Context;
-use jaco_api::PolicyStatus;
+use jaco_api::{DecodingStatus, PolicyStatus};
 use jaco_cli::eval::called_after;
-use jaco_core::Verdict;
+use jaco_core::Cause;
 use jaco_trials::{Cell, Ended, Policy, fingerprint};
 use serde_json::Value;
 use std::path::Path;
@@ -24,20 +24,15 @@ pub fn policy(status: &PolicyStatus, label: Option<&str>) -> anyhow::Result<Poli
 }
 
 /// The cell in which the daemon's policy, called `label`, does `task` with streams of `horizon`
-/// units. How it decodes is told in words such as `top-k:5:1 from seed 7, means, cut off above
-/// 1.5 nats`.
-pub fn cell(status: &PolicyStatus, label: &str, task: &str, horizon: u8) -> Cell {
-    let mut parts = status.decode.split(", ");
-    let method = parts.next().unwrap_or_default();
-    let rest: Vec<&str> = parts.collect();
-    let cut = rest.iter().find_map(|part| part.strip_prefix("cut off above "));
+/// units.
+pub fn cell(decoding: &DecodingStatus, label: &str, task: &str, horizon: u8) -> Cell {
     Cell {
         task: task.to_owned(),
         policy: label.to_owned(),
         horizon,
-        decode: method.split(" from seed ").next().unwrap_or_default().to_owned(),
-        expectation: rest.contains(&"means"),
-        max_entropy: cut.and_then(|cut| cut.strip_suffix(" nats")?.parse().ok()),
+        decode: decoding.method.clone(),
+        expectation: decoding.expectation,
+        max_entropy: decoding.max_entropy,
     }
 }
 
@@ -67,15 +62,13 @@ pub fn driven(folder: &Path) -> anyhow::Result<Driven> {
     .with_context(|| format!("{} does not say how long the arm was driven", file.display()))
 }
 
-/// How a try ended whose run ended with `verdict` and was judged a `success` or not.
-pub fn ended(verdict: &Verdict, success: bool) -> Ended {
-    match verdict.success {
+/// How a try that counts ended, whose run `cause` ended and which was judged a `success` or not.
+pub fn ended(cause: Cause, success: bool) -> Ended {
+    match cause {
         _ if success => Ended::Done,
-        // The daemon's word for a run that took too long.
-        Some(false) if verdict.detail.starts_with("gave up") => Ended::Time,
-        Some(false) if verdict.detail == super::BY_OPERATOR => Ended::Operator,
-        Some(false) => Ended::Fault,
-        _ => Ended::Operator,
+        Cause::Time => Ended::Time,
+        Cause::Judged | Cause::Stopped => Ended::Operator,
+        Cause::Fault => Ended::Fault,
     }
 }
 
@@ -84,39 +77,26 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn status(decode: &str) -> PolicyStatus {
-        PolicyStatus {
-            checkpoint: "/c/l bc".into(),
-            adapter: None,
-            statistics: "demos".to_owned(),
-            view: "plain".to_owned(),
-            device: "cpu".to_owned(),
-            dtype: "f32".to_owned(),
-            decode: decode.to_owned(),
-            horizon: 8,
-        }
-    }
-
     #[test]
-    fn the_daemons_words_become_a_cell() {
-        let of = |words: &str| {
-            let cell = cell(&status(words), "a", "t", 4);
-            (cell.decode, cell.expectation, cell.max_entropy)
+    fn the_daemons_decoding_becomes_a_cell() {
+        let decoding = DecodingStatus {
+            method: "top-k:5:0.7".to_owned(),
+            seed: Some(7),
+            expectation: true,
+            max_entropy: Some(1.5),
         };
-        assert_eq!(of("greedy"), ("greedy".to_owned(), false, None));
-        assert_eq!(of("beam:2, means"), ("beam:2".to_owned(), true, None));
-        let all = of("top-k:5:0.7 from seed 7, means, cut off above 1.5 nats");
-        assert_eq!(all, ("top-k:5:0.7".to_owned(), true, Some(1.5)));
+        let cell = cell(&decoding, "a", "t", 4);
+        assert_eq!((cell.policy.as_str(), cell.task.as_str(), cell.horizon), ("a", "t", 4));
+        assert_eq!(cell.decode, "top-k:5:0.7");
+        assert_eq!((cell.expectation, cell.max_entropy), (true, Some(1.5)));
     }
 
     #[test]
-    fn the_end_is_told_from_the_verdict() {
-        let verdict = Verdict::failure;
-        assert_eq!(ended(&verdict("gave up after 300 steps"), false), Ended::Time);
-        assert_eq!(ended(&verdict("gave up after 300 steps"), true), Ended::Done);
-        assert_eq!(ended(&verdict("the servo holds: ..."), false), Ended::Fault);
-        assert_eq!(ended(&verdict(super::super::BY_OPERATOR), false), Ended::Operator);
-        assert_eq!(ended(&Verdict::unjudged("stopped by the operator"), false), Ended::Operator);
+    fn the_end_is_told_from_the_cause() {
+        assert_eq!(ended(Cause::Time, false), Ended::Time);
+        assert_eq!(ended(Cause::Time, true), Ended::Done, "a person saw more than the clock");
+        assert_eq!(ended(Cause::Fault, false), Ended::Fault);
+        assert_eq!(ended(Cause::Judged, false), Ended::Operator);
     }
 
     #[test]

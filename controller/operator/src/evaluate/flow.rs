@@ -21,9 +21,11 @@ pub enum State {
 pub enum Event {
     /// The table is set.
     Ready,
-    /// The run has ended, with a verdict or without.
+    /// The run has come to its end, with a verdict or without.
     Ended(Option<bool>),
-    /// The run has ended with a fault that nobody judges; whether it was not the first one here.
+    /// Somebody has broken the run off.
+    Stopped,
+    /// A fault has; whether it was not the first one here.
     Faulted {
         /// Whether the try has had its chances.
         often: bool,
@@ -41,22 +43,18 @@ pub enum Event {
 /// What follows. `asked` = there is a person who judges where the run's end does not. What is not in
 /// the table changes nothing.
 pub fn next(state: State, event: Event, asked: bool) -> State {
-    use Event::{Again, Ended, Faulted, No, Quit, Ready, Yes};
+    use Event::{Again, Ended, Faulted, No, Quit, Ready, Stopped, Yes};
     use State::{Judging, Kept, Left, Running, Table};
     match (state, event) {
         (Table, Ready) => Running,
         (Running, Ended(Some(success))) => Kept(success),
         (Running, Ended(None)) if asked => Judging,
-        // A run that somebody stopped says nothing of the policy.
-        (Running, Ended(None)) => Left,
-        // A fault may be the machine's; one that comes again and again is what the policy does.
-        (Running, Faulted { often }) => {
-            if often {
-                Kept(false)
-            } else {
-                Table
-            }
-        }
+        // Neither says anything of the policy, and a person decides whether to go on.
+        (Running, Stopped | Faulted { .. }) if asked => Table,
+        (Running, Ended(None) | Stopped) => Left,
+        // Nobody is there: a fault that comes again and again is what the policy does.
+        (Running, Faulted { often: true }) => Kept(false),
+        (Running, Faulted { often: false }) => Table,
         (Judging, Yes) => Kept(true),
         (Judging, No) => Kept(false),
         (Judging, Again) => Table,
@@ -80,15 +78,16 @@ pub fn key(sign: char) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Event::{Again, Ended, Faulted, No, Quit, Ready, Yes};
+    use Event::{Again, Ended, Faulted, No, Quit, Ready, Stopped, Yes};
     use State::{Judging, Kept, Left, Running, Table};
 
     const STATES: [State; 6] = [Table, Running, Judging, Kept(true), Kept(false), Left];
-    const EVENTS: [Event; 10] = [
+    const EVENTS: [Event; 11] = [
         Ready,
         Ended(None),
         Ended(Some(true)),
         Ended(Some(false)),
+        Stopped,
         Faulted { often: false },
         Faulted { often: true },
         Yes,
@@ -105,8 +104,9 @@ mod tests {
             (Running, Ended(Some(true)), Kept(true)),
             (Running, Ended(Some(false)), Kept(false)),
             (Running, Ended(None), Judging),
+            (Running, Stopped, Table),
             (Running, Faulted { often: false }, Table),
-            (Running, Faulted { often: true }, Kept(false)),
+            (Running, Faulted { often: true }, Table),
             (Judging, Yes, Kept(true)),
             (Judging, No, Kept(false)),
             (Judging, Again, Table),
@@ -118,7 +118,8 @@ mod tests {
                 let expected = listed.map_or(state, |(_, _, to)| *to);
                 assert_eq!(next(state, event, true), expected, "{state:?} {event:?}");
                 let alone = match (state, event) {
-                    (Running, Ended(None)) => Left,
+                    (Running, Ended(None) | Stopped) => Left,
+                    (Running, Faulted { often: true }) => Kept(false),
                     _ => expected,
                 };
                 assert_eq!(next(state, event, false), alone, "{state:?} {event:?}, nobody asked");

@@ -15,17 +15,15 @@ use flow::{Event, State};
 use jaco_api::client::{Client, ClientError};
 use jaco_api::{Done, Placement, PolicyStatus, RunRequest, Status};
 use jaco_cli::EvalArgs;
-use jaco_core::{Task, Verdict};
+use jaco_core::{Cause, Task, Verdict};
 use jaco_shell::args::{Unusable, blames_path};
 use jaco_shell::say;
 use jaco_sim_link::seeds::{Purpose, episode_seed};
-use jaco_trials::{Arm, Asked, Cell, Ended, Evaluations, Key, TrialStore, Try};
+use jaco_trials::{Arm, Asked, Cell, Evaluations, Key, TrialStore, Try};
 use path::PathWatch;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-/// The verdict's words where the person at the arm ends a run.
-const BY_OPERATOR: &str = "said by the operator";
 /// Faults in a row after which a try that nobody judges counts as a failure.
 const MOST_FAULTS: u32 = 3;
 
@@ -98,11 +96,15 @@ fn plan(
         return Err(Unusable(why).into());
     }
     let known = facts::policy(policy, args.label.as_deref())?;
+    let decoding = policy
+        .decoding
+        .as_ref()
+        .context("the daemon does not say how its policy decodes: it is of an older version")?;
     let names = args.tasks().into_iter().map(|task| task.name().to_owned());
     let names: Vec<String> = names.chain(args.instruction.clone()).collect();
     let of_task = |task: &String| {
         let horizons = args.horizons().into_iter();
-        let cells = horizons.map(|horizon| facts::cell(policy, &known.label, task, horizon));
+        let cells = horizons.map(|horizon| facts::cell(decoding, &known.label, task, horizon));
         cells.collect::<Vec<_>>()
     };
     let cells = names.iter().flat_map(of_task).collect();
@@ -157,17 +159,21 @@ impl Session<'_> {
             let event = match state {
                 State::Table => self.set_table(cell, task, seed).await?,
                 State::Running => {
-                    let (outcome, path_m) = self.drive(cell, task, seed).await?;
-                    let judged = judged(&outcome.verdict, asked);
-                    let faulty = facts::ended(&outcome.verdict, judged == Some(true));
-                    run = Some((outcome, path_m));
-                    match faulty {
-                        Ended::Fault if !asked => {
-                            faults += 1;
-                            Event::Faulted { often: faults >= MOST_FAULTS }
+                    let driven = self.drive(cell, task, seed).await;
+                    let (outcome, path_m) = match (driven, asked) {
+                        (Err(error), true) if is_refused(&error) => {
+                            // As by a stop that came first.
+                            say::aside(format_args!("{error:#}"));
+                            state = flow::next(state, Event::Stopped, asked);
+                            continue;
                         }
-                        _ => Event::Ended(judged),
-                    }
+                        (driven, _) => driven?,
+                    };
+                    let cause = cause(&outcome.verdict)?;
+                    faults += u32::from(cause == Cause::Fault);
+                    let event = told(cause, outcome.verdict.success, asked, faults);
+                    run = Some((outcome, path_m));
+                    event
                 }
                 State::Judging => {
                     self.ask("was it done? y yes, n no, a again, q leave it for later").await
@@ -197,10 +203,12 @@ impl Session<'_> {
         let words = format!("set the table for \"{}\"; space = go, q = leave", cell.task);
         loop {
             match self.ask(&words).await {
-                Event::Ready => {
-                    let _: Done = self.client.post("/v1/home", &serde_json::json!({})).await?;
-                    return Ok(Event::Ready);
-                }
+                Event::Ready => match self.client.post("/v1/home", &serde_json::json!({})).await {
+                    Ok(Done { .. }) => return Ok(Event::Ready),
+                    // A stop that is latched, an arm that was handed over: the person sees to it.
+                    Err(ClientError::Refused(why)) => say::aside(why),
+                    Err(error) => return Err(error.into()),
+                },
                 Event::Quit => return Ok(Event::Quit),
                 _ => {}
             }
@@ -264,7 +272,7 @@ impl Session<'_> {
             ran_steps: driven.steps,
             inferences: driven.inferences,
             units: u64::from(driven.steps),
-            ended: facts::ended(&outcome.verdict, success),
+            ended: facts::ended(cause(&outcome.verdict)?, success),
             path_m,
             sheet: None,
         })?;
@@ -304,16 +312,31 @@ async fn word(keys: &mut Keys) -> anyhow::Result<Verdict> {
             Pressed::Sign('n') => false,
             _ => continue,
         };
-        return Ok(Verdict { success: Some(success), detail: BY_OPERATOR.to_owned() });
+        return Ok(Verdict::said(Some(success), "said by the operator"));
     }
 }
 
-/// Whether a run's end says of itself how it was. Where a person judges, only that person's word
-/// does: a task may be done when the time is up.
-fn judged(verdict: &Verdict, asked: bool) -> Option<bool> {
-    match asked {
-        true if verdict.detail != BY_OPERATOR => None,
-        _ => verdict.success,
+/// Whether the daemon did not begin what it was asked for.
+fn is_refused(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::Refused(_)))
+}
+
+/// What ended a run.
+fn cause(verdict: &Verdict) -> anyhow::Result<Cause> {
+    verdict.cause.context(
+        "the daemon does not say what ended the run, so the try does not count: it is of an older \
+         version",
+    )
+}
+
+/// What the end of a run is to a try that had so many `faults`. Where a person judges, a task may
+/// be done when the time is up.
+fn told(cause: Cause, success: Option<bool>, asked: bool, faults: u32) -> Event {
+    match cause {
+        Cause::Fault => Event::Faulted { often: faults >= MOST_FAULTS },
+        Cause::Stopped => Event::Stopped,
+        Cause::Time if asked => Event::Ended(None),
+        Cause::Time | Cause::Judged => Event::Ended(success),
     }
 }
 
@@ -349,10 +372,20 @@ mod tests {
 
     #[test]
     fn where_a_person_judges_only_their_word_counts() {
-        let late = Verdict::failure("gave up after 300 steps");
-        assert_eq!((judged(&late, true), judged(&late, false)), (None, Some(false)));
-        let said = Verdict { success: Some(true), detail: BY_OPERATOR.to_owned() };
-        assert_eq!(judged(&said, true), Some(true));
-        assert_eq!(judged(&Verdict::unjudged("stopped"), false), None);
+        let late = |asked| told(Cause::Time, Some(false), asked, 0);
+        assert_eq!((late(true), late(false)), (Event::Ended(None), Event::Ended(Some(false))));
+        assert_eq!(told(Cause::Judged, Some(true), true, 0), Event::Ended(Some(true)));
+    }
+
+    /// Whatever its words are, a run that was broken off is not put to a person's judgement.
+    #[test]
+    fn a_run_that_was_broken_off_is_not_judged() {
+        for asked in [true, false] {
+            assert_eq!(told(Cause::Stopped, None, asked, 0), Event::Stopped);
+            assert_eq!(told(Cause::Fault, Some(false), asked, 1), Event::Faulted { often: false });
+            assert_eq!(told(Cause::Fault, Some(false), asked, 3), Event::Faulted { often: true });
+        }
+        let old = Verdict { cause: None, ..Verdict::failure("gave up after 300 steps") };
+        assert!(cause(&old).is_err());
     }
 }
