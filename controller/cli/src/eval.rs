@@ -205,14 +205,29 @@ impl FromStr for PolicyChoice {
         let (called, folders) = text.split_once('=').ok_or(missing)?;
         let label = label(called)?;
         let given = |folder: &str| path_given(folder.into()).map_err(|error| error.to_string());
-        // A folder's name may have the sign.
-        let (checkpoint, adapter) = match folders.rsplit_once('+') {
-            Some((checkpoint, adapter)) if !Path::new(folders).exists() => {
-                (given(checkpoint)?, Some(given(adapter)?))
-            }
-            _ => (given(folders)?, None),
-        };
-        Ok(Self { label, checkpoint, adapter })
+        let (checkpoint, adapter) = checkpoint_and_adapter(folders)?;
+        let adapter = adapter.map(given).transpose()?;
+        Ok(Self { label, checkpoint: given(checkpoint)?, adapter })
+    }
+}
+
+/// `DIR` or `DIR+ADAPTER`. Folders' names may have the sign: an existing folder whose name is the
+/// whole text is that folder, and else the sign stands between two that exist.
+fn checkpoint_and_adapter(text: &str) -> Result<(&str, Option<&str>), String> {
+    if Path::new(text).exists() {
+        return Ok((text, None));
+    }
+    let splits = || text.match_indices('+').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let exist = |(one, other): &(&str, &str)| Path::new(one).exists() && Path::new(other).exists();
+    let found: Vec<(&str, &str)> = splits().filter(exist).collect();
+    match found[..] {
+        [(checkpoint, adapter)] => Ok((checkpoint, Some(adapter))),
+        // Which is missing is said when it is opened.
+        [] => Ok(splits().next_back().map_or((text, None), |(one, other)| (one, Some(other)))),
+        [(a, b), (c, d), ..] => Err(format!(
+            "{text} can be {a} with the adapter {b}, or {c} with {d}: rename one of the folders, or \
+             name them with --checkpoint and --adapter"
+        )),
     }
 }
 
@@ -330,6 +345,18 @@ mod tests {
         std::fs::create_dir(&plus).unwrap();
         let there = policy(&format!("x={}", plus.display())).unwrap();
         assert_eq!((there.checkpoint, there.adapter), (plus, None));
+        // Wherever the sign is in their names, and however many.
+        for name in ["c", "c+d", "+e", "e+"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let pair = |checkpoint: &str, adapter: &str| {
+            let [one, other] = [checkpoint, adapter].map(|name| folder.path().join(name));
+            let read = policy(&format!("x={}+{}", one.display(), other.display()));
+            read.map(|read| (read.checkpoint == one, read.adapter == Some(other)))
+        };
+        for (checkpoint, adapter) in [("a+b", "c"), ("c", "a+b"), ("a+b", "c+d"), ("c", "+e")] {
+            assert_eq!(pair(checkpoint, adapter).unwrap(), (true, true), "{checkpoint} {adapter}");
+        }
         for wrong in ["/a", "=/a", "a/b=/a", "expert=/a", "x=", "x=/a+", "ä=/a"] {
             assert!(policy(wrong).is_err(), "{wrong}");
         }

@@ -9,8 +9,8 @@ use indicatif::ProgressBar;
 use jaco_cli::eval::PolicyChoice;
 use jaco_cli::{Cli, TableArgs, Verb, shipped};
 use jaco_report::paper::{
-    ARM_HORIZONS, BEAMS, HORIZONS, NUMBERS_FILE, PASSES, PaperError, TABLES_FILE, paper_report,
-    read_evaluation, read_metrics, write_report,
+    ARM_HORIZONS, BEAMS, HORIZONS, NUMBERS_FILE, PASSES, PaperError, TABLES_FILE, is_single_step,
+    paper_report, read_evaluation, read_metrics, write_report,
 };
 use jaco_shell::args::{Unusable, blames_path};
 use serde::Serialize;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// Folder of the tries within the report's.
 const TRIES_FOLDER: &str = "tries";
-/// Label of the policy that knows single steps only.
+/// Label of the policy that is asked for single steps only.
 const SINGLE_STEP: &str = "single-step";
 /// How tokens are drawn for the paper's Table 2.
 const DRAWN: &str = "top-k:5";
@@ -78,18 +78,20 @@ fn report(args: &TableArgs, folders: &[PathBuf]) -> anyhow::Result<Made> {
     })
 }
 
-/// The policies to try: those named, or the shipped ones.
+/// The policies to try: those named, or the shipped ones. None of these was trained on single steps:
+/// the first stands in for one, asked for one unit at a time.
 fn policies(args: &TableArgs) -> anyhow::Result<Vec<PolicyChoice>> {
     if !args.policies.is_empty() {
         return Ok(args.policies.clone());
     }
-    let shipped = shipped::papers_policies()?.into_iter();
+    let shipped = shipped::papers_policies()?;
     let choice = |(label, checkpoint): (&str, PathBuf)| PolicyChoice {
         label: label.to_owned(),
         checkpoint,
         adapter: None,
     };
-    Ok(shipped.map(choice).collect())
+    let single = shipped.first().map(|(_, checkpoint)| (SINGLE_STEP, checkpoint.clone()));
+    Ok(single.into_iter().chain(shipped).map(choice).collect())
 }
 
 /// The command lines of all that the tables need, what is read first before the rest: greedy at
@@ -110,7 +112,11 @@ fn sweeps(
     for (horizons, decode, pass) in stages {
         for policy in policies {
             let trained = horizon(&policy.checkpoint, policy.adapter.as_deref())?;
-            let is_single = policy.label.split('.').next() == Some(SINGLE_STEP);
+            let is_single = is_single_step(&policy.label);
+            // The paper's Figure 3 is of streams.
+            if is_single && decode == beams {
+                continue;
+            }
             let most = if is_single { 1 } else { trained };
             let horizons: Vec<String> = horizons
                 .iter()
@@ -175,7 +181,8 @@ mod tests {
         let words = format!("--trials 3 --policy single-step={0} --policy lbc={0}", mini.display());
         let args = args(&words);
         let lines = sweeps(&args, &policies(&args).unwrap(), Path::new("t")).unwrap();
-        assert_eq!(lines.len(), 6);
+        // Single steps need no beams.
+        assert_eq!(lines.len(), 5);
         let plan = |line: &Vec<OsString>| match Cli::try_parse_from(line).unwrap().verb {
             Verb::Eval(args) => Plan::of(&args).unwrap(),
             _ => unreachable!("a sweep is `jaco eval`"),
@@ -187,8 +194,29 @@ mod tests {
         assert_eq!(plans[1].cells.len(), 4 * horizons);
         // Three placements of four tasks, five draws each.
         let drawn = HORIZONS.iter().filter(|h| usize::from(**h) <= trained).count();
-        assert_eq!(plans[5].tries().len(), 3 * 4 * drawn * 5);
-        assert_eq!(plans[3].tries().len(), 3 * 4 * drawn * 3);
+        assert_eq!(plans[2].tries().len(), 3 * 4 * drawn * 3);
+        assert_eq!(plans[3].tries().len(), 3 * 4 * 5);
+        assert_eq!(plans[4].tries().len(), 3 * 4 * drawn * 5);
+    }
+
+    /// The paper's baseline has a row in every table of its simulation.
+    #[test]
+    fn single_steps_are_tried_under_whatever_name_and_without_any() {
+        let mini = shipped::mini_policy().unwrap();
+        let of = |words: &str| {
+            let args = args(words);
+            let lines = sweeps(&args, &policies(&args).unwrap(), Path::new("t")).unwrap();
+            let is_single = |word: &OsString| word.to_string_lossy().starts_with("single-step");
+            let lines = lines.into_iter().filter(|line| line.iter().any(is_single));
+            lines
+                .map(|line| match Cli::try_parse_from(line).unwrap().verb {
+                    Verb::Eval(args) => args.horizons(),
+                    _ => unreachable!("a sweep is `jaco eval`"),
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of("--trials 3"), [[1], [1]], "greedy and drawn, by the shipped policies");
+        assert_eq!(of(&format!("--policy single-step.2={}", mini.display())), [[1], [1]]);
     }
 
     #[test]

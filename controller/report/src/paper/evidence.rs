@@ -101,6 +101,8 @@ pub struct Question {
 pub struct Evidence<'a> {
     cells: BTreeMap<(Stage, String), Tries<'a>>,
     variants: Vec<Variant>,
+    /// By label.
+    policies: BTreeMap<&'a str, &'a Policy>,
     decodes: BTreeSet<String>,
     tasks: BTreeMap<Stage, BTreeSet<String>>,
 }
@@ -145,6 +147,7 @@ impl<'a> Evidence<'a> {
             new.for_each(|made| evidence.add(stage, session, made));
         }
         evidence.variants.sort_by(Variant::compare);
+        evidence.policies = known.into_iter().map(|(label, (_, policy))| (label, policy)).collect();
         Ok(evidence)
     }
 
@@ -164,6 +167,16 @@ impl<'a> Evidence<'a> {
     /// Every row there is, in the paper's order.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// The other policies that are the same files as the one of `label`.
+    pub fn same_files(&self, label: &str) -> Vec<Variant> {
+        let Some(own) = self.policies.get(label) else { return Vec::new() };
+        let same = self
+            .policies
+            .iter()
+            .filter(|(other, policy)| **other != label && policy.answers_as(own));
+        same.map(|(other, _)| Variant::plain(other)).collect()
     }
 
     /// Every way of top-k that was tried.

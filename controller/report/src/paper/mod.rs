@@ -37,6 +37,7 @@ pub use folders::{
     NUMBERS_FILE, PAGE_FILE, TABLES_FILE, read_evaluation, read_metrics, write_report,
 };
 pub use tables::{ARM_HORIZONS, BEAMS, HORIZONS, PASSES};
+pub use variant::is_single_step;
 
 /// The metrics of a training run.
 #[derive(Clone, Debug)]

@@ -52,6 +52,22 @@ fn table_1_puts_each_rate_into_its_cell_beside_the_papers() {
     assert!(table.notes.iter().any(|note| note.contains("not at hand")), "{:?}", table.notes);
 }
 
+/// A row that is another's policy under the name of the paper's baseline says so.
+#[test]
+fn a_policy_that_stands_in_for_one_of_single_steps_is_told() {
+    let mut all = tries("place-block", "lbc", 8, "greedy", 6, 10);
+    all.extend(tries("place-block", "single-step", 1, "greedy", 6, 10));
+    let mut evaluations = [evaluation(&["lbc", "single-step"], all)];
+    let told = |evaluations: &[Evaluation]| {
+        let notes = tables::table_1(&Evidence::gather(evaluations).unwrap()).notes;
+        notes.into_iter().find(|note| note.contains("the files of"))
+    };
+    assert_eq!(told(&evaluations), None);
+    evaluations[0].asked.policies[1].weights = evaluations[0].asked.policies[0].weights.clone();
+    let wanted = "single-step policy: the files of L-BC, asked for one unit at a time.";
+    assert_eq!(told(&evaluations).unwrap(), wanted);
+}
+
 #[test]
 fn table_2_takes_the_estimate_without_bias_from_all_tries() {
     // Two of five tries done on each placement: Pass@2 = 1 - 3/5 * 2/4 = 0.7.

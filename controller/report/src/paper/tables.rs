@@ -90,9 +90,23 @@ pub fn table_1(evidence: &Evidence<'_>) -> Table {
             .collect(),
         published_columns: SUITES.len() + 1,
         rows: rows.collect(),
-        notes: vec![],
+        notes: stand_ins(evidence),
     }
     .with_notes()
+}
+
+/// That a row of single steps is another row's policy, where it is.
+fn stand_ins(evidence: &Evidence<'_>) -> Vec<String> {
+    let single = evidence.variants().iter().filter(|v| v.role() == Role::SingleStep);
+    let told = single.filter_map(|variant| {
+        let same = evidence.same_files(&variant.label);
+        let names: Vec<String> = same.iter().map(Variant::name).collect();
+        (!names.is_empty()).then(|| {
+            let (name, same) = (variant.name(), names.join(", "));
+            format!("{name}: the files of {same}, asked for one unit at a time.")
+        })
+    });
+    told.collect()
 }
 
 /// Mean over the tasks of Pass@N at a horizon.

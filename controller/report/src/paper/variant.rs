@@ -112,9 +112,22 @@ impl Variant {
     }
 }
 
+/// Whether the policy of this label is asked for single steps only.
+pub fn is_single_step(label: &str) -> bool {
+    Variant::plain(label).role() == Role::SingleStep
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn single_steps_are_known_by_label_by_name_and_by_run() {
+        for label in ["single-step", "single-step.2", "single-step policy"] {
+            assert!(is_single_step(label), "{label}");
+        }
+        assert!(!is_single_step("lbc"));
+    }
 
     #[test]
     fn labels_tell_the_row() {
