@@ -43,4 +43,9 @@ fn a_demo_that_is_terminated_takes_its_programs_along() {
         std::thread::yield_now();
     }
     assert!(!folder.exists());
+    // What its daemon keeps for itself, as a stop that is latched, is not left beside the reports.
+    let left = std::fs::read_dir(out.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["runs"]);
+    assert!(out.path().join("runs/jacod.log").is_file());
 }

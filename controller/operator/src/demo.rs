@@ -22,6 +22,8 @@ use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
 const TASK: Task = Task::PlaceBlock;
+/// Where the daemon's flight records go, in its data folder and in the demo's runs/.
+const FLIGHT: &str = "flight";
 /// A socket's path has at most 107 bytes; its name takes the rest.
 const MOST_FOLDER_BYTES: usize = 90;
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -87,6 +89,7 @@ async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
             record: None,
         };
         let outcome = attempt(&stage.client, &request, Some(&stage.sim_socket)).await?;
+        let outcome = Outcome { folder: stage.runs.join(&outcome.run_id), ..outcome };
         say::aside(format_args!("  {}", outcome.summary));
         let success = outcome.verdict.success == Some(true);
         outcomes.push(outcome);
@@ -99,6 +102,8 @@ async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Vec<Outcome>> {
 
 /// The programs that the demo runs, and where they talk.
 struct Stage {
+    /// Where the reports are.
+    runs: PathBuf,
     sim_socket: PathBuf,
     client: Client,
     sim: Child,
@@ -133,11 +138,10 @@ impl Stage {
         let sim_socket = folder.join("sim.sock");
         let socket = folder.join("jacod.sock");
         let config = folder.join("jacod.toml");
-        std::fs::write(&config, configuration(args, &socket, &sim_socket)?)
+        let logs = std::path::absolute(args.out.join("runs"))?;
+        let data = data_folder(&folder, &logs)?;
+        std::fs::write(&config, configuration(args, &data, &socket, &sim_socket)?)
             .with_context(|| format!("cannot write {}", config.display()))?;
-        let logs = args.out.join("runs");
-        std::fs::create_dir_all(&logs)
-            .map_err(|error| Unusable::path(format!("cannot create {}", logs.display()), error))?;
 
         let log = logs.join("jaco-sim.log");
         say::aside(format_args!("starting the simulated arm (log: {})", log.display()));
@@ -155,11 +159,12 @@ impl Stage {
         })?;
         wait_for_ready(&mut daemon, &notify, &log).await?;
         let client = Client::new(&socket);
-        Ok(Self { sim_socket, client, sim, daemon, _notify: notify, _folder: guard })
+        Ok(Self { runs: logs, sim_socket, client, sim, daemon, _notify: notify, _folder: guard })
     }
 
     /// Ends both programs, the daemon first so that it can give the arm back.
     async fn strike(mut self) {
+        let flight = self.runs.join(FLIGHT);
         for child in [&mut self.daemon, &mut self.sim] {
             if let Some(pid) = child.id() {
                 // Not waited for yet, so the pid is its own; one that is gone needs no signal.
@@ -170,7 +175,26 @@ impl Stage {
                 let _ = child.kill().await;
             }
         }
+        // Where nothing went wrong there is nothing in it.
+        let _ = std::fs::remove_dir(flight);
     }
+}
+
+/// The data folder of the demo's daemon, within the demo's own `folder`: what is to outlast the demo,
+/// reports and flight records, goes to `runs`; the rest, as a stop that is latched, goes with it.
+fn data_folder(folder: &Path, runs: &Path) -> anyhow::Result<PathBuf> {
+    let (data, flight) = (folder.join("data"), runs.join(FLIGHT));
+    for wanted in [&flight, &data] {
+        std::fs::create_dir_all(wanted).map_err(|error| {
+            Unusable::path(format!("cannot create {}", wanted.display()), error)
+        })?;
+    }
+    for (name, target) in [("runs", runs), (FLIGHT, &flight)] {
+        let link = data.join(name);
+        std::os::unix::fs::symlink(target, &link)
+            .with_context(|| format!("cannot create {}", link.display()))?;
+    }
+    Ok(data)
 }
 
 fn start(name: &str, log_folder: &Path, dress: impl FnOnce(&mut Command)) -> anyhow::Result<Child> {
@@ -230,7 +254,12 @@ async fn wait_for_ready(
 }
 
 /// The shipped configuration of a simulated arm, with this demo's paths.
-fn configuration(args: &DemoArgs, socket: &Path, sim_socket: &Path) -> anyhow::Result<String> {
+fn configuration(
+    args: &DemoArgs,
+    data: &Path,
+    socket: &Path,
+    sim_socket: &Path,
+) -> anyhow::Result<String> {
     let mut config = Config::parse(include_str!("../../../config/sim.toml"), "config/sim.toml")?;
     let checkpoint = match &args.checkpoint {
         Some(folder) if !folder.join("config.json").exists() => {
@@ -241,7 +270,7 @@ fn configuration(args: &DemoArgs, socket: &Path, sim_socket: &Path) -> anyhow::R
         Some(folder) => folder.clone(),
         None => shipped::mini_policy()?,
     };
-    config.paths.data_dir = std::path::absolute(&args.out)?;
+    config.paths.data_dir = data.to_owned();
     config.api.socket = socket.to_owned();
     config.arm.sdk = std::env::current_exe()?.with_file_name("libjaco_sim_sdk.so");
     config.policy.checkpoint = std::path::absolute(checkpoint)?;
