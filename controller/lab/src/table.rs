@@ -95,7 +95,7 @@ fn policies(args: &TableArgs) -> anyhow::Result<Vec<PolicyChoice>> {
 }
 
 /// The command lines of all that the tables need, what is read first before the rest: greedy at
-/// every horizon, then beams, then several draws from each placement.
+/// every horizon, the means if they are asked for, beams, then several draws from each placement.
 fn sweeps(
     args: &TableArgs,
     policies: &[PolicyChoice],
@@ -106,10 +106,13 @@ fn sweeps(
     let beams = BEAMS.iter().filter(|width| **width > 1).map(|width| format!("beam:{width}"));
     let beams = beams.collect::<Vec<_>>().join(",");
     let most = PASSES.iter().max().copied().unwrap_or(1);
-    let stages: [(&[u8], &str, u32); 3] =
-        [(&greedy, "greedy", most), (&HORIZONS, &beams, most), (&HORIZONS, DRAWN, most)];
+    let mut stages: Vec<(&[u8], &str)> = vec![(&greedy, "greedy")];
+    if args.expectation {
+        stages.push((&HORIZONS, "greedy --expectation"));
+    }
+    stages.extend([(&HORIZONS[..], &*beams), (&HORIZONS, DRAWN)]);
     let mut lines = Vec::new();
-    for (horizons, decode, pass) in stages {
+    for (horizons, decode) in stages {
         for policy in policies {
             let trained = horizon(&policy.checkpoint, policy.adapter.as_deref())?;
             let is_single = is_single_step(&policy.label);
@@ -117,15 +120,15 @@ fn sweeps(
             if is_single && decode == beams {
                 continue;
             }
-            let most = if is_single { 1 } else { trained };
+            let longest = if is_single { 1 } else { trained };
             let horizons: Vec<String> = horizons
                 .iter()
-                .filter(|horizon| usize::from(**horizon) <= most)
+                .filter(|horizon| usize::from(**horizon) <= longest)
                 .map(u8::to_string)
                 .collect();
             let words = format!(
                 "jaco eval --sim --task all --trials {} --seed {} --horizon {} --decode {decode} \
-                 --pass {pass}",
+                 --pass {most}",
                 args.trials,
                 args.seed,
                 horizons.join(",")
@@ -197,6 +200,23 @@ mod tests {
         assert_eq!(plans[2].tries().len(), 3 * 4 * drawn * 3);
         assert_eq!(plans[3].tries().len(), 3 * 4 * 5);
         assert_eq!(plans[4].tries().len(), 3 * 4 * drawn * 5);
+    }
+
+    #[test]
+    fn means_are_tried_at_every_horizon_if_they_are_asked_for() {
+        let mini = shipped::mini_policy().unwrap();
+        let of = |words: &str| {
+            let args = args(&format!("--policy lbc={} {words}", mini.display()));
+            let lines = sweeps(&args, &policies(&args).unwrap(), Path::new("t")).unwrap();
+            let asked =
+                lines.into_iter().map(|line| match Cli::try_parse_from(line).unwrap().verb {
+                    Verb::Eval(args) => (args.expectation, args.horizons()),
+                    _ => unreachable!("a sweep is `jaco eval`"),
+                });
+            asked.filter(|(means, _)| *means).map(|(_, horizons)| horizons).collect::<Vec<_>>()
+        };
+        assert!(of("").is_empty());
+        assert_eq!(of("--expectation"), [HORIZONS.to_vec()]);
     }
 
     /// The paper's baseline has a row in every table of its simulation.

@@ -39,6 +39,10 @@ pub struct TableArgs {
     /// Seed of the placements.
     #[arg(long, conflicts_with = "from", default_value_t = 0)]
     pub seed: u64,
+    /// Also try what the means give, as `jaco eval --expectation` does, at every horizon of the
+    /// simulation: rows of their own.
+    #[arg(long, conflicts_with = "from")]
+    pub expectation: bool,
     /// A policy to try, as in `jaco eval`; single-step, lbc, saa, saa-paper, saa-margin, sft-short
     /// and sft-full are the paper's rows and S-AA's controls, saa.2 a second training run of saa
     /// [default: the shipped ones].
