@@ -240,10 +240,11 @@ mod tests {
     /// asked for, and in the worst order just that.
     #[test]
     fn what_is_asked_for_is_what_is_there_at_the_worst_moment() {
-        for (last, chooses, saves) in [(1, false, 5), (1, true, 5), (2, true, 6), (3, true, 2)] {
+        for (last, chooses, saves) in [(2, false, 4), (1, true, 4), (3, true, 2)] {
             let (kept, mut worst) = (Kept { last, beside: 1 + u64::from(chooses), saves }, 0);
             let kinds: u32 = if chooses { 4 } else { 2 };
-            for order in 0..kinds.pow(saves as u32) {
+            // What the last one is changes nothing any more.
+            for order in 0..kinds.pow(saves as u32 - 1) {
                 let folder = tempfile::tempdir().unwrap();
                 let keeping = Keeping { out: folder.path(), last: last as usize };
                 for save in 0..saves as u32 {
