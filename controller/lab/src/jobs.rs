@@ -1,19 +1,22 @@
-//! Many episodes at once: a worker thread per job, each with a world of its own, and the results
-//! handed back as they come, or in the order of their numbers whatever order they were made in.
+//! Many things made at once: a thread for each job, and the results handed back as they come, or in
+//! the order of their numbers whatever order they were made in. What is made is others' business.
 
 use crossbeam_channel::{bounded, unbounded};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Makes the results for numbers 0, 1, 2, ... on `jobs` threads and hands each to `take` when it
 /// comes, until `take` breaks or `count` results were taken. When one fails no other is begun;
 /// those that are under way are taken before the failure is told.
 ///
-/// `worker` is called once in each thread and returns the function that makes a result.
+/// `worker` is called once in each thread and returns the function that makes a result. `stop` is
+/// raised when no more is taken: what is being made then need not be finished.
 pub fn as_they_come<T, Make>(
     jobs: usize,
     count: u64,
+    stop: &AtomicBool,
     worker: impl Fn() -> anyhow::Result<Make> + Sync,
     mut take: impl FnMut(u64, T) -> anyhow::Result<ControlFlow<()>>,
 ) -> anyhow::Result<()>
@@ -61,8 +64,10 @@ where
             come += u64::from(number.is_some());
             match (number, result) {
                 (Some(number), Ok(result)) => {
-                    if take(number, result)?.is_break() {
-                        return Ok(());
+                    let taken = take(number, result);
+                    if !matches!(taken, Ok(ControlFlow::Continue(()))) {
+                        stop.store(true, Ordering::Relaxed);
+                        return taken.map(drop);
                     }
                 }
                 (_, Ok(_)) => {}
@@ -79,6 +84,7 @@ where
 pub fn in_order<T, Make>(
     jobs: usize,
     count: u64,
+    stop: &AtomicBool,
     worker: impl Fn() -> anyhow::Result<Make> + Sync,
     mut take: impl FnMut(u64, T) -> anyhow::Result<ControlFlow<()>>,
 ) -> anyhow::Result<()>
@@ -88,7 +94,7 @@ where
 {
     let mut wanted = 0;
     let mut early = BTreeMap::new();
-    as_they_come(jobs, count, worker, |number, result| {
+    as_they_come(jobs, count, stop, worker, |number, result| {
         early.insert(number, result);
         while let Some(result) = early.remove(&wanted) {
             wanted += 1;
@@ -107,10 +113,11 @@ mod tests {
 
     #[test]
     fn results_come_in_order_and_stop_at_break() {
-        let mut taken = Vec::new();
+        let (mut taken, stop) = (Vec::new(), AtomicBool::new(false));
         in_order(
             3,
             u64::MAX,
+            &stop,
             || Ok(|number: u64| Ok(number * 10)),
             |number, result| {
                 taken.push((number, result));
@@ -122,6 +129,7 @@ mod tests {
             },
         )
         .unwrap();
+        assert!(stop.into_inner(), "nobody says that the others can stop");
         assert_eq!(taken, (0..20).map(|n| (n, n * 10)).collect::<Vec<_>>());
     }
 
@@ -130,6 +138,7 @@ mod tests {
         let failed = in_order(
             2,
             10,
+            &AtomicBool::new(false),
             || Ok(|number: u64| if number == 4 { anyhow::bail!("no luck") } else { Ok(number) }),
             |_, _| Ok(ControlFlow::Continue(())),
         );
@@ -141,6 +150,7 @@ mod tests {
         let failed = in_order(
             2,
             10,
+            &AtomicBool::new(false),
             || Ok(|number: u64| if number == 4 { panic!("a bug") } else { Ok(number) }),
             |_, _| Ok(ControlFlow::Continue(())),
         );
@@ -152,6 +162,7 @@ mod tests {
         let failed = in_order(
             2,
             10,
+            &AtomicBool::new(false),
             || -> anyhow::Result<fn(u64) -> anyhow::Result<u64>> { anyhow::bail!("no renderer") },
             |_, _: u64| Ok(ControlFlow::Continue(())),
         );
@@ -160,12 +171,14 @@ mod tests {
 
     #[test]
     fn what_is_under_way_when_one_fails_is_taken() {
-        let (begun, all_began) = bounded::<()>(3);
+        // Room for all: none may wait for a test that has seen enough.
+        let (begun, all_began) = bounded::<()>(100);
         let (fail, may_fail) = bounded::<()>(1);
         let mut taken = Vec::new();
         let failed = as_they_come(
             3,
             100,
+            &AtomicBool::new(false),
             || {
                 Ok(|number: u64| {
                     if number == 1 {

@@ -9,3 +9,4 @@ pub mod jobs;
 pub mod lockstep;
 pub mod record;
 pub mod table;
+pub mod worker;

@@ -4,30 +4,38 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jaco_api::say::print;
 use jaco_cli::helper;
 use jaco_cli::{Cli, EvalArgs, EvalVerb, Verb, exit};
-use jaco_lab::eval::worker;
+use jaco_lab::worker::{self, WORKER, Work};
 use jaco_lab::{eval, record, table};
 use jaco_shell::say::{aside, in_full};
+use std::ffi::OsString;
 use std::num::NonZero;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     // Another process of this program has started it, and gives orders on standard input.
-    if std::env::args_os().skip(1).eq([worker::WORKER]) {
-        jaco_model::set_threads(1);
-        return match worker::work() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                aside(in_full(&error));
-                ExitCode::FAILURE
-            }
-        };
+    if words == [WORKER, eval::Stage::NAME] {
+        work(worker::serve::<eval::Stage>)
+    } else if words == [WORKER, record::Stage::NAME] {
+        work(worker::serve::<record::Stage>)
+    } else {
+        helper::main(exit::FAILED, jaco_model::blames_input, carry_out)
     }
-    helper::main(exit::FAILED, jaco_model::blames_input, carry_out)
+}
+
+fn work(serve: fn() -> anyhow::Result<()>) -> ExitCode {
+    // Every worker has a core of its own; libtorch must not take the others' as well.
+    jaco_model::set_threads(1);
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            aside(in_full(&error));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn carry_out(cli: &Cli) -> anyhow::Result<()> {
-    // Every job has a core of its own; libtorch must not take the others' as well.
-    jaco_model::set_threads(1);
     let bar = progress_bar()?;
     match &cli.verb {
         Verb::Record(args) => {

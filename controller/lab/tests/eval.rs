@@ -2,25 +2,15 @@
 //! what is refused.
 #![allow(clippy::unwrap_used)]
 
+mod lab;
+
 use jaco_trials::{PICTURES_FOLDER, TrialStore};
+use lab::{children, lab, printed, runs, signal, start, told, wait_until};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-fn lab(words: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jaco-lab"));
-    command.args(["--json", "eval", "--sim"]).args(words.split_whitespace());
-    command
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn eval(words: &str) -> Value {
-    let output = lab(words).output().unwrap();
-    assert!(output.status.success(), "{words}: {}", told(&output));
-    serde_json::from_slice(&output.stdout).unwrap()
+    printed(&lab(&format!("eval --sim {words}"), &[]).output().unwrap())
 }
 
 fn stored(folder: &Path) -> usize {
@@ -63,28 +53,25 @@ fn a_killed_worker_costs_its_own_try_and_a_killed_evaluation_goes_on() {
         let out = folder.path().display();
         format!("--task clean-table --expert --trials {trials} --jobs 2 --out {out}")
     };
-    let start =
-        |words: &str| lab(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let wait_for = |tries: usize| {
-        while stored(folder.path()) < tries {
-            std::thread::yield_now();
-        }
-    };
-    let running = start(&words(100_000));
+    let begin = || start(lab(&format!("eval --sim {}", words(100_000)), &[]));
+    let wait_for = |tries: usize| wait_until(|| stored(folder.path()) >= tries);
+    let running = begin();
     wait_for(1);
     let workers = children(running.id());
     assert_eq!(workers.len(), 2, "{workers:?}");
-    signal("KILL", workers[0]);
+    signal("KILL", &workers[0].to_string());
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(told(&output).contains("a worker process ended (signal: 9"), "{}", told(&output));
     let left = stored(folder.path());
     assert!(left >= 2, "the other worker's try was lost: {left}");
 
-    let mut running = start(&words(100_000));
+    let mut running = begin();
     wait_for(left + 1);
+    let workers = children(running.id());
     running.kill().unwrap();
     running.wait().unwrap();
+    wait_until(|| !workers.iter().any(|worker| runs(*worker)));
     let more = stored(folder.path()) as u32 + 1;
     let result = eval(&words(more));
     assert_eq!((&result["trials"], &result["tries"]), (&more.into(), &more.into()));
@@ -143,24 +130,8 @@ fn what_does_not_fit_ends_with_2() {
         ("--task all --policy a=/nonexistent".to_owned(), "/nonexistent/config.json"),
         ("--task all --horizon 4,28".to_owned(), "horizon 28: the policy decodes 1 to"),
     ] {
-        let output = lab(&words).output().unwrap();
+        let output = lab(&format!("eval --sim {words}"), &[]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words}: {}", told(&output));
         assert!(told(&output).contains(reason), "{words}: {}", told(&output));
     }
-}
-
-/// The processes that `parent` has started.
-fn children(parent: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
-    let of_thread = |thread: std::fs::DirEntry| {
-        std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
-    };
-    let all: Vec<String> = threads.map(|thread| of_thread(thread.unwrap())).collect();
-    let numbers = all.iter().flat_map(|line| line.split_whitespace());
-    numbers.map(|number| number.parse().unwrap()).collect()
-}
-
-fn signal(name: &str, process: u32) {
-    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status();
-    assert!(sent.unwrap().success());
 }

@@ -7,22 +7,22 @@
 
 mod plan;
 mod player;
-pub mod worker;
 
 pub use plan::{Plan, horizon};
+pub use player::Stage;
 
 use crate::jobs;
+use crate::worker::Worker;
 use indicatif::ProgressBar;
 use jaco_cli::EvalArgs;
 use jaco_shell::args::{Unusable, blames_path};
 use jaco_sim_link::seeds::{Purpose, episode_seed};
 use jaco_trials::{Asked, Cell, Evaluations, Key, StoreError, TrialStore, Try};
-use player::{Made, Order, Stage};
+use player::Order;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
-use worker::Worker;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Successes and failures of a cell of which a contact sheet is kept.
 const SHEETS: [u32; 2] = [2, 4];
@@ -34,9 +34,8 @@ pub fn evaluate(args: &EvalArgs, jobs: usize, bar: &ProgressBar) -> anyhow::Resu
     Ok(Evaluations::of(&plan.asked, &plan.cells, &tries))
 }
 
-/// Makes the tries of `plan` that are not in `out` yet, up to `jobs` at once, each job but a single
-/// one in a process of its own: software rendering lets one thread of a process work at a time.
-/// Returns all tries of the plan.
+/// Makes the tries of `plan` that are not in `out` yet, up to `jobs` at once, each job in a process
+/// of its own. Returns all tries of the plan.
 pub fn sweep(
     plan: &Plan,
     out: Option<&Path>,
@@ -62,28 +61,22 @@ pub fn sweep(
         }
     };
     let mut successes = 0;
-    let take = |number: u64, made: Made| {
+    let stop = AtomicBool::new(false);
+    let worker = || {
+        let mut worker = Worker::<Stage>::start()?;
+        let (order, stop) = (&order, &stop);
+        Ok(move |number| worker.make(&order(number), stop))
+    };
+    let (jobs, count) = (jobs.min(todo.len()), todo.len() as u64);
+    jobs::as_they_come(jobs, count, &stop, worker, |number, made| {
+        let Some((made, sheet)) = made else { return Ok(ControlFlow::Break(())) };
         let cell = todo[number as usize].0;
-        successes += u32::from(made.made.success);
-        kept.push(made, &sheets[cell])?;
+        successes += u32::from(made.success);
+        kept.push(made, &sheet, &sheets[cell])?;
         bar.inc(1);
         bar.set_message(format!("{successes} succeeded"));
         Ok(ControlFlow::Continue(()))
-    };
-    let (jobs, count) = (jobs.min(todo.len()), todo.len() as u64);
-    if jobs > 1 {
-        let worker = || {
-            let mut worker = Worker::start(worker::command()?)?;
-            Ok(move |number| worker.make(&order(number)))
-        };
-        jobs::as_they_come(jobs, count, worker, take)?;
-    } else {
-        let worker = || {
-            let mut stage = Stage::default();
-            Ok(move |number| stage.make(&order(number)))
-        };
-        jobs::as_they_come(jobs, count, worker, take)?;
-    }
+    })?;
     let asked_for: HashSet<Key> = plan
         .tries()
         .into_iter()
@@ -127,13 +120,13 @@ impl Kept {
         sheets
     }
 
-    fn push(&mut self, made: Made, sheets: &Sheets) -> anyhow::Result<()> {
-        let Made { mut made, sheet } = made;
+    /// Keeps a try; its contact sheet, a PNG where one was made, as long as more are wanted.
+    fn push(&mut self, mut made: Try, sheet: &[u8], sheets: &Sheets) -> anyhow::Result<()> {
         match self {
             Self::Folder(store) => {
-                if let Some(png) = sheet.filter(|_| sheets.claim(made.success)) {
+                if !sheet.is_empty() && sheets.claim(made.success) {
                     let name = made.sheet_name();
-                    store.add_picture(&name, &png)?;
+                    store.add_picture(&name, sheet)?;
                     made.sheet = Some(name);
                 }
                 store.push(made)?;

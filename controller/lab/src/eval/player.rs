@@ -2,6 +2,7 @@
 //! try, whoever carries it out.
 
 use crate::lockstep::Lockstep;
+use crate::worker::Work;
 use anyhow::Context;
 use jaco_core::Task;
 use jaco_model::Policy as _;
@@ -12,6 +13,7 @@ use jaco_sim::{Expert, ExpertOptions, StartPose};
 use jaco_sim_link::seeds::attempt_seed;
 use jaco_trials::{Cell, Ended, Policy, Try, fingerprint};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Side of the picture where no policy looks \[pixels\].
 const EXPERT_IMAGE_SIZE: u32 = 128;
@@ -39,13 +41,11 @@ pub struct Order {
     pub sheet: bool,
 }
 
-/// A try that was made.
-#[derive(Debug)]
-pub struct Made {
-    /// What came of it.
-    pub made: Try,
-    /// The contact sheet, a PNG.
-    pub sheet: Option<Vec<u8>>,
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cell, trial, attempt, .. } = self;
+        write!(f, "{}, placement {trial}, try {attempt}", cell.task)
+    }
 }
 
 /// Whoever acted last, ready to act again.
@@ -54,9 +54,14 @@ pub struct Stage {
     player: Option<(Option<Policy>, Player)>,
 }
 
-impl Stage {
-    /// Makes a try. A policy is loaded when it first acts, and let go when another one comes.
-    pub fn make(&mut self, order: &Order) -> anyhow::Result<Made> {
+impl Work for Stage {
+    const NAME: &'static str = "eval";
+    type Order = Order;
+    type Made = Try;
+
+    /// Makes a try, with its contact sheet if one is asked for. A policy is loaded when it first
+    /// acts, and let go when another one comes.
+    fn make(&mut self, order: &Order) -> anyhow::Result<(Try, Vec<u8>)> {
         if self.player.as_ref().is_none_or(|(policy, _)| *policy != order.policy) {
             self.player = None;
             let player = Player::new(order.policy.as_ref())?;
@@ -88,7 +93,7 @@ impl Player {
         Ok(Self { lockstep: Lockstep::new(image_size)?, policy })
     }
 
-    fn make(&mut self, order: &Order) -> anyhow::Result<Made> {
+    fn make(&mut self, order: &Order) -> anyhow::Result<(Try, Vec<u8>)> {
         let task: Task = order.cell.task.parse()?;
         self.lockstep.reset(task, order.seed, StartPose::Home)?;
         let frames = order.sheet.then(FrameKeeper::default);
@@ -119,7 +124,7 @@ impl Player {
         };
         let frames = course.frames.map(|keeper| keeper.frames());
         let sheet = frames.map(|frames| try_sheet(&made, &frames)).transpose()?;
-        Ok(Made { made, sheet })
+        Ok((made, sheet.unwrap_or_default()))
     }
 
     fn follow_policy(
