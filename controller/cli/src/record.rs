@@ -112,7 +112,8 @@ pub struct LockstepArgs {
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=1024),
           requires = "sim")]
     pub image_size: u32,
-    /// Worlds that are simulated at the same time [default: the machine's cores].
+    /// Episodes that are made at the same time, each in a process of its own [default: the
+    /// machine's cores].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64), requires = "sim")]
     pub jobs: Option<u16>,
 }

@@ -1,7 +1,7 @@
 """How much faster several jobs record and evaluate in simulation, and whether they make the same.
 
-    python3 controller/lab/bench/compare_jobs.py --program now=target/debug/jaco --jobs 1,2
-    python3 controller/lab/bench/compare_jobs.py --program now=target/debug/jaco --program before=OLD/jaco --jobs 2
+    python3 controller/lab/bench/compare_jobs.py
+    python3 controller/lab/bench/compare_jobs.py --program before=OLD/jaco --program now=target/debug/jaco
 
 Each program with each number of jobs is a contender. They take turns, in another order in each round, so
 that what else the machine does hits all of them alike. Told are the median of the seconds and, round by
@@ -63,27 +63,31 @@ def compare(kind: str, contenders: list[tuple[str, str, int]], options: argparse
     same = True
     for number in range(options.rounds):
         came = set()
-        for name, program, jobs in contenders[number % len(contenders) :] + contenders[: number % len(contenders)]:
+        first = number % len(contenders)
+        for name, program, jobs in contenders[first:] + contenders[:first]:
             took, result = measure(program, jobs, kind, options.size, options.seed + number)
             seconds[name].append(took)
             came.add(result)
         same &= len(came) == 1
     load = " ".join(f"{load:.1f}" for load in os.getloadavg())
-    print(f"{kind}, {options.size} each, {options.rounds} rounds, {os.cpu_count()} cores, load averages {load}")
+    print(f"{kind}, {options.size} each, {options.rounds} rounds, {os.cpu_count()} cores, load {load}")
     first = seconds[contenders[0][0]]
     for name, took in seconds.items():
         ratios = [one / other for one, other in zip(took, first)]
         rounds = " ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"  {name:24} {statistics.median(took):7.1f} s   ratio {statistics.median(ratios):.2f}   ({rounds})")
+        median, ratio = statistics.median(took), statistics.median(ratios)
+        print(f"  {name:24} {median:7.1f} s   ratio {ratio:.2f}   ({rounds})")
     print("  all made the same" if same else "  NOT all made the same", flush=True)
     return same
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--program", action="append", metavar="NAME=JACO", help="a `jaco` to measure")
     parser.add_argument("--jobs", default="1,2", help="numbers of jobs")
-    parser.add_argument("--kinds", default="expert,policy,eval", help="expert and policy record, eval evaluates")
+    parser.add_argument("--kinds", default="expert,policy,eval", help="what is measured")
     parser.add_argument("--size", type=int, default=8, help="episodes or placements in each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7)

@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// `jaco-lab --json` with these words, and the options that `rest` are.
 pub fn lab(words: &str, rest: &[&OsStr]) -> Command {
@@ -52,9 +53,9 @@ pub fn signal(name: &str, whom: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// Waits until something has happened.
+/// Looks until something has happened, without taking the cores from those that do it.
 pub fn wait_until(happened: impl Fn() -> bool) {
     while !happened() {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
