@@ -98,6 +98,10 @@ impl<W: Work> Worker<W> {
         stop: &AtomicBool,
         still_ms: u32,
     ) -> anyhow::Result<Option<(W::Made, Vec<u8>)>> {
+        if stop.load(Ordering::Relaxed) {
+            // It may still be at the order before, and reads no more until that is done.
+            return Ok(None);
+        }
         let mut line = serde_json::to_vec(order)
             .map_err(|error| Unusable(format!("a worker process cannot be told: {error}")))?;
         line.push(b'\n');
@@ -305,10 +309,17 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_what_nobody_wants() {
-        let stop = AtomicBool::new(true);
-        assert_eq!(worker("exec sleep 1000").make(&7, &stop).unwrap(), None);
-        // Nor is it told of one that the same signal ended.
-        assert_eq!(worker("read order; exit 3").make(&7, &stop).unwrap(), None);
+        let stop = AtomicBool::new(false);
+        let mut busy = worker("exec sleep 1000");
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| busy.make(&7, &stop).unwrap());
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(asking.join().unwrap(), None);
+        });
+        // More than a pipe holds.
+        for _ in 0..100_000 {
+            assert_eq!(busy.make(&7, &stop).unwrap(), None);
+        }
     }
 
     #[test]
