@@ -13,9 +13,11 @@ reference when it computes them for every batch instead.
 
 import argparse
 import json
+import resource
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -40,6 +42,7 @@ threads = {threads}
 report_every = {report_every}
 save_every = 1000000
 validation_fraction = 0.0
+compute_dtype = "{compute}"
 short_stream_fraction = {short}
 aux_weight = 0.0
 """
@@ -92,15 +95,16 @@ class Reference:
         trained = self.model if way == "all" else self.model.language_model
         parameters = list(trained.parameters())
         optimiser = torch.optim.AdamW(parameters, **OPTIMISER, fused=True)
+        now = time.perf_counter if options.clock == "wall" else time.process_time
         started = 0.0
         for step in range(options.warm_up + options.steps):
             if step == options.warm_up:
-                started = time.perf_counter()
+                started = now()
             self.loss(features()).backward()
             torch.nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        return options.batch * options.steps / (time.perf_counter() - started)
+        return options.batch * options.steps / (now() - started)
 
 
 def prompt(checkpoint: Path, config: dict) -> list[int]:
@@ -111,29 +115,56 @@ def prompt(checkpoint: Path, config: dict) -> list[int]:
     return ids if suffix is None or ids[-1] == suffix else [*ids, suffix]
 
 
-def measure_ours(jaco: Path, way: str, horizon: int, options: argparse.Namespace) -> float:
-    """States a second of `jaco train lbc`: what it reports of the second half of its run."""
-    short = options.short_fraction
+@dataclass
+class Run:
+    """A run of `jaco train lbc`: what it took of the processors, and what it reported last."""
+
+    cpu_s: float
+    states_per_s: float
+
+
+def train(
+    jaco: Path, way: str, horizon: int, steps: int, report_every: int, options: argparse.Namespace
+) -> Run:
+    """Runs `jaco train lbc` for so many steps."""
     with TemporaryDirectory() as folder:
         recipe, out = Path(folder) / "recipe.toml", Path(folder) / "out"
-        frames = json.loads((options.dataset / "meta/info.json").read_text())["total_frames"]
-        # Features are kept where all states are visited as often as once.
-        steps = max(options.steps, -(-frames // (2 * options.batch)) if way == "decoder" else 0)
-        numbers = {"trainable": way, "report_every": steps, "short": short}
-        numbers |= {"batch": options.batch, "threads": options.threads}
-        recipe.write_text(RECIPE.format(**numbers))
+        numbers = {"trainable": way, "report_every": report_every, "batch": options.batch}
+        numbers |= {"threads": options.threads, "compute": options.compute}
+        recipe.write_text(RECIPE.format(short=options.short_fraction, **numbers))
         command = [jaco, "train", "lbc", "--dataset", options.dataset, "--out", out]
-        command += ["--init", options.checkpoint, "--recipe", recipe, "--steps", str(2 * steps)]
+        command += ["--init", options.checkpoint, "--recipe", recipe, "--steps", str(steps)]
         command += ["--horizon", str(horizon), "--cache", "memory"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True, capture_output=True)
-        lines = [json.loads(line) for line in (out / "training/metrics.jsonl").read_text().splitlines()]
-    return next(line["states_per_s"] for line in reversed(lines) if "states_per_s" in line)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        lines = (out / "training/metrics.jsonl").read_text().splitlines()
+    reports = [json.loads(line) for line in lines]
+    rates = [report["states_per_s"] for report in reports if "states_per_s" in report]
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(cpu_s, rates[-1])
+
+
+def measure_ours(jaco: Path, way: str, horizon: int, options: argparse.Namespace) -> float:
+    """States a second of `jaco train lbc`: what it reports of the second half of its run, or what
+    a run takes of the processors beyond a shorter one.
+    """
+    frames = json.loads((options.dataset / "meta/info.json").read_text())["total_frames"]
+    # Features are kept where all states are visited as often as once.
+    least = -(-frames // options.batch) if way == "decoder" else 0
+    if options.clock == "wall":
+        steps = max(options.steps, -(-least // 2))
+        return train(jaco, way, horizon, 2 * steps, steps, options).states_per_s
+    first = max(2, least)
+    whole = first + options.steps
+    short = train(jaco, way, horizon, first, first, options)
+    long = train(jaco, way, horizon, whole, whole, options)
+    return options.batch * options.steps / (long.cpu_s - short.cpu_s)
 
 
 def take_turns(horizon: int, options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
     """States a second of every side in every round, by way and side."""
     reference = Reference(options, horizon)
-    sides = [(path.name if i else "jaco", path) for i, path in enumerate(options.jaco)]
     rates: dict[str, dict[str, list[float]]] = {}
     for _ in range(options.rounds):
         for way in options.ways:
@@ -186,6 +217,19 @@ def parse() -> argparse.Namespace:
         default=0.0,
         help="share of jaco's batches with one unit only; not for the comparison (default 0)",
     )
+    parser.add_argument(
+        "--compute",
+        choices=("f32", "bf16"),
+        default="f32",
+        help="jaco's compute_dtype; PyTorch computes in float32 (default f32)",
+    )
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="seconds of the day, or of the processors, which others' work hardly touches; with one "
+        "thread both are the same on a machine of one's own (default wall)",
+    )
     parser.add_argument("--steps", type=int, default=8, help="timed steps a turn (default 8)")
     parser.add_argument("--warm-up", type=int, default=2, help="steps before (default 2)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side (default 3)")
@@ -197,7 +241,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Measures every horizon and prints the table."""
     options = parse()
-    print(f"batch {options.batch}, {options.threads} threads, float32, {processor()}")
+    setting = f"batch {options.batch}, {options.threads} threads, {options.compute}, {processor()}"
+    print(f"{setting}, {options.clock} time")
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, {options.attention}")
     results = {}
     for horizon in options.horizons:

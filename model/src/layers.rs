@@ -7,6 +7,7 @@
 
 use crate::checkpoint::Adapter;
 use crate::lora::Lora;
+use crate::products::product;
 use crate::tensor::{cast, firsts};
 use tch::nn::Path;
 use tch::{TchError, Tensor};
@@ -45,13 +46,29 @@ impl Linear {
 
     /// The image of `x`, whose last dimension has `inputs` values.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let kind = x.f_kind()?;
-        let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        let y = x.f_linear(&cast(&self.weight, kind)?, bias)?;
+        let y = product(x, &self.weight, self.bias.as_ref())?;
         match &self.lora {
             Some(lora) => lora.add_to(&y, x),
             None => Ok(y),
         }
+    }
+
+    /// `sum` and the image of `x`, each output of it times its `scale` if there is one.
+    pub(crate) fn add_to(
+        &self,
+        sum: &Tensor,
+        x: &Tensor,
+        scale: Option<&Tensor>,
+    ) -> Result<Tensor, TchError> {
+        let Some(scale) = scale else { return sum.f_add(&self.forward(x)?) };
+        let kind = x.f_kind()?;
+        let is_exact = self.weight.f_kind()? == kind;
+        if self.lora.is_some() || !is_exact || x.numel() <= self.weight.numel() {
+            return sum.f_addcmul(&self.forward(x)?, &cast(scale, kind)?);
+        }
+        let weight = self.weight.f_mul(&scale.f_unsqueeze(1)?)?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_mul(scale)).transpose()?;
+        sum.f_add(&product(x, &weight, bias.as_ref())?)
     }
 
     /// Takes this map's share of `adapter`, in place of any before.
@@ -129,14 +146,28 @@ impl FusedLinear {
         })
     }
 
+    /// The maps as one matrix, adapters left out.
+    fn matrix(&self) -> Result<Tensor, TchError> {
+        match &self.fused {
+            Some(fused) => Ok(fused.shallow_clone()),
+            None => Tensor::f_cat(&self.weights, 0),
+        }
+    }
+
+    /// [`FusedLinear::matrix`] if that is all there is, and scaling its columns is less work than
+    /// scaling `x`: what is done to every row of `x` can then be done to the matrix instead.
+    pub(crate) fn matrix_for(&self, x: &Tensor) -> Result<Option<Tensor>, TchError> {
+        let numbers: usize = self.weights.iter().map(Tensor::numel).sum();
+        let is_exact = self.weights[0].f_kind()? == x.f_kind()?;
+        if self.loras.iter().any(Option::is_some) || !is_exact || x.numel() <= numbers {
+            return Ok(None);
+        }
+        self.matrix().map(Some)
+    }
+
     /// \[.., inputs\] to \[.., sum of outputs\].
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let kind = x.f_kind()?;
-        let weight = match &self.fused {
-            Some(fused) => cast(fused, kind)?,
-            None => cast(&Tensor::f_cat(&self.weights, 0)?, kind)?,
-        };
-        let y = x.f_linear::<Tensor>(&weight, None)?;
+        let y = product(x, &self.matrix()?, None)?;
         if let Some(lora) = &self.lora {
             return lora.add_to(&y, x);
         }

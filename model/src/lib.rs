@@ -20,6 +20,7 @@ pub mod openvla;
 pub mod options;
 pub mod packed;
 pub mod policy;
+pub mod products;
 mod projector;
 pub mod prompt;
 pub mod seam;

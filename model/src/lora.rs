@@ -5,6 +5,7 @@
 //! it is. Must never read files or change the base's weights.
 
 use crate::checkpoint::{Adapter, LoraPair};
+use crate::products::product;
 use crate::tensor::{cast, firsts};
 use tch::{Kind, TchError, Tensor};
 
@@ -60,9 +61,8 @@ impl Lora {
 
     /// `y` and this adapter's share for the input `x`.
     pub(crate) fn add_to(&self, y: &Tensor, x: &Tensor) -> Result<Tensor, TchError> {
-        let kind = x.f_kind()?;
-        let low = x.f_linear::<Tensor>(&cast(&self.a, kind)?, None)?;
-        self.add_scaled(y, &low.f_linear::<Tensor>(&cast(&self.b, kind)?, None)?)
+        let low = product(x, &self.a, None)?;
+        self.add_scaled(y, &product(&low, &self.b, None)?)
     }
 
     /// [`Lora::add_to`] for a convolution with `stride` and no padding.

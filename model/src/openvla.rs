@@ -143,12 +143,13 @@ impl OpenVla {
         self.language_model.logits(&hidden)
     }
 
-    /// Hidden states \[B (P + T), hidden\] of all places of `packed`, from projected patches
+    /// Hidden states \[tokens, hidden\] that predict the tokens of `packed`, from projected patches
     /// \[B, P, hidden\]. What stands behind one prefix costs one pass together.
     pub fn packed_hidden(&self, features: &Tensor, packed: &Packed) -> Result<Tensor, TchError> {
         let embeddings = self.embed(features, &packed.input_ids)?;
         let (positions, visible) = (&packed.positions, &packed.visible);
-        self.language_model.forward_packed(&embeddings, positions, visible)?.f_flatten(0, 1)
+        let rows = packed.predicting()?;
+        self.language_model.forward_packed(&embeddings, positions, visible, &rows)
     }
 
     /// Runs patches and `input_ids` into the empty `cache`; the hidden state \[B, 1, hidden\] at

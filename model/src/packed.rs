@@ -107,9 +107,15 @@ impl Packed {
         })
     }
 
-    /// The places \[R\] that predict the tokens `which`, numbers into [`Packed::tokens`].
+    /// The places \[T\] of the flattened rows that predict all tokens.
+    pub(crate) fn predicting(&self) -> Result<Tensor, TchError> {
+        Tensor::f_from_slice(&self.rows)?.f_to_device(self.input_ids.device())
+    }
+
+    /// The rows \[R\] of [`OpenVla::packed_hidden`](crate::OpenVla::packed_hidden) that predict the
+    /// tokens `which`, numbers into [`Packed::tokens`].
     pub fn rows_of(&self, which: &[usize]) -> Result<Tensor, TchError> {
-        let rows: Vec<i64> = which.iter().map(|&at| self.rows[at]).collect();
+        let rows: Vec<i64> = which.iter().map(|&at| at as i64).collect();
         Tensor::f_from_slice(&rows)?.f_to_device(self.input_ids.device())
     }
 

@@ -14,7 +14,7 @@ use crate::config::TextConfig;
 use crate::layers::{Linear, variable};
 use crate::tensor::cast;
 use cache::Place;
-use layer::{Layer, RmsNorm};
+use layer::{Layer, RmsNorm, Wanted};
 use rope::Rope;
 use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
@@ -72,7 +72,13 @@ impl Llama {
         embeddings: &Tensor,
         cache: Option<&mut KvCache>,
     ) -> Result<Tensor, TchError> {
-        self.layers_forward(embeddings, cache, false, |_| ())
+        self.layers_forward(embeddings, cache, Wanted::All, |_| ())
+    }
+
+    /// [`Llama::forward`] without a cache, of which only these `rows` \[R\] (int64) of B T are
+    /// wanted: \[R, hidden\]. The last layer then computes no more than keys and values of the others.
+    pub fn forward_rows(&self, embeddings: &Tensor, rows: &Tensor) -> Result<Tensor, TchError> {
+        self.layers_forward(embeddings, None, Wanted::Rows(rows), |_| ())
     }
 
     /// [`Llama::forward`] into an empty cache, of which only the last position is wanted:
@@ -82,7 +88,7 @@ impl Llama {
         embeddings: &Tensor,
         cache: &mut KvCache,
     ) -> Result<Tensor, TchError> {
-        self.layers_forward(embeddings, Some(cache), true, |_| ())
+        self.layers_forward(embeddings, Some(cache), Wanted::Last, |_| ())
     }
 
     /// [`Llama::forward`], and what each decoder layer was given: embeddings first, then the
@@ -90,7 +96,7 @@ impl Llama {
     pub fn hidden_states(&self, embeddings: &Tensor) -> Result<Vec<Tensor>, TchError> {
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         let last =
-            self.layers_forward(embeddings, None, false, |x| states.push(x.shallow_clone()))?;
+            self.layers_forward(embeddings, None, Wanted::All, |x| states.push(x.shallow_clone()))?;
         states.push(last);
         Ok(states)
     }
@@ -98,26 +104,34 @@ impl Llama {
     /// [`Llama::forward`] without a cache for tokens that are not one sequence: each stands at its
     /// own of the `positions` \[B, T\] (int64) and sees those that `visible` \[B, 1, T, T\] (bool:
     /// queries, keys) says, itself at least. Several continuations of one prefix take one pass so.
+    /// What comes back is that of the `rows` \[R\] of B T: \[R, hidden\].
     pub fn forward_packed(
         &self,
         embeddings: &Tensor,
         positions: &Tensor,
         visible: &Tensor,
+        rows: &Tensor,
     ) -> Result<Tensor, TchError> {
         let place = Place::masked(visible);
         let rope = self.rope.of(positions)?;
         let mut x = embeddings.shallow_clone();
-        for layer in &self.layers {
-            x = layer.forward(&x, &rope, &place, None, false)?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let wanted = self.wanted(i, Wanted::Rows(rows));
+            x = layer.forward(&x, &rope, &place, None, wanted)?;
         }
         self.norm.forward(&x)
+    }
+
+    /// What is wanted of layer `i` where this is wanted of the last one.
+    fn wanted<'a>(&self, i: usize, of_last: Wanted<'a>) -> Wanted<'a> {
+        if i + 1 == self.layers.len() { of_last } else { Wanted::All }
     }
 
     fn layers_forward(
         &self,
         embeddings: &Tensor,
         mut cache: Option<&mut KvCache>,
-        last_only: bool,
+        wanted: Wanted,
         mut see: impl FnMut(&Tensor),
     ) -> Result<Tensor, TchError> {
         let (_, tokens, _) = embeddings.size3()?;
@@ -130,8 +144,7 @@ impl Llama {
         for (i, layer) in self.layers.iter().enumerate() {
             see(&x);
             let slot = cache.as_mut().map(|cache| cache.layer(i));
-            let last_only = last_only && i + 1 == self.layers.len();
-            x = layer.forward(&x, &rope, &place, slot, last_only)?;
+            x = layer.forward(&x, &rope, &place, slot, self.wanted(i, wanted))?;
         }
         if let Some(cache) = cache {
             cache.advance(tokens);

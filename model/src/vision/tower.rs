@@ -165,11 +165,12 @@ impl Block {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let attended = self.attend(&self.norm1.forward(x)?)?;
-        let x = add_scaled(x, &attended, &self.scale1)?;
+        let x = self.proj.add_to(x, &attended, self.scale1.as_ref())?;
         let hidden = self.fc1.forward(&self.norm2.forward(&x)?)?.f_gelu("none")?;
-        add_scaled(&x, &self.fc2.forward(&hidden)?, &self.scale2)
+        self.fc2.add_to(&x, &hidden, self.scale2.as_ref())
     }
 
+    /// What the heads see, side by side.
     fn attend(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let (batch, tokens, width) = x.size3()?;
         let qkv = self
@@ -177,17 +178,11 @@ impl Block {
             .forward(x)?
             .f_reshape([batch, tokens, 3, self.heads, width / self.heads])?
             .f_permute([2, 0, 3, 1, 4])?;
-        let (q, k, v) = (qkv.f_select(0, 0)?, qkv.f_select(0, 1)?, qkv.f_select(0, 2)?);
+        // Their gradients are put together in one go, unlike those of three views.
+        let parts = qkv.f_unbind(0)?;
         let y = Tensor::f_scaled_dot_product_attention::<Tensor>(
-            &q, &k, &v, None, 0.0, false, None, false,
+            &parts[0], &parts[1], &parts[2], None, 0.0, false, None, false,
         )?;
-        self.proj.forward(&y.f_transpose(1, 2)?.f_reshape([batch, tokens, width])?)
-    }
-}
-
-fn add_scaled(x: &Tensor, branch: &Tensor, scale: &Option<Tensor>) -> Result<Tensor, TchError> {
-    match scale {
-        Some(scale) => x.f_addcmul(branch, &cast(scale, x.f_kind()?)?),
-        None => x.f_add(branch),
+        y.f_transpose(1, 2)?.f_reshape([batch, tokens, width])
     }
 }

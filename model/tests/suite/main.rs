@@ -13,6 +13,7 @@ mod full_vocabulary;
 mod golden;
 mod image;
 mod init;
+mod many_rows;
 mod merged;
 mod numbers;
 mod packed;

@@ -43,8 +43,8 @@ pub struct TrainConfig {
     pub lora_targets: String,
     /// Element type of the frozen weights below adapters.
     pub base_dtype: Precision,
-    /// Element type that the model computes in; losses, gradients and weights that are trained
-    /// stay float32.
+    /// Element type that the model computes in, on a CPU its large products alone; losses,
+    /// gradients and weights that are trained stay float32.
     pub compute_dtype: Precision,
     /// Peak learning rate.
     pub learning_rate: f64,

@@ -20,6 +20,7 @@ use jaco_model::config::{OpenVlaConfig, UNIT_TOKENS};
 use jaco_model::error::ModelError;
 use jaco_model::image::ImageProcessor;
 use jaco_model::openvla::OpenVla;
+use jaco_model::products::ProductsIn;
 use jaco_model::prompt::PromptTokenizer;
 use jaco_model::statistics::NormStats;
 use std::path::Path;
@@ -49,6 +50,7 @@ pub struct Network {
     head: Option<LabelHead>,
     trainable: Trainable,
     compute: Kind,
+    products: Option<Kind>,
 }
 
 impl Network {
@@ -113,7 +115,12 @@ impl Network {
             norm_stats = checkpoint::read_statistics(dir, beside, &config).ok();
             norm_stats = norm_stats.filter(|statistics| statistics.choose(None).is_ok());
         }
-        let compute = settings.compute_dtype.kind();
+        // What is no product takes longer in a short element type on a CPU.
+        let (compute, products) = match (settings.compute_dtype.kind(), device) {
+            (Kind::Float, _) => (Kind::Float, None),
+            (kind, Device::Cpu) => (Kind::Float, Some(kind)),
+            (kind, _) => (kind, None),
+        };
         let head = None;
         let network = Self {
             config,
@@ -128,6 +135,7 @@ impl Network {
             head,
             trainable,
             compute,
+            products,
         };
         for (_, still) in network.still() {
             let _ = still.f_set_requires_grad(false)?;
@@ -169,6 +177,11 @@ impl Network {
     /// The element type that the model computes in.
     pub fn compute_kind(&self) -> Kind {
         self.compute
+    }
+
+    /// While it lives, this thread's large products are computed as was asked for.
+    pub fn products(&self) -> ProductsIn {
+        ProductsIn::new(self.products)
     }
 
     /// The statistics of the checkpoint that is continued.
@@ -304,16 +317,16 @@ impl Network {
     }
 }
 
-/// The head runs on the supervised rows alone: the others' logits are not needed, and over a large
-/// vocabulary they would cost more than the rest.
+/// Head and last layer run on the supervised rows alone: the others' logits are not needed, and over
+/// a large vocabulary they would cost more than the rest.
 fn supervised_logits(
     model: &OpenVla,
     features: &Tensor,
     stream: &StreamBatch,
 ) -> Result<Tensor, TchError> {
     let language_model = model.language_model();
-    let hidden = language_model.forward(&model.embed(features, &stream.input_ids)?, None)?;
-    language_model.logits(&hidden.f_flatten(0, 1)?.f_index_select(0, &stream.rows)?)
+    let embeddings = model.embed(features, &stream.input_ids)?;
+    language_model.logits(&language_model.forward_rows(&embeddings, &stream.rows)?)
 }
 
 /// Prefix of the model's variables among what is trained.

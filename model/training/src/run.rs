@@ -62,6 +62,7 @@ pub fn run<S: StageConfig, O: Objective>(
         keeping.repair()?;
     }
     let mut network = Network::start(request, config, device)?;
+    let _products = network.products();
     let objective = make(&network, device)?;
     let kept = Kept::of(config, objective.may_select());
     let there = match request.start {

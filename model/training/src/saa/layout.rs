@@ -117,7 +117,7 @@ impl Layout {
         self.pairs[case].len()
     }
 
-    /// Hidden states of all places under `model`, from projected patches \[B, P, hidden\].
+    /// Hidden states that predict all tokens under `model`, from projected patches \[B, P, hidden\].
     pub fn hidden(&self, model: &OpenVla, features: &Tensor) -> Result<Tensor, TchError> {
         model.packed_hidden(features, &self.packed)
     }
