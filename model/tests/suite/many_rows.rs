@@ -27,7 +27,7 @@ fn bench() -> Bench {
     let (variables, model) = OpenVla::build(&config, Device::Cpu, Kind::Float).unwrap();
     checkpoint::read_weights(&folder, &config, &variables).unwrap();
     tch::manual_seed(3);
-    let side = config.image_size() as i64;
+    let side = config.image_size();
     let pixels = Tensor::randn([EXAMPLES, 6, side, side], (Kind::Float, Device::Cpu));
     let ids = Tensor::randint(
         config.text_config.vocab_size,
