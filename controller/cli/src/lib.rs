@@ -193,7 +193,7 @@ pub struct DemoArgs {
     /// How to execute.
     #[arg(long, default_value_t = Execution::Sync)]
     pub execution: Execution,
-    /// Checkpoint folder [default: the shipped mini policy].
+    /// Checkpoint folder [default: the shipped aligned policy].
     #[arg(long, value_parser = path())]
     pub checkpoint: Option<PathBuf>,
     /// Folder that receives runs/<id>/ with the report.

@@ -22,13 +22,24 @@ pub fn mini_policy() -> anyhow::Result<PathBuf> {
     }
 }
 
+/// The policy that was aligned, beside the one that it was made of.
+fn aligned_beside(mini: &Path) -> Option<PathBuf> {
+    let mut name = mini.file_name()?.to_owned();
+    name.push("-saa");
+    let aligned = mini.with_file_name(name);
+    aligned.join("config.json").is_file().then_some(aligned)
+}
+
+/// Folder of the shipped policy that succeeds most often: the aligned one, where it comes along.
+pub fn best_policy() -> anyhow::Result<PathBuf> {
+    let mini = mini_policy()?;
+    Ok(aligned_beside(&mini).unwrap_or(mini))
+}
+
 /// The shipped policies that are rows of the paper's tables, with their labels there: L-BC, and the
 /// one aligned by S-AA where it comes along.
 pub fn papers_policies() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
     let mini = mini_policy()?;
-    let mut name = mini.file_name().unwrap_or_default().to_owned();
-    name.push("-saa");
-    let aligned = mini.with_file_name(name);
-    let aligned = aligned.join("config.json").is_file().then_some(("saa", aligned));
+    let aligned = aligned_beside(&mini).map(|aligned| ("saa", aligned));
     Ok([("lbc", mini)].into_iter().chain(aligned).collect())
 }

@@ -268,7 +268,7 @@ fn configuration(
             return Err(Unusable(why).into());
         }
         Some(folder) => folder.clone(),
-        None => shipped::mini_policy()?,
+        None => shipped::best_policy()?,
     };
     config.paths.data_dir = data.to_owned();
     config.api.socket = socket.to_owned();
