@@ -49,17 +49,21 @@ pub fn controls(evidence: &Evidence<'_>) -> [Table; 2] {
 
     let aligned = shown.iter().filter(|v| v.role().is_aligned());
     let against = |first: &Variant| {
-        let (asked, role) = (first.clone(), first.role());
+        let role = first.role();
         let others = shown.iter().filter(move |v| match v.role() {
             Role::Lbc | Role::ShortSft | Role::FullSft => true,
             // The paper's rule is what the others are to be better than.
             Role::SaaPaper => role != Role::SaaPaper,
             _ => false,
         });
-        let same_way = move |v: &&Variant| {
-            (v.expectation, v.max_entropy) == (asked.expectation, asked.max_entropy)
-        };
-        others.filter(same_way).cloned().collect::<Vec<_>>()
+        let same_way =
+            |v: &&Variant| (v.expectation, v.max_entropy) == (first.expectation, first.max_entropy);
+        let all: Vec<Variant> = others.filter(same_way).cloned().collect();
+        // What chance makes of a run is a comparison of its own: a control is that of the same run,
+        // where there is one.
+        let has_own = |role| all.iter().any(|v| v.role() == role && v.run() == first.run());
+        let fits = |v: &&Variant| v.run() == first.run() || !has_own(v.role());
+        all.iter().filter(fits).cloned().collect::<Vec<_>>()
     };
     let differences = aligned.flat_map(|first| {
         against(first).into_iter().map(|second| {

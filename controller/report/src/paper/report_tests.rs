@@ -131,6 +131,23 @@ fn alignment_stands_beside_its_controls_on_the_same_placements() {
     assert_eq!((counts.both, counts.first_only, counts.neither), (4, 5, 1));
 }
 
+/// Each run beside its own controls, and beside those of another only where it has none.
+#[test]
+fn a_control_is_that_of_the_same_run_of_training() {
+    let labels = ["lbc", "saa", "saa.2", "saa.3", "sft-full", "sft-full.2"];
+    let made = labels.map(|label| tries("place-block", label, 8, "greedy", 5, 10));
+    let evaluations = [evaluation(&labels, made.into_iter().flatten().collect())];
+    let [_, differences] = controls::controls(&Evidence::gather(&evaluations).unwrap());
+    let tried =
+        differences.rows.iter().filter(|row| row.head.iter().all(|it| it != "short-stream SFT"));
+    let of = |run: &str| -> Vec<String> {
+        tried.clone().filter(|row| row.head[0] == run).map(|row| row.head[1].clone()).collect()
+    };
+    assert_eq!(of("L-BC + S-AA"), ["L-BC", "full-stream SFT"]);
+    assert_eq!(of("L-BC + S-AA (run 2)"), ["L-BC", "full-stream SFT (run 2)"]);
+    assert_eq!(of("L-BC + S-AA (run 3)"), ["L-BC", "full-stream SFT", "full-stream SFT (run 2)"]);
+}
+
 #[test]
 fn drift_is_from_the_same_policys_path_at_one_step_at_a_time() {
     let shifted = |trial| {

@@ -84,9 +84,9 @@ impl Variant {
 
     /// Its name in tables.
     pub fn name(&self) -> String {
-        let mut name = match (self.known(), self.label.split_once('.')) {
-            (Some((.., name)), Some((_, run))) => format!("{name} (run {run})"),
-            (Some((.., name)), None) => (*name).to_owned(),
+        let mut name = match (self.known(), self.run()) {
+            (Some((.., name)), "") => (*name).to_owned(),
+            (Some((.., name)), run) => format!("{name} (run {run})"),
             (None, _) => self.label.clone(),
         };
         if self.expectation {
@@ -96,6 +96,11 @@ impl Variant {
             name += &format!(", cut off above {nats} nats");
         }
         name
+    }
+
+    /// What tells its run of training from others of the same policy; empty for the first.
+    pub fn run(&self) -> &str {
+        self.label.split_once('.').map_or("", |(_, run)| run)
     }
 
     fn known(&self) -> Option<&'static (&'static str, Role, &'static str)> {
