@@ -1,6 +1,6 @@
-//! How the policy's tokens are chosen.
+//! How the policy's tokens are chosen, and made into actions.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -78,5 +78,35 @@ impl fmt::Display for Decode {
 impl Serialize for Decode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// How a policy's streams are decoded, or were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecodeOptions {
+    /// How tokens are chosen, as in the configuration.
+    pub method: String,
+    /// Seed of the draws; none where none are made.
+    pub seed: Option<u64>,
+    /// Whether actions are means instead of bins' centres.
+    pub expectation: bool,
+    /// Entropy above which streams end \[nats per token\].
+    pub max_entropy: Option<f32>,
+}
+
+/// In words: `top-k:5:1 from seed 7, means, cut off above 1.5 nats`.
+impl fmt::Display for DecodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.method)?;
+        if let Some(seed) = self.seed {
+            write!(f, " from seed {seed}")?;
+        }
+        if self.expectation {
+            f.write_str(", means")?;
+        }
+        match self.max_entropy {
+            Some(nats) => write!(f, ", cut off above {nats} nats"),
+            None => Ok(()),
+        }
     }
 }

@@ -28,7 +28,7 @@ pub mod words;
 pub use action::{ACTION_DIMS, Action, ActionStream, ActionUnit, Chunk, MAX_CHUNK_STEPS};
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use codec::{ActionCodec, ActionStatistics};
-pub use decode::Decode;
+pub use decode::{Decode, DecodeOptions};
 pub use ethernet::Ethernet;
 pub use frame::{Frame, Observation};
 pub use keep_out::{KeepOut, KeepOuts};

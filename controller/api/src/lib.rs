@@ -32,7 +32,7 @@ pub use session::{
     SpeedMode, Steer, Steering,
 };
 
-use jaco_core::{Execution, Verdict};
+use jaco_core::{DecodeOptions, Execution, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -212,22 +212,9 @@ pub struct PolicyStatus {
     pub decode: String,
     /// The same for programs; not said by older daemons.
     #[serde(default)]
-    pub decoding: Option<DecodingStatus>,
+    pub decoding: Option<DecodeOptions>,
     /// Longest stream that it was trained for, in units.
     pub horizon: usize,
-}
-
-/// How streams are decoded, in [`PolicyStatus`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DecodingStatus {
-    /// How tokens are chosen, as in the configuration.
-    pub method: String,
-    /// Seed of the draws; none where none are made.
-    pub seed: Option<u64>,
-    /// Whether actions are means instead of bins' centres.
-    pub expectation: bool,
-    /// Entropy above which streams end \[nats per token\].
-    pub max_entropy: Option<f32>,
 }
 
 /// What happened, a line of `GET /v1/events`.

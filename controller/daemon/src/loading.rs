@@ -3,15 +3,14 @@
 use crate::faults::FaultBoard;
 use crate::policy::{self, Loaded, Patience, PolicyState};
 use crate::run::folder::LoadedAs;
+use jaco_api::PolicyStatus;
 use jaco_api::say::in_full;
-use jaco_api::{DecodingStatus, PolicyStatus};
 use jaco_camera::CameraHandle;
 use jaco_config::Config;
 use jaco_core::slot::Slot;
-use jaco_core::{Clock, Frame};
+use jaco_core::{Clock, DecodeOptions, Frame};
 use jaco_model::checkpoint::weight_file_bytes;
 use jaco_model::{Decoding, DecodingPolicy, PolicyOptions};
-use jaco_report::DecodeOptions;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -100,12 +99,7 @@ impl PolicyLoader {
             device: options.device.to_string(),
             dtype: options.dtype.to_string(),
             decode: decode.to_string(),
-            decoding: Some(DecodingStatus {
-                method: decode.method.clone(),
-                seed: decode.seed,
-                expectation: decode.expectation,
-                max_entropy: decode.max_entropy,
-            }),
+            decoding: Some(decode.clone()),
             horizon: jaco_model::Policy::horizon(&policy),
         };
         let policy = DecodingPolicy::new(policy, decoding, clock);

@@ -30,8 +30,7 @@ pub use histogram::{Digest, Latencies};
 pub use jaco_shell::durable::replace_file;
 pub use path_plot::{PathSample, StepTiming, path_plot};
 pub use run_report::{
-    Attempt, Checkpoint, DecodeOptions, InferenceDigest, REPORT_FILE, ReportError, RunReport,
-    Tally, wilson_95,
+    Attempt, Checkpoint, InferenceDigest, REPORT_FILE, ReportError, RunReport, Tally, wilson_95,
 };
 pub use training_plots::training_plots;
 pub use try_sheet::try_sheet;

@@ -2,7 +2,7 @@
 
 use super::histogram::Digest;
 use jaco_core::Task;
-use jaco_core::{Execution, Outcome};
+use jaco_core::{DecodeOptions, Execution, Outcome};
 use jaco_shell::durable::replace_file;
 use jaco_trials::wilson_share_95;
 use serde::{Deserialize, Serialize};
@@ -55,36 +55,6 @@ pub struct Checkpoint {
     pub view: String,
     /// Element type that it computed in.
     pub dtype: String,
-}
-
-/// How streams were decoded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DecodeOptions {
-    /// How tokens were chosen, as in the configuration.
-    pub method: String,
-    /// Seed of the draws; None where none were made.
-    pub seed: Option<u64>,
-    /// Whether actions were means instead of bins' centres.
-    pub expectation: bool,
-    /// Entropy above which streams ended \[nats per token\].
-    pub max_entropy: Option<f32>,
-}
-
-/// In words: `top-k:5:1 from seed 7, means, cut off above 1.5 nats`.
-impl fmt::Display for DecodeOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.method)?;
-        if let Some(seed) = self.seed {
-            write!(f, " from seed {seed}")?;
-        }
-        if self.expectation {
-            f.write_str(", means")?;
-        }
-        match self.max_entropy {
-            Some(nats) => write!(f, ", cut off above {nats} nats"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// One attempt at the task.

@@ -6,10 +6,8 @@ use super::attempt::AttemptRecorder;
 use super::pacer::Pace;
 use anyhow::{Context, ensure};
 use jaco_api::{Placement, PolicyStatus};
-use jaco_core::{Execution, Verdict};
-use jaco_report::{
-    Checkpoint, DecodeOptions, Heading, RunReport, Tally, contact_sheet, path_plot, replace_file,
-};
+use jaco_core::{DecodeOptions, Execution, Verdict};
+use jaco_report::{Checkpoint, Heading, RunReport, Tally, contact_sheet, path_plot, replace_file};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 

@@ -2,9 +2,9 @@
 //! evaluation.
 
 use anyhow::Context;
-use jaco_api::{DecodingStatus, PolicyStatus};
+use jaco_api::PolicyStatus;
 use jaco_cli::eval::called_after;
-use jaco_core::Cause;
+use jaco_core::{Cause, DecodeOptions};
 use jaco_trials::{Cell, Ended, Policy, fingerprint};
 use serde_json::Value;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn policy(status: &PolicyStatus, label: Option<&str>) -> anyhow::Result<Poli
 
 /// The cell in which the daemon's policy, called `label`, does `task` with streams of `horizon`
 /// units.
-pub fn cell(decoding: &DecodingStatus, label: &str, task: &str, horizon: u8) -> Cell {
+pub fn cell(decoding: &DecodeOptions, label: &str, task: &str, horizon: u8) -> Cell {
     Cell {
         task: task.to_owned(),
         policy: label.to_owned(),
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_daemons_decoding_becomes_a_cell() {
-        let decoding = DecodingStatus {
+        let decoding = DecodeOptions {
             method: "top-k:5:0.7".to_owned(),
             seed: Some(7),
             expectation: true,
